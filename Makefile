@@ -1,0 +1,95 @@
+# Everything that a person or the build server runs. `make` alone lists the targets.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+N ?= 2000
+ARGS ?=
+
+# pyright's wrapper must not ask the network whether a newer version exists.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup test lint format types mypy pyright pytest test-system demo record simulate \
+	bench clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+
+setup: $(READY) ## make .venv with all that is needed (uv if there, else venv + pip)
+	@:
+
+# uv counts only when it knows dependency groups; pip learned them in 25.1, hence the upgrade.
+$(READY): pyproject.toml
+	@set -eu; \
+	if uv pip install --help 2>/dev/null | grep -q -e --group; then \
+	  echo "setup: $(VENV) with uv"; \
+	  [ -x $(BIN)/python ] || uv venv --quiet --python '>=3.11' $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python --group dev -e '.[sandbox]'; \
+	else \
+	  found=; \
+	  for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      found=$$python; break; \
+	    fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "setup: Longshore needs Python 3.11 or newer, or uv; neither was found." >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "setup: $(VENV) with $$($$found --version) and pip"; \
+	  if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	    $$found -m venv --clear $(VENV) || { \
+	      echo "setup: Python's venv is missing (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	      exit 1; \
+	    }; \
+	  fi; \
+	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'; \
+	  $(BIN)/python -m pip install --quiet --group dev -e '.[sandbox]'; \
+	fi; \
+	touch $@
+
+test: setup lint types pytest ## everything that must be green: lint, types and tests
+
+lint: setup ## ruff: rules and format
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check || { echo "lint: run 'make format'" >&2; exit 1; }
+
+format: setup ## let ruff put the code in order
+	@$(BIN)/ruff check --quiet --fix --exit-zero
+	@$(BIN)/ruff format --quiet
+
+types: mypy pyright ## mypy --strict and pyright
+
+mypy: setup
+	@$(BIN)/mypy --no-error-summary
+
+pyright: setup
+	@$(BIN)/pyright --warnings
+
+pytest: setup ## the tests alone (ARGS="-k name" for some of them)
+	@$(BIN)/pytest -q -n 2 $(ARGS)
+
+test-system: setup ## the tests that need root or a system package
+	@$(BIN)/pytest --system -m system $(ARGS)
+
+demo: setup ## carry a few documents to every vendor's sandbox, on this machine
+	@$(BIN)/longshore demo
+
+record: setup ## record all cassettes again, from the sandboxes
+	@$(BIN)/longshore record --sandbox
+
+simulate: setup ## simulate N random histories with crashes and faults (N=2000)
+	@$(BIN)/python -m longshore.testing.simulation --histories $(N)
+
+bench: setup ## measure speed and memory against the sandboxes
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove .venv, caches and what was built
+	@rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find core providers tests -name __pycache__ -type d -prune -exec rm -rf {} +

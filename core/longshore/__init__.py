@@ -1,0 +1,1 @@
+"""One upload interface for document-ingestion vendors: start, send parts, complete, poll."""

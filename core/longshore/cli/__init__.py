@@ -1,0 +1,1 @@
+"""The command line: Typer for the commands, Rich for what they show."""

@@ -1,0 +1,31 @@
+"""The durable record: what survives a kill, and what a resume starts from."""
+
+from __future__ import annotations
+
+from longshore.journal._memory import MemoryJournal
+from longshore.journal._port import Journal
+from longshore.journal._records import (
+    Abandoned,
+    ChangeDocument,
+    ChangeUnit,
+    ClaimJob,
+    Counters,
+    DocumentRecord,
+    DropFacts,
+    ErrorInfo,
+    Fact,
+    FactKind,
+    Message,
+    PutFact,
+    QueueAbort,
+    RunRecord,
+    Taken,
+    UnitRecord,
+    Write,
+)
+
+__all__ = [
+    "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
+    "DropFacts", "ErrorInfo", "Fact", "FactKind", "Journal", "MemoryJournal", "Message",
+    "PutFact", "QueueAbort", "RunRecord", "Taken", "UnitRecord", "Write",
+]  # fmt: skip

@@ -1,0 +1,258 @@
+"""A journal in memory: for tests and the simulator, where every write is a crash point."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from longshore.documents import Document
+from longshore.errors import ClaimTaken, RunInUse, RunNotFound, StaleEpoch
+from longshore.journal._records import (
+    Abandoned,
+    ChangeDocument,
+    ChangeUnit,
+    ClaimJob,
+    DocumentRecord,
+    DropFacts,
+    Fact,
+    FactKind,
+    Message,
+    PutFact,
+    QueueAbort,
+    RunRecord,
+    Taken,
+    UnitRecord,
+    Write,
+)
+from longshore.lifecycle import Outcome
+
+__all__ = ["MemoryJournal", "falls_under"]
+
+_Key = tuple[FactKind, int, str, str]
+
+
+class MemoryJournal:
+    """The port, kept in dictionaries; values are immutable, so a crash loses nothing written."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, RunRecord] = {}
+        self._units: dict[str, UnitRecord] = {}
+        self._documents: dict[str, list[DocumentRecord]] = {}
+        self._facts: dict[str, dict[_Key, Fact]] = {}
+        self._claims: dict[tuple[str, str], tuple[str, float]] = {}
+        self._abandoned: dict[int, Abandoned] = {}
+        self._messages: dict[int, Message] = {}
+        self._locked: set[str] = set()
+        self._ids = 0
+
+    # ------------------------------------------------------------------ runs
+
+    async def create_run(self, run: RunRecord) -> None:
+        self._runs[run.id] = run
+        self._documents[run.id] = []
+        self._units[run.id] = UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at)
+
+    async def change_run(self, run_id: str, **changes: object) -> None:
+        self._runs[run_id] = (await self.run(run_id)).model_copy(update=changes)
+
+    async def run(self, run_id: str) -> RunRecord:
+        found = [run for id, run in self._runs.items() if id.startswith(run_id)]
+        if len(found) != 1:
+            raise RunNotFound(f"no run {run_id!r}" if not found else f"{run_id!r} is ambiguous")
+        return found[0]
+
+    async def runs(self) -> tuple[RunRecord, ...]:
+        return tuple(sorted(self._runs.values(), key=lambda run: run.created_at))
+
+    async def forget_run(self, run_id: str) -> None:
+        for unit_id in [unit.id for unit in self._units.values() if unit.run_id == run_id]:
+            del self._units[unit_id]
+            self._facts.pop(unit_id, None)
+        del self._runs[run_id], self._documents[run_id]
+
+    @asynccontextmanager
+    async def lock_run(self, run_id: str) -> AsyncIterator[None]:
+        if run_id in self._locked:
+            raise RunInUse(f"run {run_id} is in use")
+        self._locked.add(run_id)
+        try:
+            yield
+        finally:
+            self._locked.discard(run_id)
+
+    async def enqueue(
+        self, units: Sequence[UnitRecord], documents: Sequence[DocumentRecord]
+    ) -> None:
+        self._units.update({unit.id: unit for unit in units})
+        for record in documents:
+            self._documents[record.run_id].append(record)
+
+    # ------------------------------------------------------------------ units
+
+    async def take(self, unit_id: str) -> Taken:
+        unit = self._units[unit_id]
+        self._units[unit_id] = unit.model_copy(update={"epoch": unit.epoch + 1})
+        return await self.facts(unit_id)
+
+    async def facts(self, unit_id: str) -> Taken:
+        unit = self._units[unit_id]
+        mine = tuple(d for d in self._documents[unit.run_id] if d.unit_id == unit_id)
+        return Taken(unit, mine, tuple(self._facts.get(unit_id, {}).values()))
+
+    async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
+        if self._units[unit_id].epoch != epoch:
+            raise StaleEpoch(f"batch {unit_id} was taken over by another executor")
+        for write in writes:
+            if isinstance(write, ClaimJob):
+                owner = self._claims.get((write.account, write.job_id), (unit_id, 0.0))[0]
+                if owner != unit_id:
+                    raise ClaimTaken(f"job {write.job_id} belongs to another batch")
+        for write in writes:
+            self._write(unit_id, write)
+
+    def _write(self, unit_id: str, write: Write) -> None:
+        unit = self._units[unit_id]
+        facts = self._facts.setdefault(unit_id, {})
+        match write:
+            case PutFact(fact):
+                facts[fact.kind, fact.attempt, fact.flow, fact.name] = fact
+            case DropFacts():
+                for key in [key for key, fact in facts.items() if falls_under(fact, write)]:
+                    del facts[key]
+            case ChangeUnit(changes):
+                self._units[unit_id] = unit.model_copy(update=dict(changes))
+            case ChangeDocument(document_id, changes):
+                self._change_document(unit.run_id, document_id, changes)
+            case ClaimJob(account, job_id, at):
+                self._claims.setdefault((account, job_id), (unit_id, at))
+            case QueueAbort(attempt, session):
+                self._ids += 1
+                self._abandoned[self._ids] = Abandoned(
+                    self._ids, unit.run_id, unit_id, attempt, session
+                )
+
+    def _change_document(
+        self, run_id: str, document_id: str, changes: Mapping[str, object]
+    ) -> None:
+        records = self._documents[run_id]
+        for place, record in enumerate(records):
+            if record.document.id == document_id:
+                records[place] = record.model_copy(update=dict(changes))
+
+    async def due(
+        self, run_id: str, now: float, limit: int, *, besides: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        waiting = [u for u in self._waiting(run_id, besides) if u.at <= now]
+        return tuple(unit.id for unit in sorted(waiting, key=lambda unit: unit.at)[:limit])
+
+    async def next_due(self, run_id: str, *, besides: frozenset[str] = frozenset()) -> float | None:
+        return min((unit.at for unit in self._waiting(run_id, besides)), default=None)
+
+    def _waiting(self, run_id: str, besides: frozenset[str]) -> list[UnitRecord]:
+        return [
+            unit
+            for unit in self._units.values()
+            if unit.run_id == run_id
+            and unit.id != run_id
+            and not unit.settled
+            and unit.id not in besides
+        ]
+
+    async def units(
+        self, run_id: str, *, after: str = "", limit: int = 1000
+    ) -> tuple[UnitRecord, ...]:
+        mine = [u for u in self._units.values() if u.run_id == run_id and u.id != run_id]
+        return tuple(sorted((u for u in mine if u.id > after), key=lambda u: u.id)[:limit])
+
+    async def unit(self, unit_id: str) -> UnitRecord:
+        return self._units[unit_id]
+
+    # ------------------------------------------------------------------ documents
+
+    async def documents(
+        self, run_id: str, *, after: int = -1, limit: int = 1000
+    ) -> tuple[tuple[int, DocumentRecord], ...]:
+        numbered = enumerate(self._documents[run_id])
+        return tuple(pair for pair in numbered if pair[0] > after)[:limit]
+
+    async def change_documents(
+        self, run_id: str, changes: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        for document_id, change in changes.items():
+            self._change_document(run_id, document_id, change)
+
+    async def outcomes(self, run_id: str) -> dict[Outcome, int]:
+        counts: dict[Outcome, int] = {}
+        for record in self._documents[run_id]:
+            counts[record.outcome] = counts.get(record.outcome, 0) + 1
+        return counts
+
+    # ------------------------------------------------------------------ across runs
+
+    async def claims(self, account: str, *, since: float, besides: str) -> frozenset[str]:
+        return frozenset(
+            job_id
+            for (owner_account, job_id), (unit_id, at) in self._claims.items()
+            if owner_account == account and unit_id != besides and at >= since
+        )
+
+    async def rivals(
+        self, account: str, flow: str, name: str, *, besides: str
+    ) -> tuple[Document, ...]:
+        found: list[Document] = []
+        for unit_id, facts in self._facts.items():
+            unit = self._units[unit_id]
+            if unit_id == besides or self._runs[unit.run_id].account != account:
+                continue
+            if (FactKind.INTENT, unit.attempt, flow, name) in facts:
+                records = self._documents[unit.run_id]
+                found += [r.document for r in records if r.unit_id == unit_id]
+        return tuple(found)
+
+    async def find_job(self, job_id: str, *, target: str = "") -> tuple[UnitRecord, ...]:
+        return tuple(
+            unit
+            for unit in self._units.values()
+            if unit.job_id == job_id and target in ("", self._runs[unit.run_id].target)
+        )
+
+    async def abandoned(self, run_id: str | None = None) -> tuple[Abandoned, ...]:
+        return tuple(a for a in self._abandoned.values() if run_id in (None, a.run_id))
+
+    async def change_abandoned(self, id: int, *, tries: int, at: float) -> None:
+        self._abandoned[id] = replace(self._abandoned[id], tries=tries, at=at)
+
+    async def drop_abandoned(self, id: int) -> None:
+        self._abandoned.pop(id, None)
+
+    # ------------------------------------------------------------------ mailbox
+
+    async def post(self, run_id: str, verb: str, body: dict[str, JsonValue]) -> None:
+        self._ids += 1
+        self._messages[self._ids] = Message(self._ids, run_id, verb, body)
+
+    async def mail(self, run_id: str) -> tuple[Message, ...]:
+        return tuple(m for m in self._messages.values() if m.run_id == run_id)
+
+    async def drop_mail(self, ids: Sequence[int]) -> None:
+        for id in ids:
+            self._messages.pop(id, None)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def falls_under(fact: Fact, drop: DropFacts) -> bool:
+    """Tell whether a fact is one of those to be dropped; an ask belongs to its flow."""
+    if fact.kind not in drop.kinds:
+        return False
+    if (
+        drop.flow is not None
+        and fact.flow != drop.flow
+        and not fact.flow.startswith(drop.flow + "?")
+    ):
+        return False
+    return drop.name is None or fact.name == drop.name

@@ -1,0 +1,273 @@
+"""What the journal remembers: runs, units, documents, and the facts of every flow.
+
+A **unit** is what one executor moves at a time: a batch, or a run's ``prepare`` (whose unit id is
+the run's id). A **fact** is one durable line about a unit: an intent, an answer, a timer, or a
+result (setup, session, receipt, job, status).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from pydantic import Field, JsonValue
+
+from longshore._model import Frozen
+from longshore.documents import Document
+from longshore.lifecycle import Outcome
+
+__all__ = [
+    "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
+    "DropFacts", "ErrorInfo", "Fact", "FactKind", "Message", "PutFact", "QueueAbort", "RunRecord",
+    "Taken", "UnitRecord", "Write",
+]  # fmt: skip
+
+
+class ErrorInfo(Frozen):
+    """An error as it is kept and shown: redacted.
+
+    Attributes:
+        kind: the stable word of the exception tree.
+        message: one line.
+        hint: the next step.
+    """
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+class RunRecord(Frozen):
+    """One call of the pipeline over many documents.
+
+    Attributes:
+        id: short, random, what a user types.
+        target: the name that the user typed.
+        provider: the provider's name; never its alias.
+        provider_version: version of the distribution that holds the provider.
+        state_version: of the provider.
+        account: within which the vendor's job ids are unique.
+        settings: resolved, without secrets.
+        options: what the user asked for (concurrency, part size, ...).
+        created_at: seconds since the epoch.
+        planned: every document of the run is in the journal.
+        finished_at: when nothing was left to do; None while something is.
+        alive_at: the executor's last sign of life.
+    """
+
+    id: str
+    target: str
+    provider: str
+    provider_version: str = ""
+    state_version: int = 1
+    account: str = ""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    created_at: float = 0.0
+    planned: bool = False
+    finished_at: float | None = None
+    alive_at: float = 0.0
+
+
+class Counters(Frozen):
+    """What a batch cost so far; kept across interruptions."""
+
+    bytes_sent: int = 0
+    requests: int = 0
+    retries: int = 0
+
+    def plus(self, other: Counters) -> Counters:
+        """Add two counts."""
+        return Counters(
+            bytes_sent=self.bytes_sent + other.bytes_sent,
+            requests=self.requests + other.requests,
+            retries=self.retries + other.retries,
+        )
+
+
+class UnitRecord(Frozen):
+    """A batch, or a run's ``prepare``, and where it stands.
+
+    Attributes:
+        id: the batch id, or the run id for ``prepare``.
+        run_id: the run it belongs to.
+        attempt: raised by every fresh session.
+        restarts: fresh sessions in a row that the vendor or the network caused.
+        epoch: raised whenever an executor takes the unit; older ones may not write any more.
+        part_size: bytes of a part where we choose it.
+        outcome: of the batch as a whole.
+        settled: nothing more is done unless somebody asks (resume, act, a webhook).
+        at: when it is to be looked at again, in seconds since the epoch.
+        why: what it waits for, in words.
+        error: what went wrong.
+        word: the vendor's last word.
+        job_id: the vendor's job.
+        counters: what it cost.
+        seconds: time spent per phase: queued, start, send, complete, poll.
+        created_at: when it was planned.
+        finished_at: when it was settled.
+    """
+
+    id: str
+    run_id: str
+    attempt: int = 1
+    restarts: int = 0
+    epoch: int = 0
+    part_size: int = 0
+    outcome: Outcome = Outcome.RUNNING
+    settled: bool = False
+    at: float = 0.0
+    why: str = ""
+    error: ErrorInfo | None = None
+    word: str | None = None
+    job_id: str | None = None
+    counters: Counters = Counters()
+    seconds: dict[str, float] = Field(default_factory=dict)
+    created_at: float = 0.0
+    finished_at: float | None = None
+
+
+class DocumentRecord(Frozen):
+    """A document of a run and what became of it.
+
+    Attributes:
+        document: what was planned.
+        run_id: the run.
+        unit_id: its batch; None when the plan refused it.
+        path: as the user gave it.
+        outcome: what is known now.
+        word: the vendor's own word for it.
+        vendor_id: the vendor's id for it.
+        error: what went wrong with this document.
+        parts: transfers that carried it.
+    """
+
+    document: Document
+    run_id: str
+    unit_id: str | None = None
+    path: str = ""
+    outcome: Outcome = Outcome.RUNNING
+    word: str | None = None
+    vendor_id: str | None = None
+    error: ErrorInfo | None = None
+    parts: int = 0
+
+
+class FactKind(StrEnum):
+    """What a fact is about."""
+
+    INTENT = "intent"
+    ANSWER = "answer"
+    TIMER = "timer"
+    SETUP = "setup"
+    SESSION = "session"
+    RECEIPT = "receipt"
+    JOB = "job"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One durable line about a unit.
+
+    Attributes:
+        kind: what it is.
+        attempt: of the unit, when it was written; facts of earlier attempts count no more.
+        flow: the verb and the transfer it belongs to: ``send/3``; "" for results of a batch.
+        name: the step, the wait, or the transfer.
+        value: JSON.
+    """
+
+    kind: FactKind
+    attempt: int
+    flow: str
+    name: str
+    value: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A vendor session that is to be given back; the queue survives everything."""
+
+    id: int
+    run_id: str
+    unit_id: str
+    attempt: int
+    session: JsonValue
+    tries: int = 0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something another process asks the executor of a run to do: cancel, act, wake."""
+
+    id: int
+    run_id: str
+    verb: str
+    body: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """All that is known about a unit, handed to the executor that took it."""
+
+    unit: UnitRecord
+    documents: tuple[DocumentRecord, ...]
+    facts: tuple[Fact, ...]
+
+
+# ----------------------------------------------------------- writes: one commit takes several
+
+
+@dataclass(frozen=True, slots=True)
+class PutFact:
+    """Write a fact, or replace the one of the same kind, attempt, flow and name."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class DropFacts:
+    """Forget facts of this unit: those of these kinds, of one flow (and its asks) or of all."""
+
+    kinds: tuple[FactKind, ...]
+    flow: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUnit:
+    """Change fields of the unit's record."""
+
+    changes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDocument:
+    """Change fields of one document's record."""
+
+    document_id: str
+    changes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimJob:
+    """Say that a vendor job belongs to this unit; refused when it belongs to another."""
+
+    account: str
+    job_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAbort:
+    """Remember a session that is to be given back."""
+
+    attempt: int
+    session: JsonValue
+
+
+Write: TypeAlias = PutFact | DropFacts | ChangeUnit | ChangeDocument | ClaimJob | QueueAbort

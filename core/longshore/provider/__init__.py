@@ -1,0 +1,108 @@
+"""All that a plugin author imports.
+
+A provider tells the story of one vendor's upload protocol as flows: generators that yield
+requests and get responses, without any I/O. The smallest useful one::
+
+    class Tiny(Provider):
+        name = "tiny"
+
+        def send(self, batch, session, transfer):
+            file = File.of(batch.only())
+            reply = yield Request.post("/upload", Multipart((("file", file),)), step="upload")
+            return transfer.receipt(reply.json()["id"])
+
+        def poll(self, job):
+            reply = yield Request.get(f"/jobs/{job.id}")
+            return Status.of(reply.json()["status"], {"DONE": State.SUCCEEDED})
+
+
+    @hookimpl
+    def longshore_providers():
+        return [Tiny]
+"""
+
+from __future__ import annotations
+
+from pluggy import HookimplMarker
+
+from longshore._model import Frozen
+from longshore.capabilities import Capabilities, Limits, PartRule, PollSchedule, Rate
+from longshore.documents import Document, Piece
+from longshore.errors import (
+    AccountError,
+    BatchError,
+    Forbidden,
+    LongshoreError,
+    PaymentRequired,
+    ProtocolError,
+    RequestRefused,
+    SessionLost,
+    Unauthorized,
+    VendorUnavailable,
+    WaitExpired,
+)
+from longshore.lifecycle import (
+    Accepted,
+    Action,
+    Batch,
+    DocumentStatus,
+    Job,
+    Receipt,
+    Session,
+    Setup,
+    State,
+    Status,
+    Transfer,
+    combine,
+)
+from longshore.planning import cut
+from longshore.provider._flows import Flow, Wait, immediately
+from longshore.provider._messages import (
+    Answer,
+    Ask,
+    Body,
+    Bytes,
+    File,
+    Found,
+    Headers,
+    Json,
+    LostRequest,
+    Multipart,
+    NotDone,
+    Raw,
+    Refused,
+    Remedy,
+    Request,
+    Response,
+    Retry,
+    Undecided,
+)
+from longshore.provider._provider import Provider, ProviderSettings, refusal_of
+from longshore.provider._results import (
+    Artifact,
+    DocumentResult,
+    FieldValue,
+    Place,
+    Results,
+    Table,
+    TextPiece,
+)
+from longshore.redaction import excerpt
+from longshore.units import ByteSize, Seconds
+from longshore.urls import url_expiry
+
+__all__ = [
+    "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch", "BatchError",
+    "Body", "ByteSize", "Bytes", "Capabilities", "Document", "DocumentResult", "DocumentStatus",
+    "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers", "Job", "Json",
+    "Limits", "LongshoreError", "LostRequest", "Multipart", "NotDone", "PartRule",
+    "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError", "Provider",
+    "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
+    "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
+    "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided",
+    "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut", "excerpt", "hookimpl",
+    "immediately", "refusal_of", "url_expiry",
+]  # fmt: skip
+
+hookimpl = HookimplMarker("longshore")
+"""Marks a function of a plugin as one of Longshore's hooks."""

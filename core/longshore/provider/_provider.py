@@ -1,0 +1,216 @@
+"""The contract that a vendor's adapter fulfils."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from typing_extensions import TypeVar
+
+from longshore.capabilities import Capabilities
+from longshore.errors import (
+    Forbidden,
+    LongshoreError,
+    PaymentRequired,
+    ProtocolError,
+    RequestRefused,
+    Unauthorized,
+)
+from longshore.lifecycle import Action, Batch, Job, Receipt, Session, Setup, Status, Transfer
+from longshore.provider._flows import Flow, immediately
+from longshore.provider._messages import Request, Response
+from longshore.provider._results import Results
+from longshore.redaction import excerpt
+from longshore.units import Seconds
+
+__all__ = ["Provider", "ProviderSettings", "refusal_of"]
+
+
+class ProviderSettings(BaseModel):
+    """The settings that every provider has; a provider adds its own in a subclass.
+
+    Attributes:
+        api_key: the credential; also as ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``.
+        base_url: where the vendor's API is, with its path prefix if there is one.
+        poll_interval: seconds; replaces every poll pace of this target.
+        poll_timeout: seconds after which a job that still runs is left alone.
+        max_concurrency: requests in flight.
+        requests_per_minute: replaces the documented rate.
+        timeout: seconds to wait for an answer after the last byte of a request.
+        verify: check TLS certificates.
+        ca_bundle: a file of certificates to trust instead of the usual ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    api_key: SecretStr | None = None
+    base_url: str = ""
+    poll_interval: Seconds | None = None
+    poll_timeout: Seconds | None = None
+    max_concurrency: int | None = None
+    requests_per_minute: float | None = None
+    timeout: Seconds = 60.0
+    verify: bool = True
+    ca_bundle: str | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("an address like https://api.example.com is needed")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("no query, fragment or password may be in it")
+        return url.rstrip("/")
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the names of the settings without which the vendor cannot be talked to."""
+        wanted = {"api_key": self.api_key, "base_url": self.base_url}
+        return tuple(name for name, value in wanted.items() if not value)
+
+
+S = TypeVar("S", bound=ProviderSettings, default=ProviderSettings)
+
+
+class Provider(Generic[S]):
+    """The adapter to one vendor's API: flows without I/O.
+
+    A flow is re-run from the top, never resumed: it uses no clock, no randomness and no globals,
+    and names each request that is not safe with a ``step``. ``send`` and ``poll`` are required;
+    overriding one of the optional verbs declares that the vendor offers it.
+
+    Attributes:
+        name: what is stored with every run; never rename it.
+        aliases: other names that a user may type.
+        state_version: raise it when a step name or the meaning of ``Session.data`` changes.
+        title: the vendor's name for people.
+        documentation: the vendor's own pages.
+        Settings: the settings class.
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    state_version: ClassVar[int] = 1
+    title: ClassVar[str] = ""
+    documentation: ClassVar[str] = ""
+    Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    def account(self) -> str:
+        """Name the account within which the vendor's job ids are unique."""
+        return f"{self.name}@{self.settings.base_url}"
+
+    def capabilities(self) -> Capabilities:
+        """What holds for these settings, known without asking the vendor."""
+        return Capabilities()
+
+    # ------------------------------------------------------------------ the upload itself
+
+    def prepare(self) -> Flow[Setup]:
+        """Once per run and target, before everything else: a project, the server's limits."""
+        return immediately(Setup())
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        """Open a session; by default one transfer that holds every document of the batch."""
+        return immediately(Session(transfers=(Transfer.whole(batch),)))
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        """Carry one transfer."""
+        raise NotImplementedError
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        """Say that all has been sent; by default the one send made the job."""
+        (receipt,) = receipts
+        return immediately(Job(id=receipt.token, documents=receipt.documents))
+
+    def poll(self, job: Job) -> Flow[Status]:
+        """Ask how the job stands."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ optional verbs
+
+    def renew(
+        self, batch: Batch, session: Session, transfers: tuple[Transfer, ...]
+    ) -> Flow[tuple[Transfer, ...]]:
+        """Get fresh URLs for transfers that expired; the same ids, other receipts stay valid."""
+        raise NotImplementedError
+
+    def abort(self, session: Session) -> Flow[None]:
+        """Give an unfinished session back to the vendor."""
+        raise NotImplementedError
+
+    def cancel(self, job: Job) -> Flow[Status]:
+        """Ask the vendor to stop the job."""
+        raise NotImplementedError
+
+    def act(self, job: Job, action: Action) -> Flow[Status]:
+        """Do what a status offered: ``resume``, ``complete``, ``discard``, ``retry``."""
+        raise NotImplementedError
+
+    def results(self, job: Job) -> Flow[Results]:
+        """Fetch what the vendor read out of the documents."""
+        raise NotImplementedError
+
+    def offers(self, verb: str) -> bool:
+        """Tell whether an optional verb is overridden, that is: offered."""
+        return getattr(type(self), verb) is not getattr(Provider, verb)
+
+    # ------------------------------------------------------------------ credentials, errors
+
+    def sign(self, request: Request, now: float) -> Request:
+        """Add the credentials; called right before each try, for relative URLs only."""
+        key = self.settings.api_key
+        if key is None:
+            return request
+        return request.with_header("Authorization", f"Bearer {key.get_secret_value()}")
+
+    def refusal(self, response: Response) -> LongshoreError | None:
+        """Turn the vendor's error body into an exception; None: judge by the status alone."""
+        return None
+
+
+_HINTS = {
+    401: "check the API key: it is missing, wrong, revoked or expired",
+    402: "add credits to the vendor account, then resume the run",
+    403: "this key may not do this: check its scopes and the project's settings",
+    404: "check base_url and the ids in the settings",
+    413: "send smaller or fewer documents: see `longshore providers show`",
+}
+
+
+def refusal_of(
+    response: Response, message: str = "", *, code: str = "", hint: str = ""
+) -> LongshoreError:
+    """Turn a status of 300 or more into the exception that the driver acts upon.
+
+    Args:
+        response: what came.
+        message: the vendor's own words, if the provider found them in the body.
+        code: the vendor's own error code.
+        hint: the next step, if the provider knows better than the status does.
+    """
+    status = response.status
+    if 300 <= status < 400:
+        return ProtocolError(
+            f"the vendor answered with a redirect ({status})",
+            hint=f"redirects are not followed; base_url may be {response.headers.get('location')}",
+            status=status,
+        )
+    words = message or excerpt(response.body) or "without a reason"
+    kinds: dict[int, type[LongshoreError]] = {
+        401: Unauthorized,
+        402: PaymentRequired,
+        403: Forbidden,
+    }
+    kind = kinds.get(status, RequestRefused)
+    return kind(
+        f"the vendor refused ({status}): {words}",
+        hint=hint or _HINTS.get(status, ""),
+        status=status,
+        code=code,
+    )

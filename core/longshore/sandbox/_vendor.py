@@ -1,0 +1,239 @@
+"""The base of a vendor's pure core: routing, ids, assumptions, storages, inspection."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypedDict, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from ._assumptions import Assumption, Assumptions
+from ._blob import Blob
+from ._calls import BadCall, Call, Refuse, Reply
+from ._forms import BadForm
+from ._storage import Storage
+
+
+class DocumentState(TypedDict):
+    """A document as the vendor holds it."""
+
+    name: str
+    size: int
+    sha256: str
+    job: str | None
+
+
+class JobState(TypedDict):
+    """A job of the vendor, with the names of the documents that it works on."""
+
+    id: str
+    state: str
+    documents: list[str]
+
+
+class VendorState(TypedDict):
+    """What `Vendor.state` returns; see `document_state` and `job_state`."""
+
+    documents: list[DocumentState]
+    jobs: list[JobState]
+    parts: dict[str, dict[str, int]]
+
+
+def document_state(name: str, blob: Blob, job: str | None = None) -> DocumentState:
+    """Describe one document for the inspection view; `job` is the vendor's job id."""
+    return {"name": name, "size": blob.size, "sha256": blob.sha256, "job": job}
+
+
+def job_state(id: str, state: str, documents: Iterable[str] = ()) -> JobState:
+    """Describe one job for the inspection view; `documents` are names."""
+    return {"id": id, "state": state, "documents": list(documents)}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method and path template; `{name}` stands for one path segment."""
+
+    method: str
+    template: str
+    guarded: bool = True
+
+    def matcher(self) -> re.Pattern[str]:
+        """Return a pattern for raw paths below the vendor's root."""
+        parts = re.split(r"\{(\w+)\}", self.template)
+        return re.compile(
+            "".join(
+                f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part)
+                for index, part in enumerate(parts)
+            )
+        )
+
+
+_F = TypeVar("_F", bound=Callable[..., Reply])
+
+
+def route(method: str, template: str, *, guarded: bool = True) -> Callable[[_F], _F]:
+    """Mark a vendor's method as the handler of `method template`; may be stacked.
+
+    The handler is called as `handler(call, now, **segments)` with percent-decoded segments.
+
+    Args:
+        method: GET, POST, ...
+        template: e.g. `/v1/jobs/{job_id}`; relative to the base URL.
+        guarded: False where `Vendor.guard` (credentials) is not to be asked.
+    """
+
+    def mark(handler: _F) -> _F:
+        known: tuple[Route, ...] = getattr(handler, "_routes", ())
+        handler._routes = (*known, Route(method, template, guarded))  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class Vendor:
+    """The pure core of one vendor's sandbox.
+
+    No clock (`now` is Unix time in seconds), no randomness (ids are counted), no I/O: the same
+    calls give the same replies. Not thread-safe: callers serialise `handle`.
+
+    Attributes:
+        name: the provider's name; the path prefix in the shell.
+        home: the documented base URL, without a slash at its end.
+        table: the assumptions; `assumptions` holds the values in force.
+        base_url: where this instance is reached; absolute URLs in replies begin with it.
+        storages: the storages that belong to this vendor; `handle` gives them their calls.
+    """
+
+    name: ClassVar[str] = "vendor"
+    home: ClassVar[str] = "https://api.vendor.example"
+    table: ClassVar[tuple[Assumption, ...]] = ()
+    _table: ClassVar[tuple[tuple[Route, re.Pattern[str], str], ...]] = ()
+
+    def __init__(
+        self,
+        assumptions: Mapping[str, Any] | None = None,
+        *,
+        seed: str = "",
+        base_url: str | None = None,
+    ) -> None:
+        self.assumptions = Assumptions(self.table, assumptions)
+        self.seed = seed
+        self.base_url = (base_url or self.home).rstrip("/")
+        self.storages: list[Storage] = []
+        self._counters: dict[str, int] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._table = tuple(
+            (entry, entry.matcher(), attribute)
+            for attribute in dir(cls)
+            for entry in getattr(getattr(cls, attribute), "_routes", ())
+        )
+
+    # ------------------------------------------------------------ the outside
+
+    @property
+    def root(self) -> str:
+        """The path of the base URL; "" if it has none."""
+        return urlsplit(self.base_url).path
+
+    def mount(self, base_url: str) -> None:
+        """Move to another base URL (done by the shell); storages move to `{base_url}/storage`."""
+        self.base_url = base_url.rstrip("/")
+        for storage in self.storages:
+            storage.move(f"{self.base_url}/storage")
+
+    def handle(self, call: Call, now: float) -> Reply:
+        """Answer one call. Never raises for what a client sent."""
+        call = call.under(self.root)
+        for storage in self.storages:
+            if storage.owns(call):
+                return storage.handle(call, now)
+        try:
+            return self._routed(call, now)
+        except Refuse as refusal:
+            return refusal.reply
+        except BadForm as error:
+            return self.bad_call(BadCall(str(error)))
+        except BadCall as error:
+            return self.bad_call(error)
+
+    def _routed(self, call: Call, now: float) -> Reply:
+        allowed: set[str] = set()
+        for entry, pattern, attribute in self._table:
+            match = pattern.fullmatch(call.path)
+            if match is None:
+                continue
+            if entry.method != call.method:
+                allowed.add(entry.method)
+                continue
+            if entry.guarded and (refused := self.guard(call, now)) is not None:
+                return refused
+            segments = {name: unquote(value) for name, value in match.groupdict().items()}
+            reply = getattr(self, attribute)(call, now, **segments)
+            assert isinstance(reply, Reply), f"{attribute} returned {reply!r}"
+            return reply
+        return self.wrong_method(call, sorted(allowed)) if allowed else self.not_found(call)
+
+    def template(self, call: Call) -> str:
+        """Return `METHOD template` of a call, for counters."""
+        call = call.under(self.root)
+        if any(storage.owns(call) for storage in self.storages):
+            return f"{call.method} storage"
+        for entry, pattern, _ in self._table:
+            if entry.method == call.method and pattern.fullmatch(call.path):
+                return f"{entry.method} {entry.template}"
+        return f"{call.method} (no route)"
+
+    # ------------------------------------------------------------ for vendors to override
+
+    def guard(self, call: Call, now: float) -> Reply | None:
+        """Check credentials, scopes, rate limits; a reply ends the call. Default: all may pass."""
+        return None
+
+    def bad_call(self, error: BadCall) -> Reply:
+        """Say in the vendor's words that a body or header cannot be read."""
+        return Reply.json(error.status, {"message": str(error)})
+
+    def not_found(self, call: Call) -> Reply:
+        """Answer an unknown path."""
+        return Reply.json(404, {"message": f"no such endpoint: {call.method} {call.path}"})
+
+    def wrong_method(self, call: Call, allowed: list[str]) -> Reply:
+        """Answer a known path with another method."""
+        return Reply.json(405, {"message": "method not allowed"}, {"Allow": ", ".join(allowed)})
+
+    def state(self, now: float) -> VendorState:
+        """Return what the vendor holds, for the neutral inspection view."""
+        return {"documents": [], "jobs": [], "parts": self.storage_parts()}
+
+    # ------------------------------------------------------------ for vendors to use
+
+    def storage_parts(self) -> dict[str, dict[str, int]]:
+        """Return the part counts of all storages."""
+        return {
+            upload: parts
+            for storage in self.storages
+            for upload, parts in storage.puts.state().items()
+        }
+
+    def _next(self, kind: str) -> int:
+        self._counters[kind] = self._counters.get(kind, 0) + 1
+        return self._counters[kind]
+
+    def new_id(self, prefix: str) -> str:
+        """Return the next id of a kind, e.g. `job_000001`; `seed` stands before the number."""
+        return f"{prefix}{self.seed}{self._next(prefix):06d}"
+
+    def new_uuid(self, kind: str = "") -> str:
+        """Return the next id of a kind in the form of a UUID."""
+        name = f"longshore:{self.name}:{self.seed}:{kind}:{self._next('uuid ' + kind)}"
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+    def new_token(self, prefix: str, length: int = 32) -> str:
+        """Return the next opaque token of a kind: hex, up to 64 digits after the prefix."""
+        name = f"longshore:{self.name}:{self.seed}:{prefix}:{self._next('token ' + prefix)}"
+        return prefix + hashlib.sha256(name.encode()).hexdigest()[:length]

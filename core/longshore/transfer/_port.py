@@ -1,0 +1,88 @@
+"""The port under which one HTTP exchange happens, and the two ways in which it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from longshore.documents import Document
+from longshore.provider import Response
+from longshore.transfer._segments import Encoded
+
+__all__ = ["AnswerLost", "Clock", "NotSent", "Outgoing", "Source", "Sources", "Transport"]
+
+
+class Clock(Protocol):
+    """Time, as the engine knows it: seconds since the epoch, and a way to wait."""
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Source(Protocol):
+    """An open document."""
+
+    def check(self) -> None:
+        """Raise ``SourceChanged`` when it is no longer the planned one."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read up to ``size`` bytes at ``offset``; fewer only at its end."""
+
+
+class Sources(Protocol):
+    """Opens documents; the same one may be open several times."""
+
+    def open(self, document: Document) -> AbstractContextManager[Source]:
+        """Open a document.
+
+        Raises:
+            SourceMissing: it is gone.
+            SourceUnreadable: it may not be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One try of one request, complete with credentials.
+
+    Attributes:
+        method: ``GET``, ...
+        url: absolute.
+        headers: all of them, with Content-Length and Content-Type.
+        body: segments; file regions are read while they are sent.
+        sources: the open documents that the regions refer to, by document id.
+        timeout: seconds to wait for the answer after the last byte.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Encoded
+    sources: Mapping[str, Source]
+    timeout: float
+
+
+class NotSent(Exception):
+    """The request surely did not reach the vendor: no connection was made."""
+
+
+class AnswerLost(Exception):
+    """The request may have reached the vendor, but no usable answer came back."""
+
+
+class Transport(Protocol):
+    """Carries one request over the network, once.
+
+    Raises:
+        NotSent: no connection could be made.
+        AnswerLost: the connection broke or the time-out passed after bytes may have left.
+        SourceChanged: a file ended early while it was sent.
+    """
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        """Send the request and return the answer, whatever its status."""

@@ -1,0 +1,75 @@
+"""A body as segments: byte strings and file regions; nothing is read, nothing is built up.
+
+The sum of the lengths is the Content-Length. A form of 100 files is some hundred short byte
+strings with the files' regions between them, however large the files are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from longshore.documents import Piece
+from longshore.provider import Body, Bytes, File, Json, Multipart, Raw
+
+__all__ = ["Encoded", "Segment", "encode"]
+
+Segment: TypeAlias = bytes | Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body ready to be sent.
+
+    Attributes:
+        content_type: None when there is no body, or when it says nothing about its type.
+        segments: in order.
+        size: bytes of all segments.
+    """
+
+    content_type: str | None
+    segments: tuple[Segment, ...]
+    size: int
+
+
+def encode(body: Body | None, boundary: str) -> Encoded:
+    """Encode a body; ``boundary`` separates the fields of a form and must not occur in it."""
+    match body:
+        case None:
+            return Encoded(None, (), 0)
+        case Json(value):
+            text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+            return _sum("application/json", (text.encode(),))
+        case Raw(piece, media_type):
+            return _sum(media_type, (piece,))
+        case Bytes(data, media_type):
+            return _sum(media_type, (data,))
+        case Multipart():
+            kind = f"multipart/form-data; boundary={boundary}"
+            return _sum(kind, tuple(_form(body, boundary)))
+
+
+def _sum(content_type: str | None, segments: tuple[Segment, ...]) -> Encoded:
+    size = sum(len(s) if isinstance(s, bytes) else s.size for s in segments)
+    return Encoded(content_type, segments, size)
+
+
+def _form(form: Multipart, boundary: str) -> Iterator[Segment]:
+    lead = ""
+    for name, value in form.fields:
+        head = f'{lead}--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"'
+        lead = "\r\n"
+        if isinstance(value, File):
+            file = f'; filename="{_quoted(value.filename)}"\r\nContent-Type: {value.media_type}'
+            yield f"{head}{file}\r\n\r\n".encode()
+            yield value.piece
+        else:
+            yield f"{head}\r\n\r\n{value}".encode()
+    yield f"{lead}--{boundary}--\r\n".encode()
+
+
+def _quoted(name: str) -> str:
+    """Encode a name as browsers do (RFC 7578, section 4.2; WHATWG form submission)."""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

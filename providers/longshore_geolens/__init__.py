@@ -1,0 +1,1 @@
+"""The Longshore provider for GeoLens."""
