@@ -153,9 +153,13 @@ class SourceFile:
         try:
             self.fd = os.open(document.source, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError as error:
-            raise SourceMissing(f"{document.source}: the file is gone") from error
+            raise SourceMissing(
+                f"{document.source}: the file is gone", document=document.id
+            ) from error
         except OSError as error:
-            raise SourceUnreadable(f"{document.source}: {error.strerror}") from error
+            raise SourceUnreadable(
+                f"{document.source}: {error.strerror}", document=document.id
+            ) from error
 
     def check(self) -> None:
         """Compare the file with its planned fingerprint.

@@ -27,6 +27,7 @@
         ├── SessionLost            the session is of no use any more: a fresh one is needed
         ├── WaitExpired            a Wait reached its limit
         ├── ResumeMismatch         the flow asks for something else than before the interruption
+        ├── CancelledByUser        somebody asked for it before the vendor had a job
         └── UnknownOutcome         nobody can tell whether the vendor acted
 
 ``kind`` is the stable word for scripts (``error.kind`` in ``--json``), ``hint`` the next step.
@@ -37,7 +38,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "AccountError", "BatchError", "ClaimTaken", "ConfigurationError", "DocumentError",
+    "AccountError", "BatchError", "CancelledByUser", "ClaimTaken", "ConfigurationError", "DocumentError",
     "DocumentRefused", "Forbidden", "IncompatibleState", "JournalError", "LongshoreError",
     "PaymentRequired", "PluginError", "ProtocolError", "RequestRefused", "ResumeMismatch",
     "RunInUse", "RunNotFound", "SessionLost", "SourceChanged", "SourceMissing",
@@ -177,23 +178,23 @@ class VendorUnavailable(AccountError):
 
 
 class DocumentError(LongshoreError):
-    """One document cannot go; the others do."""
+    """One document cannot go; the others do.
+
+    Attributes:
+        document: the id of the document, where it has one already.
+    """
 
     kind = "document"
 
+    def __init__(self, message: str, *, document: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.document = document
+
 
 class DocumentRefused(DocumentError):
-    """The plan refuses the document before its first byte is sent.
-
-    Attributes:
-        reasons: every reason at once.
-    """
+    """The plan refuses the document before its first byte is sent."""
 
     kind = "refused"
-
-    def __init__(self, reasons: tuple[str, ...], *, hint: str = "") -> None:
-        super().__init__("; ".join(reasons), hint=hint)
-        self.reasons = reasons
 
 
 class SourceMissing(DocumentError):
@@ -209,17 +210,9 @@ class SourceUnreadable(DocumentError):
 
 
 class SourceChanged(DocumentError):
-    """The file is not the one that was planned.
-
-    Attributes:
-        document: the id of the document.
-    """
+    """The file is not the one that was planned."""
 
     kind = "source_changed"
-
-    def __init__(self, message: str, *, document: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.document = document
 
 
 class BatchError(LongshoreError):
@@ -256,6 +249,12 @@ class ResumeMismatch(BatchError):
     """The request differs from the one that was journalled under the same step."""
 
     kind = "resume_mismatch"
+
+
+class CancelledByUser(BatchError):
+    """Somebody asked to cancel the batch before the vendor had a job for it."""
+
+    kind = "cancelled"
 
 
 class UnknownOutcome(BatchError):

@@ -70,7 +70,7 @@ def excerpt(body: bytes) -> str:
     text = body[: _EXCERPT * 20].decode("utf-8", "replace")
     try:
         text = json.dumps(redact_json(json.loads(body)), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         text = redact_text(text)
     line = " ".join(text.split())
     return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"

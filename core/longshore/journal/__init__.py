@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longshore.journal._memory import MemoryJournal
+from longshore.journal._place import default_journal_path
 from longshore.journal._port import Journal
 from longshore.journal._records import (
     Abandoned,
@@ -23,9 +24,11 @@ from longshore.journal._records import (
     UnitRecord,
     Write,
 )
+from longshore.journal._sqlite import SQLiteJournal, open_journal
 
 __all__ = [
     "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
     "DropFacts", "ErrorInfo", "Fact", "FactKind", "Journal", "MemoryJournal", "Message",
-    "PutFact", "QueueAbort", "RunRecord", "Taken", "UnitRecord", "Write",
+    "PutFact", "QueueAbort", "RunRecord", "SQLiteJournal", "Taken", "UnitRecord", "Write",
+    "default_journal_path", "open_journal",
 ]  # fmt: skip

@@ -59,6 +59,8 @@ class MemoryJournal:
         self._runs[run_id] = (await self.run(run_id)).model_copy(update=changes)
 
     async def run(self, run_id: str) -> RunRecord:
+        if run_id in self._runs:
+            return self._runs[run_id]
         found = [run for id, run in self._runs.items() if id.startswith(run_id)]
         if len(found) != 1:
             raise RunNotFound(f"no run {run_id!r}" if not found else f"{run_id!r} is ambiguous")
@@ -71,6 +73,9 @@ class MemoryJournal:
         for unit_id in [unit.id for unit in self._units.values() if unit.run_id == run_id]:
             del self._units[unit_id]
             self._facts.pop(unit_id, None)
+        for table in (self._abandoned, self._messages):
+            for id in [id for id, entry in table.items() if entry.run_id == run_id]:
+                del table[id]
         del self._runs[run_id], self._documents[run_id]
 
     @asynccontextmanager
@@ -143,15 +148,23 @@ class MemoryJournal:
                 records[place] = record.model_copy(update=dict(changes))
 
     async def due(
-        self, run_id: str, now: float, limit: int, *, besides: frozenset[str] = frozenset()
+        self,
+        run_id: str,
+        now: float,
+        limit: int,
+        *,
+        besides: frozenset[str] = frozenset(),
+        unsent: bool = False,
     ) -> tuple[str, ...]:
-        waiting = [u for u in self._waiting(run_id, besides) if u.at <= now]
+        waiting = [u for u in self._waiting(run_id, besides, unsent) if u.at <= now]
         return tuple(unit.id for unit in sorted(waiting, key=lambda unit: unit.at)[:limit])
 
-    async def next_due(self, run_id: str, *, besides: frozenset[str] = frozenset()) -> float | None:
-        return min((unit.at for unit in self._waiting(run_id, besides)), default=None)
+    async def next_due(
+        self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
+    ) -> float | None:
+        return min((unit.at for unit in self._waiting(run_id, besides, unsent)), default=None)
 
-    def _waiting(self, run_id: str, besides: frozenset[str]) -> list[UnitRecord]:
+    def _waiting(self, run_id: str, besides: frozenset[str], unsent: bool) -> list[UnitRecord]:
         return [
             unit
             for unit in self._units.values()
@@ -159,7 +172,14 @@ class MemoryJournal:
             and unit.id != run_id
             and not unit.settled
             and unit.id not in besides
+            and not (unsent and unit.job_id)
         ]
+
+    async def reopen(self, run_id: str) -> int:
+        for unit in list(self._units.values()):
+            if unit.run_id == run_id and not unit.outcome.terminal:
+                self._units[unit.id] = unit.model_copy(update={"settled": False, "at": 0.0})
+        return len(self._waiting(run_id, frozenset(), unsent=False))
 
     async def units(
         self, run_id: str, *, after: str = "", limit: int = 1000

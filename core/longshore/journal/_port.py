@@ -78,12 +78,28 @@ class Journal(Protocol):
         """
 
     async def due(
-        self, run_id: str, now: float, limit: int, *, besides: frozenset[str] = frozenset()
+        self,
+        run_id: str,
+        now: float,
+        limit: int,
+        *,
+        besides: frozenset[str] = frozenset(),
+        unsent: bool = False,
     ) -> tuple[str, ...]:
-        """Return batches that are not settled and due, oldest ``at`` first."""
+        """Return batches that are not settled and due, oldest ``at`` first.
 
-    async def next_due(self, run_id: str, *, besides: frozenset[str] = frozenset()) -> float | None:
-        """Return when the next batch is due; None when all are settled."""
+        Args:
+            run_id: the run.
+            now: those with a later ``at`` are not due.
+            limit: at most so many.
+            besides: not these.
+            unsent: only those without a vendor job.
+        """
+
+    async def next_due(
+        self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
+    ) -> float | None:
+        """Return when the next batch is due; None when there is none."""
 
     async def units(
         self, run_id: str, *, after: str = "", limit: int = 1000
@@ -123,6 +139,13 @@ class Journal(Protocol):
 
     async def find_job(self, job_id: str, *, target: str = "") -> tuple[UnitRecord, ...]:
         """Return the units that own this vendor job."""
+
+    async def reopen(self, run_id: str) -> int:
+        """Look again at every batch whose outcome is not terminal, settled or not, and now.
+
+        Returns:
+            How many batches are not settled now.
+        """
 
     async def abandoned(self, run_id: str | None = None) -> tuple[Abandoned, ...]:
         """Return the sessions that are still to be given back."""

@@ -53,6 +53,7 @@ class RunRecord(Frozen):
         options: what the user asked for (concurrency, part size, ...).
         created_at: seconds since the epoch.
         planned: every document of the run is in the journal.
+        checked: the documents were held against the limits that the vendor itself told.
         finished_at: when nothing was left to do; None while something is.
         alive_at: the executor's last sign of life.
     """
@@ -67,6 +68,7 @@ class RunRecord(Frozen):
     options: dict[str, JsonValue] = Field(default_factory=dict)
     created_at: float = 0.0
     planned: bool = False
+    checked: bool = False
     finished_at: float | None = None
     alive_at: float = 0.0
 
@@ -107,6 +109,7 @@ class UnitRecord(Frozen):
         counters: what it cost.
         seconds: time spent per phase: queued, start, send, complete, poll.
         created_at: when it was planned.
+        accepted_at: when the vendor's job was known.
         finished_at: when it was settled.
     """
 
@@ -126,6 +129,7 @@ class UnitRecord(Frozen):
     counters: Counters = Counters()
     seconds: dict[str, float] = Field(default_factory=dict)
     created_at: float = 0.0
+    accepted_at: float | None = None
     finished_at: float | None = None
 
 
@@ -142,10 +146,12 @@ class DocumentRecord(Frozen):
         vendor_id: the vendor's id for it.
         error: what went wrong with this document.
         parts: transfers that carried it.
+        place: in the run's order, from 0.
     """
 
     document: Document
     run_id: str
+    place: int = 0
     unit_id: str | None = None
     path: str = ""
     outcome: Outcome = Outcome.RUNNING

@@ -38,6 +38,7 @@ from longshore.errors import (
     RequestRefused,
     SessionLost,
     Unauthorized,
+    UnknownOutcome,
     VendorUnavailable,
     WaitExpired,
 )
@@ -58,6 +59,7 @@ from longshore.lifecycle import (
 from longshore.planning import cut
 from longshore.provider._flows import Flow, Wait, immediately
 from longshore.provider._messages import (
+    Abandon,
     Answer,
     Ask,
     Body,
@@ -92,15 +94,15 @@ from longshore.units import ByteSize, Seconds
 from longshore.urls import url_expiry
 
 __all__ = [
-    "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch", "BatchError",
+    "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch", "BatchError",
     "Body", "ByteSize", "Bytes", "Capabilities", "Document", "DocumentResult", "DocumentStatus",
     "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers", "Job", "Json",
     "Limits", "LongshoreError", "LostRequest", "Multipart", "NotDone", "PartRule",
     "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError", "Provider",
     "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
     "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
-    "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided",
-    "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut", "excerpt", "hookimpl",
+    "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided", "UnknownOutcome",
+    "UnknownOutcome", "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut", "excerpt", "hookimpl",
     "immediately", "refusal_of", "url_expiry",
 ]  # fmt: skip
 

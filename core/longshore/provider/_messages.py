@@ -13,13 +13,14 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from longshore.documents import Document, Piece
 from longshore.errors import LongshoreError, ProtocolError
+from longshore.lifecycle import Session
 from longshore.redaction import excerpt
 
 if TYPE_CHECKING:
     from longshore.provider._flows import Flow
 
 __all__ = [
-    "Answer", "Ask", "Body", "Bytes", "File", "Found", "Headers", "Json", "LostRequest",
+    "Abandon", "Answer", "Ask", "Body", "Bytes", "File", "Found", "Headers", "Json", "LostRequest",
     "Multipart", "NotDone", "Raw", "Refused", "Remedy", "Request", "Response", "Retry",
     "Undecided",
 ]  # fmt: skip
@@ -102,6 +103,17 @@ class Remedy(Enum):
     """What may exist at the vendor does nothing by itself: give it up and start afresh."""
     RERUN = "rerun"
     """The flow asks at its own top (as tus does with HEAD): run it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """RESTART, for a request inside ``start``: what already exists is given back first.
+
+    Attributes:
+        session: enough for ``abort`` to know what to give back.
+    """
+
+    session: Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +217,7 @@ class Request:
     step: str = ""
     retry: Retry = Retry.SAFE
     key_header: str = ""
-    lost: Remedy | Ask = Remedy.HOLD
+    lost: Remedy | Abandon | Ask = Remedy.HOLD
     not_acted: frozenset[int] = frozenset()
     final: frozenset[int] = frozenset()
     timeout: float | None = None
@@ -246,7 +258,7 @@ class Request:
         step: str,
         key: str = "",
         retry: Retry | None = None,
-        lost: Remedy | Ask = Remedy.HOLD,
+        lost: Remedy | Abandon | Ask = Remedy.HOLD,
         not_acted: Iterable[int] = (),
         final: Iterable[int] = (),
     ) -> Request:
@@ -285,7 +297,7 @@ class Response:
         """
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ProtocolError(
                 f"the vendor's reply (status {self.status}) is not JSON: {excerpt(self.body)}",
                 hint="check that base_url is the address of the API, not of a web page",

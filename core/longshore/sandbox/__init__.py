@@ -70,16 +70,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._assumptions import Assumption, Assumptions
-from ._blob import Blob, Spool
-from ._blocks import PartCounts, RateLimit, StatusWalk, iso_time
-from ._calls import BadCall, Call, Headers, Refuse, Reply
-from ._faults import Dropped, Fault, Faults, Faulty, Handler
-from ._forms import BadForm, Form, FormPart
-from ._recorder import CallCount, Recorder
-from ._signing import Credentials, SignatureRefused, presign_v2, presign_v4, verify
-from ._storage import Storage, StorageError, StoredObject
-from ._vendor import (
+from longshore.sandbox._assumptions import Assumption, Assumptions
+from longshore.sandbox._blob import Blob, Spool
+from longshore.sandbox._blocks import PartCounts, RateLimit, StatusWalk, iso_time
+from longshore.sandbox._calls import BadCall, Call, Headers, Refuse, Reply
+from longshore.sandbox._faults import Dropped, Fault, Faults, Faulty
+from longshore.sandbox._forms import BadForm, Form, FormPart
+from longshore.sandbox._recorder import CallCount, Recorder
+from longshore.sandbox._signing import Credentials, SignatureRefused, presign_v2, presign_v4, verify
+from longshore.sandbox._storage import Storage, StorageError, StoredObject
+from longshore.sandbox._vendor import (
     DocumentState,
     JobState,
     Vendor,
@@ -90,7 +90,8 @@ from ._vendor import (
 )
 
 if TYPE_CHECKING:
-    from ._shell import RunningSandbox, asgi_app, run_forever, serve
+    from longshore.sandbox._app import asgi_app
+    from longshore.sandbox._shell import RunningSandbox, run_forever, serve
 
 _SHELL = ("RunningSandbox", "asgi_app", "run_forever", "serve")
 
@@ -110,7 +111,6 @@ __all__ = [
     "Faulty",
     "Form",
     "FormPart",
-    "Handler",
     "Headers",
     "JobState",
     "PartCounts",
@@ -142,8 +142,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the shell when it is first asked for: only it needs the extra."""
-    if name in _SHELL:
-        from . import _shell
-
-        return getattr(_shell, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _SHELL:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from longshore.sandbox import _app, _shell
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"a sandbox on a port needs the extra: pip install 'longshore[sandbox]' ({error})"
+        ) from error
+    return getattr(_app if name == "asgi_app" else _shell, name)

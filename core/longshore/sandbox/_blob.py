@@ -84,7 +84,7 @@ class Blob:
     @classmethod
     def join(cls, blobs: Iterable[Blob]) -> Blob:
         """Put blobs one after the other without copying a byte."""
-        return cls._of(span for blob in blobs for span in blob._spans)
+        return cls._of(span for blob in blobs for span in blob._spans)  # noqa: SLF001
 
     def slice(self, offset: int, size: int | None = None) -> Blob:
         """Return `size` bytes from `offset` on (all that follow by default) as a blob."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -114,8 +113,3 @@ class PartCounts:
             upload: {str(number): count for number, count in sorted(counts.items())}
             for upload, counts in self._counts.items()
         }
-
-
-def merged_parts(counts: Iterable[PartCounts]) -> dict[str, dict[str, int]]:
-    """Return the counts of several uploads' keepers in one view."""
-    return {upload: parts for each in counts for upload, parts in each.state().items()}

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from ._blob import Blob
-from ._forms import BadForm, Form, parse_form
+from longshore.sandbox._blob import Blob
+from longshore.sandbox._forms import BadForm, Form, parse_form
 
 MAX_JSON = 16 << 20
 
@@ -42,7 +42,8 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         self._values: dict[str, tuple[str, str]] = {}
-        for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+        given = pairs.items() if isinstance(pairs, Mapping) else pairs
+        for name, value in cast("Iterable[tuple[str, str]]", given):
             known = self._values.get(name.lower())
             self._values[name.lower()] = (name, f"{known[1]}, {value}" if known else value)
 

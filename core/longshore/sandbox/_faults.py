@@ -6,23 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ._calls import Call, Headers, Reply
+from longshore.sandbox._calls import Call, Headers, Reply
+from longshore.sandbox._vendor import Vendor
 
 Drop = Literal["before", "during", "after"]
 DROPS = ("before", "during", "after")
-
-
-class Handler(Protocol):
-    """Anything that answers calls: a vendor or a wrapper around one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def root(self) -> str: ...
-    def handle(self, call: Call, now: float) -> Reply: ...
 
 
 class Dropped(Exception):
@@ -201,25 +192,15 @@ def _check_values(where: str, value: Mapping[str, Any]) -> None:
 
 
 class Faulty:
-    """A handler behind a fault plan; drops are raised as `Dropped`."""
+    """A vendor behind a fault plan; drops are raised as `Dropped`."""
 
-    def __init__(self, handler: Handler, faults: Faults) -> None:
-        self.handler = handler
+    def __init__(self, vendor: Vendor, faults: Faults) -> None:
+        self.vendor = vendor
         self.faults = faults
-
-    @property
-    def name(self) -> str:
-        """The vendor's name."""
-        return self.handler.name
-
-    @property
-    def root(self) -> str:
-        """The vendor's root path."""
-        return self.handler.root
 
     def plan(self, call: Call) -> Fault | None:
         """Decide what goes wrong with a call whose body has not come yet."""
-        return self.faults.plan(self.name, call.under(self.root))
+        return self.faults.plan(self.vendor.name, call.under(self.vendor.root))
 
     def handle(self, call: Call, now: float) -> Reply:
         """Plan and answer in one step.
@@ -236,16 +217,16 @@ class Faulty:
             Dropped: the plan ends the connection.
         """
         if fault is None:
-            return self.handler.handle(call, now)
+            return self.vendor.handle(call, now)
         if fault.drop in ("before", "during"):
             raise Dropped(fault.drop, delay=fault.delay)
-        if fault.status is None or fault.acted:
-            reply = self.handler.handle(call, now + fault.expired)
+        planned = None if fault.status is None else _planned(fault, fault.status)
+        if planned is not None and not fault.acted:
+            return _spoiled(planned, fault)
+        reply = self.vendor.handle(call, now + fault.expired)
         if fault.drop == "after":
             raise Dropped("after", delay=fault.delay)
-        if fault.status is not None:
-            reply = _planned(fault, fault.status)
-        return _spoiled(reply, fault)
+        return _spoiled(planned or reply, fault)
 
 
 def _planned(fault: Fault, status: int) -> Reply:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from ._blob import Blob
+from longshore.sandbox._blob import Blob
 
 MAX_HEAD = 16 << 10
 MAX_TEXT = 16 << 20
@@ -84,11 +84,9 @@ class Form(Sequence[FormPart]):
             BadForm: the field came twice, or is a file, or is not UTF-8.
         """
         found = self.named(name)
-        if not found:
-            return default
-        if len(found) > 1 or found[0].filename is not None:
+        if len(found) > 1 or any(part.filename is not None for part in found):
             raise BadForm(f"expected one text field {name!r}")
-        return found[0].text()
+        return next((part.text() for part in found), default)
 
 
 def parse_form(content_type: str, body: Blob) -> Form:

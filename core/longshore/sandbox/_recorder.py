@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._calls import Call, Reply
-from ._faults import Dropped, Fault, Faults, Faulty
-from ._vendor import Vendor
+from longshore.sandbox._calls import Call, Reply
+from longshore.sandbox._faults import Dropped, Fault, Faults, Faulty
+from longshore.sandbox._vendor import Vendor
 
 INSPECTION = "/_sandbox/state"
 

@@ -1,68 +1,280 @@
-"""The thin Starlette shell: puts pure vendors on a port and really drops connections.
-
-Bodies above 1 MiB go to temporary files while they come, so memory does not grow with them.
-"""
+"""The shell: vendors on one port of a uvicorn server, each under `/{name}`."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from email.utils import formatdate
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
-try:
-    import uvicorn
-    from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Mount, Route, Router
-    from starlette.types import ASGIApp, Receive, Scope, Send
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-except ImportError as error:
-    raise ImportError(
-        f"sandboxes on a port need the extra: pip install 'longshore[sandbox]' ({error})"
-    ) from error
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, Router
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ._blob import Blob, Spool
-from ._calls import Call, Headers, Reply
-from ._faults import Dropped, Fault, Faults
-from ._recorder import Recorder
-from ._vendor import Vendor
-
-IN_MEMORY = 1 << 20
-Clock = Callable[[], float]
-_Peer = tuple[str, int]
-_Abort = Callable[[Scope], None]
+from longshore.sandbox._app import Clock, Transports, VendorApp
+from longshore.sandbox._blob import Spool
+from longshore.sandbox._faults import Faults
+from longshore.sandbox._recorder import Recorder
+from longshore.sandbox._vendor import Vendor
 
 
-class _Body:
-    """Collects a body: in memory up to 1 MiB, then in a file."""
+class _House:
+    """All vendors of one server: `/{name}` each, an index at `/`, all states together."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self._memory = bytearray()
-        self._path = None
-        self.size = 0
+    def __init__(self, recorders: Sequence[Recorder], clock: Clock, spool: Spool) -> None:
+        self.transports: Transports = {}
+        self.apps = {
+            recorder.name: VendorApp(recorder, clock, spool, self.transports)
+            for recorder in recorders
+        }
+        mounts = [Mount(f"/{name}", app=app) for name, app in self.apps.items()]
+        self.router = Router(
+            [Route("/", self._index), Route("/_sandbox/state", self._state), *mounts],
+            redirect_slashes=False,
+        )
 
-    async def collect(self, stream: AsyncIterator[bytes]) -> Blob:
-        file = None
+    async def _index(self, _: Request) -> Response:
+        urls = {name: app.recorder.vendor.base_url for name, app in self.apps.items()}
+        return JSONResponse({"sandboxes": urls})
+
+    async def _state(self, _: Request) -> Response:
+        return JSONResponse({name: await app.state() for name, app in self.apps.items()})
+
+    def protocol(self) -> type[H11Protocol]:
+        """Return the HTTP protocol that lets a vendor's application find its connection."""
+        transports = self.transports
+
+        class Tracked(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                transports[self.client] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                transports.pop(self.client, None)
+                super().connection_lost(exc)
+
+        return Tracked
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens and in which loop, and when it ends.
+
+    uvicorn raises SIGTERM again after its end: what has to be done must be done before.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], ended: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self.ended = ended
+        self.ready = ready
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.loop = asyncio.get_running_loop()
+        self.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        self.ended()
+
+
+class RunningSandbox:
+    """Vendors on one port; a context manager. Made by `serve`.
+
+    Attributes:
+        urls: vendor name -> base URL.
+        recorders: vendor name -> recorder.
+    """
+
+    def __init__(
+        self,
+        vendors: Sequence[Vendor],
+        *,
+        host: str,
+        port: int,
+        faults: Faults | None,
+        clock: Clock,
+        public_url: str | None,
+    ) -> None:
+        names = [vendor.name for vendor in vendors]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"expected vendors of different names, got {names}")
+        self._socket = _bind(host, port)
+        base = (public_url or _address(self._socket)).rstrip("/")
+        for vendor in vendors:
+            vendor.mount(f"{base}/{vendor.name}")
+        self._spool = Spool()
+        self.recorders: Mapping[str, Recorder] = {
+            vendor.name: Recorder(vendor, faults) for vendor in vendors
+        }
+        self.urls = {vendor.name: vendor.base_url for vendor in vendors}
+        self._house = _House(list(self.recorders.values()), clock, self._spool)
+        self._ready = threading.Event()
+        self._server = _Server(_config(self._house), self._ready.set, self._spool.close)
+        self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
+
+    def _serve(self) -> None:
         try:
-            async for chunk in stream:
-                self.size += len(chunk)
-                if file is None and self.size > IN_MEMORY:
-                    path = self._spool.new_path()
-                    file = path.open("wb")
-                    file.write(self._memory)
-                    self._memory.clear()
-                if file is None:
-                    self._memory += chunk
-                else:
-                    file.write(chunk)
+            self._server.run(sockets=[self._socket])
         finally:
-            if file is not None:
-                file.close()
-        return Blob(bytes(self._memory)) if file is None else Blob.spooled(path)
+            self._ready.set()
+
+    def start(self) -> Self:
+        """Begin to serve in a background thread; returns once connections are taken.
+
+        Raises:
+            RuntimeError: the server did not start.
+        """
+        self._thread.start()
+        self._ready.wait()
+        if not self._server.started:
+            self.close()
+            raise RuntimeError("the sandbox did not start; see the log")
+        return self
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve in this thread until SIGINT or SIGTERM; `ready` is called at the start."""
+        self._server.ready = ready
+        try:
+            self._server.run(sockets=[self._socket])
+        except KeyboardInterrupt:
+            return
+        finally:
+            self._release()
+
+    def state(self, name: str) -> dict[str, Any]:
+        """Return the inspection view of one vendor, consistent between two calls."""
+        loop = self._server.loop
+        if loop is None or not self._thread.is_alive():
+            recorder = self._house.apps[name]
+            return recorder.recorder.state(recorder.clock())
+        future = asyncio.run_coroutine_threadsafe(self._house.apps[name].state(), loop)
+        return future.result()
+
+    def close(self) -> None:
+        """Stop serving and remove the spooled bodies. Documents in blobs are gone after it."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._release()
+
+    def _release(self) -> None:
+        self._socket.close()
+        self._spool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Bind before the server runs, so that vendors know their base URL from the first call."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = str(listener.getsockname()[0]), listener.getsockname()[1]
+    known = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{known}]:{port}" if ":" in known else f"http://{known}:{port}"
+
+
+def _config(house: _House) -> uvicorn.Config:
+    return uvicorn.Config(
+        house.router,
+        http=house.protocol(),
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
+    )
+
+
+def serve(
+    vendors: Sequence[Vendor],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: Faults | None = None,
+    clock: Clock = time.time,
+    public_url: str | None = None,
+) -> RunningSandbox:
+    """Serve vendors on one port in a background thread, each under `/{name}`.
+
+    Args:
+        vendors: cores with different names; they are moved to their new base URLs.
+        host: to bind.
+        port: to bind; 0 is any free one.
+        faults: one plan for all; its rules may name a vendor.
+        clock: gives Unix seconds; also the `Date` header of replies.
+        public_url: how clients reach the port where that differs (`http://sandbox:8700`).
+
+    Raises:
+        OSError: the port is taken.
+        RuntimeError: the server did not start.
+        ValueError: no vendor, or two of one name.
+    """
+    running = RunningSandbox(
+        vendors, host=host, port=port, faults=faults, clock=clock, public_url=public_url
+    )
+    return running.start()
+
+
+def run_forever(
+    vendors: Sequence[Vendor],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: Faults | None = None,
+    clock: Clock = time.time,
+    public_url: str | None = None,
+    ready: Callable[[dict[str, str]], None],
+) -> None:
+    """Serve in this thread until SIGINT or SIGTERM.
+
+    Args:
+        vendors: as `serve` takes them, like the next five.
+        host: to bind.
+        port: to bind; 0 is any free one.
+        faults: one plan for all.
+        clock: gives Unix seconds.
+        public_url: how clients reach the port where that differs.
+        ready: called with name -> base URL once connections are taken.
+
+    Raises:
+        OSError: the port is taken.
+        ValueError: no vendor, or two of one name.
+    """
+    running = RunningSandbox(
+        vendors, host=host, port=port, faults=faults, clock=clock, public_url=public_url
+    )
+    running.run(lambda: ready(dict(running.urls)))

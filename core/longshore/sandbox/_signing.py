@@ -21,12 +21,10 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 LONGEST = 604_800
 SKEW = 900
-_SUBRESOURCES = frozenset(
-    ["acl", "delete", "lifecycle", "location", "logging", "notification", "partNumber"]
-    + ["policy", "requestPayment", "torrent", "uploadId", "uploads", "versionId"]
-    + ["versioning", "versions", "website", "response-cache-control"]
-    + ["response-content-disposition", "response-content-encoding", "response-content-language"]
-    + ["response-content-type", "response-expires"]
+_SUBRESOURCE = re.compile(
+    "acl|delete|lifecycle|location|logging|notification|partNumber|policy|requestPayment|torrent|"
+    "uploadId|uploads|versionId|versioning|versions|website|response-(cache-control|expires|"
+    "content-(disposition|encoding|language|type))"
 )
 
 Pairs = Iterable[tuple[str, str]]
@@ -34,10 +32,10 @@ Pairs = Iterable[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Credentials:
-    """The key pair and region that sign a storage's URLs."""
+    """The key pair and region that sign a storage's URLs; no secret in a sandbox."""
 
     access_key: str = "LONGSHORESANDBOX0001"
-    secret_key: str = "sandbox-signing-key"
+    secret_key: str = "sandbox-signing-key"  # noqa: S105
     region: str = "us-east-1"
 
 
@@ -102,7 +100,8 @@ def presign_v4(
         ("X-Amz-Expires", str(expires)),
         ("X-Amz-SignedHeaders", ";".join(sorted(signed))),
     ]
-    signature = _signature_v4(method, urlsplit(url).path, pairs, signed, stamp, credentials)
+    path = urlsplit(url).path
+    signature = _signature_v4(method, path, pairs, signed, stamp=stamp, credentials=credentials)
     return _with_query(url, [*pairs, ("X-Amz-Signature", signature)])
 
 
@@ -115,6 +114,7 @@ def _signature_v4(
     path: str,
     pairs: Pairs,
     headers: Mapping[str, str],
+    *,
     stamp: str,
     credentials: Credentials,
 ) -> str:
@@ -162,14 +162,13 @@ def _verify_v4(
     }
     signed = {name: known.get(name, "") for name in names}
     rest = [pair for pair in pairs if pair[0] != "X-Amz-Signature"]
-    expected = _signature_v4(method, urlsplit(url).path, rest, signed, stamp, credentials)
+    path = urlsplit(url).path
+    expected = _signature_v4(method, path, rest, signed, stamp=stamp, credentials=credentials)
     if not hmac.compare_digest(expected, given.get("X-Amz-Signature", "")):
         raise _mismatch(key_id)
 
 
-def _check_parameters(
-    given: Mapping[str, str], stamp: str, expires: str, names: list[str]
-) -> None:
+def _check_parameters(given: Mapping[str, str], stamp: str, expires: str, names: list[str]) -> None:
     if given.get("X-Amz-Algorithm") != ALGORITHM:
         raise _bad_parameter(f"X-Amz-Algorithm only supports {ALGORITHM}")
     if not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
@@ -202,15 +201,20 @@ def presign_v2(
     """Return `url` with a version 2 signature in its query.
 
     Args:
+        method: the only method the URL is good for.
+        url: absolute; of its own query, what names a part or a reply header is signed.
+        credentials: who signs.
         resource: `/bucket/key` as the URL spells it (percent-encoded).
+        now: Unix time of signing.
+        expires: seconds for which the URL holds.
         headers: Content-Type, Content-MD5 and `x-amz-*` headers that the client must send.
             The first two also stand in the query, as common clients write them.
-
-    Other arguments as `presign_v4`.
     """
     own = _pairs(urlsplit(url).query)
     until = str(int(now) + expires)
-    signature = _signature_v2(method, resource, own, headers or {}, until, credentials)
+    signature = _signature_v2(
+        method, resource, own, headers or {}, until=until, credentials=credentials
+    )
     shown = [
         (name.lower(), value)
         for name, value in (headers or {}).items()
@@ -225,12 +229,13 @@ def _signature_v2(
     resource: str,
     pairs: Pairs,
     headers: Mapping[str, str],
+    *,
     until: str,
     credentials: Credentials,
 ) -> str:
     known = {name.lower(): value.strip() for name, value in headers.items()}
     amazon = [f"{name}:{known[name]}" for name in sorted(known) if name.startswith("x-amz-")]
-    chosen = sorted(pair for pair in pairs if pair[0] in _SUBRESOURCES)
+    chosen = sorted(pair for pair in pairs if _SUBRESOURCE.fullmatch(pair[0]))
     query = "&".join(f"{name}={value}" if value else name for name, value in chosen)
     text = "\n".join(
         [
@@ -251,6 +256,7 @@ def _verify_v2(
     url: str,
     headers: Mapping[str, str],
     credentials: Credentials,
+    *,
     now: float,
     resource: str,
 ) -> None:
@@ -263,7 +269,7 @@ def _verify_v2(
         raise _unknown_key(key_id)
     if now > int(until):
         raise _expired(int(until), now)
-    expected = _signature_v2(method, resource, pairs, headers, until, credentials)
+    expected = _signature_v2(method, resource, pairs, headers, until=until, credentials=credentials)
     if not hmac.compare_digest(expected, given.get("Signature", "")):
         raise _mismatch(key_id)
 
@@ -296,7 +302,7 @@ def verify(
     if v4:
         _verify_v4(method, url, headers, credentials, now)
     else:
-        _verify_v2(method, url, headers, credentials, now, resource)
+        _verify_v2(method, url, headers, credentials, now=now, resource=resource)
 
 
 def _check_window(signed: int, expires: int, now: float) -> None:

@@ -10,14 +10,23 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from ._blob import Blob
-from ._blocks import PartCounts
-from ._calls import BadCall, Call, Headers, Reply
-from ._signing import Credentials, SignatureRefused, encode, presign_v2, presign_v4, verify
+from longshore.sandbox._blob import Blob
+from longshore.sandbox._blocks import PartCounts
+from longshore.sandbox._calls import BadCall, Call, Headers, Reply
+from longshore.sandbox._signing import (
+    UNSIGNED,
+    Credentials,
+    SignatureRefused,
+    encode,
+    presign_v2,
+    presign_v4,
+    verify,
+)
 
 MINIMUM_PART = 5 << 20
 MAXIMUM_PUT = 5 << 30
@@ -115,11 +124,14 @@ class Storage:
         return theirs.netloc == mine.netloc and theirs.path.startswith(mine.path)
 
     def _key(self, url: str) -> str:
-        return unquote(urlsplit(url).path[len(urlsplit(self._prefix()).path) :])
+        return unquote(self._raw_key(url))
+
+    def _raw_key(self, url: str) -> str:
+        return urlsplit(url).path[len(urlsplit(self._prefix()).path) :]
 
     def _resource(self, url: str) -> str:
-        path = urlsplit(url).path
-        return path if self.style == "path" else f"/{self.bucket}{path}"
+        """Return what version 2 signs instead of the host: no path of the base is part of it."""
+        return f"/{self.bucket}/{self._raw_key(url)}"
 
     def presign(
         self,
@@ -234,7 +246,7 @@ class Storage:
         numbers = [number for number, _ in pairs]
         if not pairs:
             raise StorageError(400, "MalformedXML", "The list of parts is empty.")
-        if any(later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(numbers)):
             raise StorageError(400, "InvalidPartOrder", "The parts are not in ascending order.")
         chosen = [self._chosen(upload, number, etag) for number, etag in pairs]
         for number, part in zip(numbers[:-1], chosen[:-1], strict=True):
@@ -347,8 +359,8 @@ def _check_body(call: Call) -> None:
     ):
         if header in call.headers:
             _check_digest(call, header, algorithm)
-    declared = call.headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-    if declared != "UNSIGNED-PAYLOAD" and declared != call.body.sha256:
+    declared = call.headers.get("x-amz-content-sha256", UNSIGNED)
+    if declared != UNSIGNED and declared != call.body.sha256:  # noqa: PLR1714 (hash last)
         message = "The provided x-amz-content-sha256 header does not match what was computed."
         raise StorageError(400, "XAmzContentSHA256Mismatch", message)
 

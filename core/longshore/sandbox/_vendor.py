@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ._assumptions import Assumption, Assumptions
-from ._blob import Blob
-from ._calls import BadCall, Call, Refuse, Reply
-from ._forms import BadForm
-from ._storage import Storage
+from longshore.sandbox._assumptions import Assumption, Assumptions
+from longshore.sandbox._blob import Blob
+from longshore.sandbox._calls import BadCall, Call, Refuse, Reply
+from longshore.sandbox._forms import BadForm
+from longshore.sandbox._storage import Storage
 
 
 class DocumentState(TypedDict):
@@ -70,6 +70,18 @@ class Route:
             )
         )
 
+    def rank(self) -> tuple[tuple[bool, str], ...]:
+        """Return a sort key: a literal segment comes before one that is a parameter."""
+        return tuple(("{" in segment, segment) for segment in self.template.split("/"))
+
+
+def _routes_of(cls: type, name: str) -> tuple[Route, ...]:
+    """Return the routes of a method; one that overrides a route without a mark keeps it."""
+    for owner in cls.__mro__:
+        if routes := getattr(vars(owner).get(name), "sandbox_routes", ()):
+            return tuple(routes)
+    return ()
+
 
 _F = TypeVar("_F", bound=Callable[..., Reply])
 
@@ -86,8 +98,8 @@ def route(method: str, template: str, *, guarded: bool = True) -> Callable[[_F],
     """
 
     def mark(handler: _F) -> _F:
-        known: tuple[Route, ...] = getattr(handler, "_routes", ())
-        handler._routes = (*known, Route(method, template, guarded))  # type: ignore[attr-defined]
+        known: tuple[Route, ...] = vars(handler).get("sandbox_routes", ())
+        vars(handler)["sandbox_routes"] = (*known, Route(method, template, guarded))
         return handler
 
     return mark
@@ -127,11 +139,12 @@ class Vendor:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._table = tuple(
-            (entry, entry.matcher(), attribute)
-            for attribute in dir(cls)
-            for entry in getattr(getattr(cls, attribute), "_routes", ())
-        )
+        found = [(entry, name) for name in dir(cls) for entry in _routes_of(cls, name)]
+        found.sort(key=lambda pair: pair[0].rank())
+        seen = [(entry.method, entry.template) for entry, _ in found]
+        if doubled := {route for route in seen if seen.count(route) > 1}:
+            raise TypeError(f"{cls.__name__} has two handlers for {sorted(doubled)}")
+        cls._table = tuple((entry, entry.matcher(), name) for entry, name in found)
 
     # ------------------------------------------------------------ the outside
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,6 +57,7 @@ class Outgoing:
         body: segments; file regions are read while they are sent.
         sources: the open documents that the regions refer to, by document id.
         timeout: seconds to wait for the answer after the last byte.
+        progress: told the number of bytes of each file region as they leave.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Outgoing:
     body: Encoded
     sources: Mapping[str, Source]
     timeout: float
+    progress: Callable[[int], None] = lambda _count: None
 
 
 class NotSent(Exception):

@@ -1,0 +1,107 @@
+"""Connections to the journal's file, and what SQLite's errors mean for a user."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from longshore.errors import JournalError
+from longshore.journal._locks import opening
+from longshore.journal._place import prepare_place
+from longshore.journal._schema import prepare_schema
+
+__all__ = ["journal_error", "open_database"]
+
+_BUSY_SECONDS = 30.0
+
+
+def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Open or create a journal.
+
+    Returns:
+        A connection that writes and one that reads.
+
+    Raises:
+        JournalError: it is no journal, or cannot be used; the message says why.
+    """
+    prepare_place(path)
+    with ExitStack() as undo:
+        try:
+            writer = undo.enter_context(closing(_connect(path)))
+            with opening(path):
+                _configure(writer)
+                _use_wal(writer, path)
+                prepare_schema(writer, path)
+            reader = undo.enter_context(closing(_connect(path)))
+            _configure(reader)
+            reader.execute("PRAGMA query_only = ON")
+        except sqlite3.Error as error:
+            raise journal_error(error, path) from error
+        undo.pop_all()
+    return writer, reader
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # every transaction is begun explicitly; each connection serves one thread after the other
+    return sqlite3.connect(
+        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    for pragma in (
+        "synchronous = FULL",  # NORMAL may roll back the last commits when the power fails
+        "fullfsync = ON",  # macOS: fsync alone does not reach the disk there
+        "foreign_keys = ON",
+        "secure_delete = ON",  # what is deleted may hold upload tokens and signed URLs
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise JournalError(
+            f"the disk of {path} cannot hold a journal (no write-ahead log: {mode})",
+            hint="name a file on a local disk with --journal",
+        )
+
+
+def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
+    """Say what an error of SQLite means and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is detail
+    message, hint = _MEANINGS.get(code, ("the journal {path} cannot be used: {error}", ""))
+    return JournalError(message.format(path=path, error=error), hint=hint)
+
+
+_MEANINGS = {
+    sqlite3.SQLITE_FULL: (
+        "the disk is full: the journal {path} cannot grow; what it holds is safe",
+        "free some space, then run: longshore resume",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "{path} is not a journal (not a SQLite database)",
+        "name another file with --journal",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "the journal {path} is damaged: {error}",
+        "keep the file; save what can be read with: sqlite3 FILE .recover",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "the journal {path} may not be written",
+        "check who owns the file and its directory",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "the journal {path} cannot be opened",
+        "check who owns the file and its directory",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "another process keeps the journal {path} locked",
+        "end the program that holds it open, or try again",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "the disk of the journal {path} does not work as it should: {error}",
+        "check the disk, then run: longshore resume",
+    ),
+}

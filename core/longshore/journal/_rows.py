@@ -1,0 +1,307 @@
+"""Records as rows: every statement that touches runs, units, documents and facts.
+
+All functions work within a transaction of their caller.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json, to_json
+
+from longshore._model import Frozen
+from longshore.errors import ClaimTaken, JournalError, RunNotFound, StaleEpoch
+from longshore.journal._records import (
+    ChangeDocument,
+    ChangeUnit,
+    ClaimJob,
+    DocumentRecord,
+    DropFacts,
+    Fact,
+    FactKind,
+    PutFact,
+    QueueAbort,
+    RunRecord,
+    Taken,
+    UnitRecord,
+    Write,
+)
+from longshore.lifecycle import Outcome
+
+__all__ = [
+    "add_documents", "add_run", "add_unit", "change_document", "change_run", "commit", "dump",
+    "find_run", "known", "load", "parse", "reopen", "take", "unit_row",
+]  # fmt: skip
+
+RecordT = TypeVar("RecordT", bound=Frozen)
+
+
+def dump(value: object) -> str:
+    """Write JSON; unlike pydantic's default, ``inf`` stays ``inf``."""
+    plain = value.model_dump() if isinstance(value, Frozen) else value
+    return to_json(plain, inf_nan_mode="constants").decode()
+
+
+def load(text: str) -> JsonValue:
+    """Read JSON."""
+    value: JsonValue = from_json(text)
+    return value
+
+
+def parse(model: type[RecordT], text: str) -> RecordT:
+    """Read a record.
+
+    Raises:
+        JournalError: this version cannot read it.
+    """
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise JournalError(
+            f"the journal holds a {model.__name__} that cannot be read: {error.error_count()} "
+            "fields are unknown or malformed",
+            hint="upgrade longshore to the version that wrote it",
+        ) from error
+
+
+def _changed(model: type[RecordT], text: str, changes: Mapping[str, object]) -> tuple[RecordT, str]:
+    """Change fields of a written record; what could not be read again is refused here."""
+    changed = dump(from_json(text) | dict(changes))
+    return model.model_validate_json(changed), changed
+
+
+# ---------------------------------------------------------------------- runs
+
+
+def add_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+    """Write a new run and its ``prepare`` unit."""
+    connection.execute(
+        "INSERT INTO runs (id, account, target, created_at, record) VALUES (?, ?, ?, ?, ?)",
+        (run.id, run.account, run.target, run.created_at, dump(run)),
+    )
+    add_unit(connection, UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at))
+
+
+def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, object]) -> None:
+    """Change fields of a run."""
+    row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise RunNotFound(f"no run {run_id!r}")
+    run, text = _changed(RunRecord, row[0], changes)
+    connection.execute(
+        "UPDATE runs SET account = ?, target = ?, created_at = ?, record = ? WHERE id = ?",
+        (run.account, run.target, run.created_at, text, run_id),
+    )
+
+
+def find_run(connection: sqlite3.Connection, beginning: str) -> RunRecord:
+    """Return the run of this id, or the only one whose id begins like this."""
+    rows = connection.execute(
+        # no LIKE: it has wildcards and takes a for A
+        "SELECT record FROM runs WHERE id = ?1"
+        " UNION ALL SELECT record FROM runs WHERE substr(id, 1, length(?1)) = ?1 AND id <> ?1"
+        " AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1) LIMIT 2",
+        (beginning,),
+    ).fetchall()
+    if not rows:
+        raise RunNotFound(f"no run {beginning!r}", hint="longshore status lists all runs")
+    if len(rows) > 1:
+        raise RunNotFound(f"{beginning!r} is ambiguous", hint="type more of the run's id")
+    return parse(RunRecord, rows[0][0])
+
+
+# ---------------------------------------------------------------------- units
+
+
+def add_unit(connection: sqlite3.Connection, unit: UnitRecord) -> None:
+    """Write a new unit."""
+    connection.execute(
+        "INSERT INTO units (id, run_id, attempt, epoch, outcome, settled, at, job_id, record)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (unit.id, unit.run_id, *_unit_columns(unit, dump(unit))),
+    )
+
+
+def _unit_columns(unit: UnitRecord, text: str) -> tuple[object, ...]:
+    return (
+        unit.attempt,
+        unit.epoch,
+        unit.outcome.value,
+        unit.settled,
+        unit.at,
+        unit.job_id,
+        text,
+    )
+
+
+def unit_row(connection: sqlite3.Connection, unit_id: str) -> UnitRecord:
+    """Return a unit.
+
+    Raises:
+        JournalError: there is none.
+    """
+    row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
+    if row is None:
+        raise _no_unit(unit_id)
+    return parse(UnitRecord, row[0])
+
+
+def _no_unit(unit_id: str) -> JournalError:
+    return JournalError(
+        f"the journal holds no batch {unit_id}", hint="was its run forgotten meanwhile?"
+    )
+
+
+def _change_unit(
+    connection: sqlite3.Connection, unit_id: str, changes: Mapping[str, object]
+) -> None:
+    row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
+    if row is None:
+        raise _no_unit(unit_id)
+    connection.execute(
+        "UPDATE units SET attempt = ?, epoch = ?, outcome = ?, settled = ?, at = ?, job_id = ?,"
+        " record = ? WHERE id = ?",
+        (*_unit_columns(*_changed(UnitRecord, row[0], changes)), unit_id),
+    )
+
+
+def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
+    """Raise the epoch and return all that is known."""
+    row = connection.execute("SELECT epoch FROM units WHERE id = ?", (unit_id,)).fetchone()
+    _change_unit(connection, unit_id, {"epoch": row[0] + 1 if row else 0})
+    return known(connection, unit_id)
+
+
+def reopen(connection: sqlite3.Connection, run_id: str) -> int:
+    """Look again at batches that need action or are unknown; count those that are not settled."""
+    found = connection.execute(
+        "SELECT id FROM units WHERE run_id = ? AND outcome IN (?, ?)",
+        (run_id, Outcome.NEEDS_ACTION.value, Outcome.UNKNOWN.value),
+    )
+    for (unit_id,) in found.fetchall():
+        _change_unit(connection, unit_id, {"settled": False, "at": 0.0})
+    query = "SELECT count(*) FROM units WHERE run_id = ?1 AND settled = 0 AND id <> ?1"
+    count: int = connection.execute(query, (run_id,)).fetchone()[0]
+    return count
+
+
+def known(connection: sqlite3.Connection, unit_id: str) -> Taken:
+    """Return a unit with its documents and facts."""
+    unit = unit_row(connection, unit_id)
+    documents = connection.execute(
+        "SELECT record FROM documents WHERE unit_id = ? AND run_id = ? ORDER BY seq",
+        (unit_id, unit.run_id),
+    )
+    facts = connection.execute(
+        "SELECT kind, attempt, flow, name, value FROM facts WHERE unit_id = ?", (unit_id,)
+    )
+    return Taken(
+        unit,
+        tuple(parse(DocumentRecord, text) for (text,) in documents),
+        tuple(
+            Fact(FactKind(kind), attempt, flow, name, load(value))
+            for kind, attempt, flow, name, value in facts
+        ),
+    )
+
+
+# ---------------------------------------------------------------------- documents
+
+
+def add_documents(connection: sqlite3.Connection, records: Iterable[DocumentRecord]) -> None:
+    """Write new documents behind those that their runs have already."""
+    places: dict[str, int] = {}
+    for record in records:
+        run_id = record.run_id
+        if run_id not in places:
+            query = "SELECT coalesce(max(seq) + 1, 0) FROM documents WHERE run_id = ?"
+            (places[run_id],) = connection.execute(query, (run_id,)).fetchone()
+        connection.execute(
+            "INSERT INTO documents (run_id, seq, id, unit_id, outcome, record)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (run_id, places[run_id], record.document.id, *_document_columns(record, dump(record))),
+        )
+        places[run_id] += 1
+
+
+def _document_columns(record: DocumentRecord, text: str) -> tuple[str | None, str, str]:
+    return record.unit_id, record.outcome.value, text
+
+
+def change_document(
+    connection: sqlite3.Connection, run_id: str, document_id: str, changes: Mapping[str, object]
+) -> None:
+    """Change fields of a document's record; one that is not there is left out."""
+    mine = (run_id, document_id)
+    query = "SELECT record FROM documents WHERE run_id = ? AND id = ?"
+    if row := connection.execute(query, mine).fetchone():
+        columns = _document_columns(*_changed(DocumentRecord, row[0], changes))
+        connection.execute(
+            "UPDATE documents SET unit_id = ?, outcome = ?, record = ? WHERE run_id = ? AND id = ?",
+            (*columns, *mine),
+        )
+
+
+# ---------------------------------------------------------------------- commits
+
+
+def commit(
+    connection: sqlite3.Connection, unit_id: str, epoch: int, writes: Sequence[Write]
+) -> None:
+    """Do all writes of a unit's executor; the caller undoes them when one is refused."""
+    query = "SELECT epoch, run_id FROM units WHERE id = ?"
+    row = connection.execute(query, (unit_id,)).fetchone()
+    if row is None:
+        raise _no_unit(unit_id)
+    if row[0] != epoch:
+        raise StaleEpoch(f"batch {unit_id} was taken over by another executor")
+    for write in writes:
+        _write(connection, row[1], unit_id, write)
+
+
+def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Write) -> None:
+    match write:
+        case PutFact(fact):
+            connection.execute(
+                "INSERT INTO facts (unit_id, kind, attempt, flow, name, value)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value",
+                (unit_id, fact.kind.value, fact.attempt, fact.flow, fact.name, dump(fact.value)),
+            )
+        case DropFacts():
+            _drop_facts(connection, unit_id, write)
+        case ChangeUnit(changes):
+            _change_unit(connection, unit_id, changes)
+        case ChangeDocument(document_id, changes):
+            change_document(connection, run_id, document_id, changes)
+        case ClaimJob():
+            _claim(connection, unit_id, write)
+        case QueueAbort(attempt, session):
+            connection.execute(
+                "INSERT INTO abandoned (run_id, unit_id, attempt, session) VALUES (?, ?, ?, ?)",
+                (run_id, unit_id, attempt, dump(session)),
+            )
+
+
+def _drop_facts(connection: sqlite3.Connection, unit_id: str, drop: DropFacts) -> None:
+    connection.executemany(
+        "DELETE FROM facts WHERE unit_id = ?1 AND kind = ?2"
+        " AND (?3 IS NULL OR flow = ?3 OR substr(flow, 1, length(?3) + 1) = ?3 || '?')"
+        " AND (?4 IS NULL OR name = ?4)",
+        [(unit_id, kind.value, drop.flow, drop.name) for kind in drop.kinds],
+    )
+
+
+def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:
+    connection.execute(
+        "INSERT INTO claims (account, job_id, unit_id, at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (claim.account, claim.job_id, unit_id, claim.at),
+    )
+    query = "SELECT unit_id FROM claims WHERE account = ? AND job_id = ?"
+    (owner,) = connection.execute(query, (claim.account, claim.job_id)).fetchone()
+    if owner != unit_id:
+        raise ClaimTaken(f"job {claim.job_id} belongs to another batch")

@@ -1,0 +1,317 @@
+"""The journal in one SQLite file: one thread writes in groups, one reads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pydantic import JsonValue
+
+from longshore._model import Frozen
+from longshore.documents import Document
+from longshore.errors import JournalError, RunNotFound
+from longshore.journal import _rows
+from longshore.journal._database import journal_error, open_database
+from longshore.journal._locks import hold_run
+from longshore.journal._place import default_journal_path
+from longshore.journal._records import (
+    Abandoned,
+    DocumentRecord,
+    Message,
+    RunRecord,
+    Taken,
+    UnitRecord,
+    Write,
+)
+from longshore.journal._writer import Work, Writer
+from longshore.lifecycle import Outcome
+
+__all__ = ["SQLiteJournal", "open_journal"]
+
+T = TypeVar("T")
+RecordT = TypeVar("RecordT", bound=Frozen)
+
+
+@asynccontextmanager
+async def open_journal(
+    path: Path | None = None, *, clock: Callable[[], float] = time.time
+) -> AsyncIterator[SQLiteJournal]:
+    """Open the journal at a path (default: ``default_journal_path()``) and close it afterwards.
+
+    Raises:
+        JournalError: it cannot be used; the message says why.
+    """
+    journal = SQLiteJournal(path or default_journal_path(), clock=clock)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+class SQLiteJournal:
+    """The port, kept in a SQLite file on a local disk.
+
+    Several processes may have it open; each run has one executor (``lock_run``).
+
+    Args:
+        path: the file; created with mode 0600, its directory with 0700.
+        clock: seconds since the epoch.
+
+    Raises:
+        JournalError: it cannot be used; the message says why.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+        writes, self._reads = open_database(path)
+        self._writer = Writer(writes, path)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="longshore-journal-read")
+        self._closed = False
+
+    async def _write(self, work: Work[T]) -> T:
+        return await self._writer.do(work)
+
+    async def _read(self, work: Work[T]) -> T:
+        if self._closed:
+            raise JournalError(f"the journal {self.path} is closed")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._snapshot, work)
+
+    def _snapshot(self, work: Work[T]) -> T:
+        try:
+            self._reads.execute("BEGIN")
+            try:
+                return work(self._reads)
+            finally:
+                self._reads.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise journal_error(error, self.path) from error
+
+    async def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return await self._read(lambda connection: connection.execute(query, values).fetchall())
+
+    async def _records(
+        self, model: type[RecordT], query: str, *values: object
+    ) -> tuple[RecordT, ...]:
+        # parsed in the thread: a page of records would hold up the loop
+        def work(connection: sqlite3.Connection) -> tuple[RecordT, ...]:
+            rows = connection.execute(query, values)
+            return tuple(_rows.parse(model, text) for (text,) in rows)
+
+        return await self._read(work)
+
+    async def _change(self, statement: str, *values: object) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(statement, values)
+
+        await self._write(work)
+
+    # ------------------------------------------------------------------ runs
+
+    async def create_run(self, run: RunRecord) -> None:
+        await self._write(lambda connection: _rows.add_run(connection, run))
+
+    async def change_run(self, run_id: str, **changes: object) -> None:
+        await self._write(lambda connection: _rows.change_run(connection, run_id, changes))
+
+    async def run(self, run_id: str) -> RunRecord:
+        return await self._read(lambda connection: _rows.find_run(connection, run_id))
+
+    async def runs(self) -> tuple[RunRecord, ...]:
+        return await self._records(RunRecord, "SELECT record FROM runs ORDER BY created_at, rowid")
+
+    async def forget_run(self, run_id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            if not connection.execute("DELETE FROM runs WHERE id = ?", (run_id,)).rowcount:
+                raise RunNotFound(f"no run {run_id!r}")
+
+        await self._write(work)
+
+    @asynccontextmanager
+    async def lock_run(self, run_id: str) -> AsyncIterator[None]:
+        with hold_run(self.path, run_id):
+            yield
+
+    async def enqueue(
+        self, units: Sequence[UnitRecord], documents: Sequence[DocumentRecord]
+    ) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for unit in units:
+                _rows.add_unit(connection, unit)
+            _rows.add_documents(connection, documents)
+
+        await self._write(work)
+
+    # ------------------------------------------------------------------ units
+
+    async def take(self, unit_id: str) -> Taken:
+        return await self._write(lambda connection: _rows.take(connection, unit_id))
+
+    async def facts(self, unit_id: str) -> Taken:
+        return await self._read(lambda connection: _rows.known(connection, unit_id))
+
+    async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
+        await self._write(lambda connection: _rows.commit(connection, unit_id, epoch, writes))
+
+    async def due(
+        self,
+        run_id: str,
+        now: float,
+        limit: int,
+        *,
+        besides: frozenset[str] = frozenset(),
+        unsent: bool = False,
+    ) -> tuple[str, ...]:
+        waiting = await self._waiting(run_id, now, limit, besides, unsent)
+        return tuple(unit_id for unit_id, _ in waiting)
+
+    async def next_due(
+        self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
+    ) -> float | None:
+        waiting = await self._waiting(run_id, float("inf"), 1, besides, unsent)
+        return waiting[0][1] if waiting else None
+
+    async def _waiting(
+        self, run_id: str, until: float, limit: int, besides: frozenset[str], unsent: bool
+    ) -> list[tuple[str, float]]:
+        rows = await self._select(
+            "SELECT id, at FROM units WHERE run_id = ?1 AND settled = 0 AND at <= ?2 AND id <> ?1"
+            " AND NOT (?3 AND coalesce(job_id, '') <> '') ORDER BY at, seq LIMIT ?4",
+            run_id, until, unsent, limit + len(besides),
+        )  # fmt: skip
+        return [(unit_id, at) for unit_id, at in rows if unit_id not in besides][:limit]
+
+    async def reopen(self, run_id: str) -> int:
+        return await self._write(lambda connection: _rows.reopen(connection, run_id))
+
+    async def units(
+        self, run_id: str, *, after: str = "", limit: int = 1000
+    ) -> tuple[UnitRecord, ...]:
+        return await self._records(
+            UnitRecord,
+            "SELECT record FROM units WHERE run_id = ?1 AND id > ?2 AND id <> ?1"
+            " ORDER BY id LIMIT ?3",
+            run_id, after, limit,
+        )  # fmt: skip
+
+    async def unit(self, unit_id: str) -> UnitRecord:
+        return await self._read(lambda connection: _rows.unit_row(connection, unit_id))
+
+    # ------------------------------------------------------------------ documents
+
+    async def documents(
+        self, run_id: str, *, after: int = -1, limit: int = 1000
+    ) -> tuple[tuple[int, DocumentRecord], ...]:
+        query = (
+            "SELECT seq, record FROM documents WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
+
+        def work(connection: sqlite3.Connection) -> tuple[tuple[int, DocumentRecord], ...]:
+            rows = connection.execute(query, (run_id, after, limit))
+            return tuple((seq, _rows.parse(DocumentRecord, text)) for seq, text in rows)
+
+        return await self._read(work)
+
+    async def change_documents(
+        self, run_id: str, changes: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for document_id, change in changes.items():
+                _rows.change_document(connection, run_id, document_id, change)
+
+        await self._write(work)
+
+    async def outcomes(self, run_id: str) -> dict[Outcome, int]:
+        rows = await self._select(
+            "SELECT outcome, count(*) FROM documents WHERE run_id = ? GROUP BY outcome", run_id
+        )
+        return {Outcome(word): count for word, count in rows}
+
+    # ------------------------------------------------------------------ across runs
+
+    async def claims(self, account: str, *, since: float, besides: str) -> frozenset[str]:
+        rows = await self._select(
+            "SELECT job_id FROM claims WHERE account = ? AND at >= ? AND unit_id <> ?",
+            account, since, besides,
+        )  # fmt: skip
+        return frozenset(job_id for (job_id,) in rows)
+
+    async def rivals(
+        self, account: str, flow: str, name: str, *, besides: str
+    ) -> tuple[Document, ...]:
+        found = await self._records(
+            DocumentRecord,
+            "SELECT documents.record FROM facts"
+            " JOIN units ON units.id = facts.unit_id AND units.attempt = facts.attempt"
+            " JOIN runs ON runs.id = units.run_id"
+            " JOIN documents ON documents.unit_id = units.id AND documents.run_id = runs.id"
+            " WHERE facts.kind = 'intent' AND facts.flow = ? AND facts.name = ?"
+            " AND runs.account = ? AND units.id <> ?"
+            " ORDER BY units.seq, documents.seq",
+            flow, name, account, besides,
+        )  # fmt: skip
+        return tuple(record.document for record in found)
+
+    async def find_job(self, job_id: str, *, target: str = "") -> tuple[UnitRecord, ...]:
+        return await self._records(
+            UnitRecord,
+            "SELECT units.record FROM units JOIN runs ON runs.id = units.run_id"
+            " WHERE units.job_id = ?1 AND ?2 IN ('', runs.target) ORDER BY units.seq",
+            job_id, target,
+        )  # fmt: skip
+
+    async def abandoned(self, run_id: str | None = None) -> tuple[Abandoned, ...]:
+        rows = await self._select(
+            "SELECT id, run_id, unit_id, attempt, session, tries, at FROM abandoned"
+            " WHERE ?1 IS NULL OR run_id = ?1 ORDER BY id",
+            run_id,
+        )
+        return tuple(
+            Abandoned(id, run, unit_id, attempt, _rows.load(session), tries, at)
+            for id, run, unit_id, attempt, session, tries, at in rows
+        )
+
+    async def change_abandoned(self, id: int, *, tries: int, at: float) -> None:
+        await self._change("UPDATE abandoned SET tries = ?, at = ? WHERE id = ?", tries, at, id)
+
+    async def drop_abandoned(self, id: int) -> None:
+        await self._change("DELETE FROM abandoned WHERE id = ?", id)
+
+    # ------------------------------------------------------------------ mailbox
+
+    async def post(self, run_id: str, verb: str, body: dict[str, JsonValue]) -> None:
+        await self._change(
+            "INSERT INTO mailbox (run_id, verb, body, posted_at) VALUES (?, ?, ?, ?)",
+            run_id, verb, _rows.dump(body), self._clock(),
+        )  # fmt: skip
+
+    async def mail(self, run_id: str) -> tuple[Message, ...]:
+        rows = await self._select(
+            "SELECT id, verb, body FROM mailbox WHERE run_id = ? ORDER BY id", run_id
+        )
+        return tuple(
+            Message(id, run_id, verb, cast("dict[str, JsonValue]", _rows.load(body)))
+            for id, verb, body in rows
+        )
+
+    async def drop_mail(self, ids: Sequence[int]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM mailbox WHERE id = ?", [(id,) for id in ids])
+
+        await self._write(work)
+
+    async def close(self) -> None:
+        """Finish what was begun and close; closing twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._reader, self._reads.close)
+        self._reader.shutdown()
+        await self._writer.close()

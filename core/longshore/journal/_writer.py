@@ -1,0 +1,142 @@
+"""The one thread that writes: whatever waits at a moment goes to the disk in one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+from longshore.errors import JournalError
+from longshore.journal._database import journal_error
+
+__all__ = ["Work", "Writer"]
+
+T = TypeVar("T")
+
+Work = Callable[[sqlite3.Connection], T]
+"""Something to be done with the database, within a transaction of its caller."""
+
+_LARGEST_GROUP = 512  # bounds how long the first of a group waits for the last
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[T]):
+    work: Work[T]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[T]
+    result: T | None = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Does works one after the other, several in one transaction, each undone by itself.
+
+    Whoever waits is told only after the commit has reached the disk.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = Thread(target=self._run, name="longshore-journal", daemon=True)
+        self._thread.start()
+
+    async def do(self, work: Work[T]) -> T:
+        """Do a work durably. If the waiting task is cancelled, the work is done all the same.
+
+        Raises:
+            JournalError: it cannot be written.
+            Exception: whatever the work raised; then nothing of it was written.
+        """
+        if self._closed:
+            raise JournalError(f"the journal {self._path} is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(work, loop, future))
+        return await future
+
+    async def close(self) -> None:
+        """Do what is waiting, then close the connection."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            group, ended = self._next_group()
+            self._commit(group)
+            for loop in {job.loop for job in group}:
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    mine = [job for job in group if job.loop is loop]
+                    loop.call_soon_threadsafe(_tell, mine)
+        self._connection.close()
+
+    def _next_group(self) -> tuple[list[_Job[Any]], bool]:
+        group: list[_Job[Any]] = []
+        job = self._jobs.get()
+        while job is not None:
+            group.append(job)
+            if len(group) == _LARGEST_GROUP or self._jobs.empty():
+                return group, False
+            job = self._jobs.get()
+        return group, True
+
+    def _commit(self, group: list[_Job[Any]]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            for job in group:
+                job.error = journal_error(error, self._path)
+            return
+        try:
+            for job in group:
+                self._do(job)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+                self._connection.execute("ROLLBACK")
+            self._after_failure(group, error)
+
+    def _after_failure(self, group: list[_Job[Any]], error: sqlite3.Error) -> None:
+        """Try each of a failed group alone, so that one that is too large fails by itself."""
+        if len(group) == 1:
+            group[0].error = journal_error(error, self._path)
+            return
+        for job in group:
+            self._commit([job])
+
+    def _do(self, job: _Job[Any]) -> None:
+        job.result = job.error = None
+        self._connection.execute("SAVEPOINT work")
+        try:
+            job.result = job.work(self._connection)
+        except sqlite3.IntegrityError as error:
+            job.error = journal_error(error, self._path)
+        except sqlite3.Error:
+            raise  # may have undone the whole transaction
+        except Exception as error:  # noqa: BLE001 -- it is raised where the work came from
+            job.error = error
+        if job.error is not None:
+            self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
+
+
+def _tell(jobs: list[_Job[Any]]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue  # cancelled
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)

@@ -1,0 +1,39 @@
+"""Giving abandoned vendor sessions back, from a durable queue."""
+
+from __future__ import annotations
+
+from longshore.errors import LongshoreError
+from longshore.journal import Abandoned, UnitRecord
+from longshore.lifecycle import Session
+from longshore.pipeline._engine import Engine
+from longshore.pipeline._runner import FlowRunner, Restart, Suspended
+from longshore.pipeline._unit import Unit
+from longshore.transfer import Tally
+
+__all__ = ["give_back"]
+
+_FIRST_PAUSE = 60.0
+_MOST_TRIES = 10
+
+
+async def give_back(engine: Engine, entry: Abandoned) -> bool:
+    """Abort one abandoned session; what fails is tried again later, from the queue.
+
+    Returns:
+        True when the vendor has it back, or refuses to hear of it for good.
+    """
+    session = Session.model_validate(entry.session)
+    engine.redactor.learn(session.secrets.values())
+    # The abort belongs to no unit any more: its flow needs no memory, and no epoch.
+    ghost = Unit(UnitRecord(id=entry.unit_id, run_id=entry.run_id, attempt=entry.attempt), {})
+    runner = FlowRunner(engine, ghost, "abort", Tally(), durable=False)
+    try:
+        await runner.run(engine.provider.abort(session))
+    except (LongshoreError, Suspended, Restart):
+        tries = entry.tries + 1
+        if tries < _MOST_TRIES:
+            at = engine.clock.now() + _FIRST_PAUSE * 2 ** min(tries, 6)
+            await engine.journal.change_abandoned(entry.id, tries=tries, at=at)
+            return False
+    await engine.journal.drop_abandoned(entry.id)
+    return True

@@ -1,0 +1,89 @@
+"""Moving one unit as far as it can go now; whoever runs this decides when to come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from longshore.errors import LongshoreError
+from longshore.lifecycle import Setup
+from longshore.pipeline._engine import Engine, capabilities_of
+from longshore.pipeline._ready import Next, ready
+from longshore.pipeline._steps import run_step
+from longshore.pipeline._unit import Unit
+
+__all__ = ["BEAT", "adopt", "advance", "advance_unit", "prepare", "take"]
+
+BEAT = 5.0
+"""Seconds between an executor's signs of life."""
+
+
+async def take(engine: Engine, unit_id: str) -> Unit:
+    """Take a unit over; whoever had it before can no longer write."""
+    taken = await engine.journal.take(unit_id)
+    unit = Unit.load(taken, min(engine.clock.now(), engine.run.alive_at + 2 * BEAT))
+    if unit_id != engine.run.id:
+        unit.setup = engine.setup
+    if unit.session is not None:
+        engine.redactor.learn(unit.session.secrets.values())
+    return unit
+
+
+async def advance(
+    unit_id: str,
+    *,
+    engine: Engine,
+    stop: Callable[[], bool] | None = None,
+    until: Callable[[Unit], bool] | None = None,
+) -> Next:
+    """Take one unit (a batch, or a run's ``prepare``) and move it as far as it can go now.
+
+    Never sleeps for a poll: it says when to come back instead.
+
+    Args:
+        unit_id: the batch id, or the run id for ``prepare``.
+        engine: everything that moves it.
+        stop: asked between two steps; True ends here, resumable.
+        until: True for a unit that has come far enough.
+    """
+    return await advance_unit(await take(engine, unit_id), engine=engine, stop=stop, until=until)
+
+
+async def advance_unit(
+    unit: Unit,
+    *,
+    engine: Engine,
+    stop: Callable[[], bool] | None = None,
+    until: Callable[[Unit], bool] | None = None,
+) -> Next:
+    """Move a unit that is already taken; see ``advance``."""
+    while True:
+        now = engine.clock.now()
+        if (stop and stop()) or (until and until(unit)):
+            return Next("later", now, "stopped")
+        steps = ready(unit, now, engine.capabilities, checksum=engine.checksum)
+        if isinstance(steps, Next):
+            return steps
+        blocked = await run_step(engine, unit, steps[0])
+        if blocked is not None:
+            return blocked
+
+
+async def prepare(engine: Engine) -> Next | LongshoreError:
+    """Run the run's ``prepare`` as far as it can go, and adopt what it found.
+
+    Returns:
+        ``finished`` when the batches may start; when to come back; or what went wrong.
+    """
+    unit = await take(engine, engine.run.id)
+    outcome = await advance_unit(unit, engine=engine, until=lambda unit: unit.verdict is not None)
+    if unit.verdict is not None:
+        return unit.verdict.error
+    if outcome.state == "finished":
+        adopt(engine, unit.setup)
+    return outcome
+
+
+def adopt(engine: Engine, setup: Setup) -> None:
+    """Go on with what ``prepare`` found."""
+    engine.setup = setup
+    engine.capabilities = capabilities_of(engine.provider, setup)

@@ -1,0 +1,189 @@
+"""What becomes of a unit: a fresh session, an outcome, or another look later. Pure."""
+
+from __future__ import annotations
+
+from longshore.errors import (
+    CancelledByUser,
+    DocumentError,
+    LongshoreError,
+    ResumeMismatch,
+    UnknownOutcome,
+)
+from longshore.journal import (
+    ChangeDocument,
+    ChangeUnit,
+    DropFacts,
+    ErrorInfo,
+    FactKind,
+    QueueAbort,
+    Write,
+)
+from longshore.lifecycle import DocumentStatus, Outcome, Session, State, Status, match_documents
+from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
+from longshore.pipeline._unit import Unit, Verdict
+
+__all__ = ["SCRATCH", "conclude", "error_info", "follow"]
+
+SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
+"""What a flow needs to be run again, and nobody needs once it has a result."""
+
+_UPLOAD = (*SCRATCH, FactKind.SESSION, FactKind.RECEIPT)
+"""What is of no use without its session; it holds the secrets."""
+
+
+def error_info(engine: Engine, error: LongshoreError) -> ErrorInfo:
+    """Write an error down as it may be shown."""
+    return ErrorInfo(
+        kind=error.kind,
+        message=engine.redactor.text(error.message),
+        hint=engine.redactor.text(error.hint),
+    )
+
+
+# -------------------------------------------------------------------------------- verdicts
+
+
+def conclude(engine: Engine, unit: Unit) -> list[Write]:
+    """Turn the unit's verdict into what is to be written."""
+    verdict = unit.verdict
+    assert verdict is not None
+    error = verdict.error
+    if isinstance(error, DocumentError) and error.document in unit.documents:
+        return _without(engine, unit, error)
+    if verdict.restart and unit.record.restarts + verdict.blame <= MOST_RESTARTS:
+        return _restart(engine, unit, verdict)
+    unknown = isinstance(error, UnknownOutcome | ResumeMismatch)
+    outcome = Outcome.UNKNOWN if unknown else Outcome.FAILED
+    if isinstance(error, CancelledByUser):
+        outcome = Outcome.CANCELLED
+    writes = _settle(engine, unit, outcome, error)
+    # What an unknown batch knows is needed to ask again; a failed one gives its session back.
+    if not unknown:
+        writes += [*_give_back(engine, unit, verdict.abandon), DropFacts(_UPLOAD)]
+    return writes
+
+
+def _restart(engine: Engine, unit: Unit, verdict: Verdict) -> list[Write]:
+    changes = {
+        "attempt": unit.record.attempt + 1,
+        "restarts": unit.record.restarts + verdict.blame,
+        "at": 0.0,
+        "why": verdict.error.message,
+    }
+    return [
+        *_give_back(engine, unit, verdict.abandon),
+        DropFacts(_UPLOAD),
+        ChangeUnit(changes),
+    ]
+
+
+def _without(engine: Engine, unit: Unit, error: DocumentError) -> list[Write]:
+    """Plan the batch again without a document that can no longer go."""
+    failed = {"outcome": Outcome.FAILED, "error": error_info(engine, error)}
+    if len(unit.documents) == 1:
+        return [
+            *_settle(engine, unit, Outcome.FAILED, error),
+            *_give_back(engine, unit, None),
+            DropFacts(_UPLOAD),
+        ]
+    again = Verdict(error, restart=True, blame=False)
+    return [
+        ChangeDocument(error.document, {**failed, "unit_id": None}),
+        *_restart(engine, unit, again),
+    ]
+
+
+def _give_back(engine: Engine, unit: Unit, abandon: Session | None) -> list[Write]:
+    session = unit.session or abandon
+    if session is None or unit.job is not None or not engine.provider.offers("abort"):
+        return []
+    return [QueueAbort(unit.record.attempt, session.model_dump(mode="json"))]
+
+
+def _settle(
+    engine: Engine, unit: Unit, outcome: Outcome, error: LongshoreError | None
+) -> list[Write]:
+    info = error_info(engine, error) if error else None
+    changes = {
+        "settled": True,
+        "outcome": outcome,
+        "error": info,
+        "why": error.message if error else "",
+        "finished_at": engine.clock.now(),
+    }
+    documents: list[Write] = [
+        ChangeDocument(id, {"outcome": outcome, "error": info}) for id in unit.documents
+    ]
+    return [ChangeUnit(changes), *documents]
+
+
+# ------------------------------------------------------------------------------- following
+
+
+def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
+    """Write down what a poll said, and when to ask again."""
+    assert unit.job is not None
+    found = match_documents(
+        unit.batch(engine.capabilities), unit.receipts.values(), unit.job, status
+    )
+    now, outcome = engine.clock.now(), Outcome(status.state)
+    error = _vendor_error(engine, status.error) if status.error else None
+    changes: dict[str, object] = {"outcome": outcome, "word": status.word, "error": error}
+    writes: list[Write] = [
+        unit.fact(FactKind.STATUS, "", "", status.model_dump(mode="json")),
+        *(_document(engine, unit, id, status, found.get(id)) for id in unit.documents),
+    ]
+    if status.state.terminal:
+        changes |= {"settled": True, "finished_at": now, "why": ""}
+        writes.append(DropFacts(_UPLOAD))
+    else:
+        changes |= _look_again(engine, unit, status, now)
+    return [ChangeUnit(changes), *writes]
+
+
+def _document(
+    engine: Engine, unit: Unit, id: str, status: Status, own: DocumentStatus | None
+) -> Write:
+    """The outcome of one document: its own where the vendor tells, else that of the job."""
+    rejected = next(
+        (a.error for r in unit.receipts.values() for a in r.documents if a.document == id), None
+    )
+    if rejected:
+        error = _vendor_error(engine, rejected)
+        return ChangeDocument(id, {"outcome": Outcome.FAILED, "error": error, "word": "rejected"})
+    state, word, problem = status.state, status.word, status.error
+    # A job that is over has no document that still runs.
+    if own is not None and (own.state.terminal or not status.state.terminal):
+        state, word, problem = own.state, own.word, own.error
+        if state is not State.SUCCEEDED:
+            problem = problem or status.error
+    if status.state is State.NEEDS_ACTION and state is State.RUNNING:
+        state = State.NEEDS_ACTION  # nothing of this job moves until somebody acts
+    changes: dict[str, object] = {
+        "outcome": Outcome(state),
+        "word": word,
+        "error": _vendor_error(engine, problem) if problem else None,
+    }
+    if own is not None and own.vendor_id:
+        changes["vendor_id"] = own.vendor_id
+    return ChangeDocument(id, changes)
+
+
+def _vendor_error(engine: Engine, words: str) -> ErrorInfo:
+    return ErrorInfo(kind="vendor", message=engine.redactor.text(words))
+
+
+def _look_again(engine: Engine, unit: Unit, status: Status, now: float) -> dict[str, object]:
+    """When to poll again: the pause grows to a tenth of the time that has passed."""
+    polls = engine.capabilities.polls
+    elapsed = now - (unit.record.accepted_at or now)
+    if polls.timeout is not None and elapsed >= polls.timeout:
+        return {
+            "settled": True,
+            "why": f"still {status.word} after {polls.timeout:.0f} s (poll_timeout)",
+        }
+    if status.state is State.NEEDS_ACTION:
+        pause = engine.pause(max(SLOW_POLL, polls.interval))
+    else:
+        pause = min(polls.longest, max(polls.interval, elapsed / 10))
+    return {"settled": False, "at": now + max(pause, polls.floor), "why": status.word}

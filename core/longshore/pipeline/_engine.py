@@ -1,0 +1,99 @@
+"""The engine: everything that moves a unit, as parameters; no globals, no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from longshore.capabilities import Capabilities, PollSchedule, Rate
+from longshore.documents import Document
+from longshore.errors import AccountError
+from longshore.journal import Journal, RunRecord
+from longshore.lifecycle import Setup
+from longshore.pipeline._events import Event, Listener
+from longshore.provider import Provider, ProviderSettings
+from longshore.redaction import Redactor
+from longshore.transfer import Clock, Driver
+
+__all__ = ["Engine", "capabilities_of"]
+
+MOST_QUESTIONS = 5
+"""How often a lost request is asked about before its outcome is unknown."""
+
+MOST_RESTARTS = 3
+"""Fresh sessions in a row that the vendor or the network may cause."""
+
+SLOW_POLL = 60.0
+"""Seconds between polls of a job that waits for a person."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """Moves the units of one run.
+
+    Attributes:
+        run: the run's record.
+        provider: the adapter to the vendor.
+        capabilities: the provider's, as the settings overrule them.
+        journal: the durable record.
+        driver: carries requests.
+        clock: time, and how to wait.
+        digest: returns a document's SHA-256.
+        redactor: knows the secrets.
+        checksum: compute a SHA-256 of every document.
+        resend: after an unknown outcome send again, at the risk of a second job.
+        wait: follow jobs until they are over.
+        listener: is told what happens.
+        setup: what ``prepare`` found.
+        trouble: the last reason why the account could not go on.
+    """
+
+    run: RunRecord
+    provider: Provider[ProviderSettings]
+    capabilities: Capabilities
+    journal: Journal
+    driver: Driver
+    clock: Clock
+    digest: Callable[[Document], Awaitable[str]]
+    redactor: Redactor = field(default_factory=Redactor)
+    checksum: bool = True
+    resend: bool = False
+    wait: bool = True
+    listener: Listener | None = None
+    trouble: AccountError | None = None
+    setup: Setup = field(default_factory=Setup)
+
+    def emit(self, event: Event) -> None:
+        """Tell the listener."""
+        if self.listener is not None:
+            self.listener(event)
+
+    def pause(self, seconds: float) -> float:
+        """The pause between two questions of a flow, as the settings overrule it."""
+        overruled = self.provider.settings.poll_interval
+        return seconds if overruled is None else overruled
+
+
+def capabilities_of(
+    provider: Provider[ProviderSettings], setup: Setup | None = None
+) -> Capabilities:
+    """Return the provider's capabilities as the common settings overrule them.
+
+    What the vendor itself told in ``prepare`` stands above what is known in advance. An
+    explicit ``poll_interval`` replaces every poll pace and may be below the vendor's floor.
+    """
+    told = setup.capabilities if setup else None
+    own, settings = told or provider.capabilities(), provider.settings
+    changes: dict[str, object] = {}
+    if settings.max_concurrency is not None:
+        changes["concurrency"] = settings.max_concurrency
+    if settings.requests_per_minute is not None:
+        changes["rate"] = Rate(requests=settings.requests_per_minute, seconds=60.0)
+    polls = own.polls
+    if settings.poll_interval is not None:
+        pace = settings.poll_interval
+        polls = PollSchedule(floor=pace, interval=pace, longest=pace, timeout=polls.timeout)
+    if settings.poll_timeout is not None:
+        polls = polls.model_copy(update={"timeout": settings.poll_timeout})
+    changes["polls"] = polls
+    return own.model_copy(update=changes)

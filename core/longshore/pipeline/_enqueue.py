@@ -1,0 +1,229 @@
+"""Planning a run: from what the user named to durable batches.
+
+And a second look after ``prepare``, against the limits that the vendor itself told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from longshore.capabilities import Capabilities
+from longshore.documents import Document
+from longshore.errors import DocumentError
+from longshore.journal import (
+    ChangeDocument,
+    ChangeUnit,
+    DocumentRecord,
+    ErrorInfo,
+    Journal,
+    RunRecord,
+    UnitRecord,
+    Write,
+)
+from longshore.lifecycle import Outcome
+from longshore.pipeline._intake import Candidate
+from longshore.planning import Group, Refusal, group, part_size_for, reasons_against
+
+__all__ = ["Plan", "PlannedBatch", "enqueue", "plan", "recheck"]
+
+_CHUNK = 500
+"""Batches in one commit; what is held in memory at a time."""
+
+_STRICT = ErrorInfo(
+    kind="strict",
+    message="not sent, because another document is refused (--strict)",
+    hint="mend or leave out what is refused, or drop --strict",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """Documents that will travel together.
+
+    Attributes:
+        paths: as the user knows them, in the order of the documents.
+    """
+
+    documents: tuple[Document, ...]
+    part_size: int
+    paths: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run would do, summed up; no list of documents is kept here.
+
+    Attributes:
+        batches: vendor submissions.
+        documents: that can go.
+        size: bytes of those.
+        parts: transfers of a piece, where documents are cut; 0 where they go whole.
+        refused: path and every reason, per document that cannot go.
+    """
+
+    batches: int = 0
+    documents: int = 0
+    size: int = 0
+    parts: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, planned: PlannedBatch | DocumentRecord, capabilities: Capabilities) -> None:
+        """Count one batch, or one refusal."""
+        if isinstance(planned, DocumentRecord):
+            self.refused.append((planned.path, planned.error.message if planned.error else ""))
+            return
+        self.batches += 1
+        self.documents += len(planned.documents)
+        for document in planned.documents:
+            self.size += document.size
+            rule = capabilities.parts
+            if rule is not None and document.size > rule.above:
+                size = part_size_for(document.size, rule, planned.part_size)
+                self.parts += -(-document.size // size)
+
+
+def plan(
+    candidates: Iterable[Candidate],
+    capabilities: Capabilities,
+    *,
+    run_id: str,
+    new_id: Callable[[], str],
+    part_size: int | None = None,
+    batch_size: int | None = None,
+) -> Iterator[PlannedBatch | DocumentRecord]:
+    """Plan documents as they are found; yields batches, and records of those refused."""
+    paths: dict[str, str] = {}
+    unreadable: list[DocumentRecord] = []
+
+    def readable() -> Iterator[Document]:
+        for candidate in candidates:
+            id = new_id()
+            try:
+                document = candidate.document(id)
+            except DocumentError as error:
+                info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
+                unreadable.append(_refused(run_id, candidate.stub(id), candidate.path, info))
+                continue
+            paths[id] = candidate.path
+            yield document
+
+    for planned in group(readable(), capabilities, part_size=part_size, batch_size=batch_size):
+        yield from _drain(unreadable)
+        match planned:
+            case Refusal(document, reasons):
+                info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
+                yield _refused(run_id, document, paths.pop(document.id), info)
+            case Group(documents, size):
+                named = tuple(paths.pop(document.id) for document in documents)
+                yield PlannedBatch(documents, size, named)
+    yield from _drain(unreadable)
+
+
+_HINT = "`longshore providers show` lists what the vendor takes"
+
+
+def _drain(records: list[DocumentRecord]) -> Iterator[DocumentRecord]:
+    while records:
+        yield records.pop(0)
+
+
+def _refused(run_id: str, document: Document, path: str, info: ErrorInfo) -> DocumentRecord:
+    return DocumentRecord(
+        document=document, run_id=run_id, path=path, outcome=Outcome.REFUSED, error=info
+    )
+
+
+async def enqueue(
+    journal: Journal,
+    run: RunRecord,
+    planned: Iterable[PlannedBatch | DocumentRecord],
+    *,
+    new_id: Callable[[], str],
+    now: float,
+    strict: bool,
+) -> None:
+    """Make a plan durable, some hundred batches at a time.
+
+    With ``strict``, one refused document refuses them all.
+    """
+    units: list[UnitRecord] = []
+    documents: list[DocumentRecord] = []
+    place, refused = 0, False
+    for item in planned:
+        if isinstance(item, DocumentRecord):
+            refused = True
+            documents.append(item.model_copy(update={"place": place}))
+            place += 1
+        else:
+            unit = UnitRecord(id=new_id(), run_id=run.id, part_size=item.part_size, created_at=now)
+            units.append(unit)
+            for document, path in zip(item.documents, item.paths, strict=True):
+                documents.append(
+                    DocumentRecord(
+                        document=document, run_id=run.id, unit_id=unit.id, path=path, place=place
+                    )
+                )
+                place += 1
+        if len(documents) >= _CHUNK:
+            await journal.enqueue(units, documents)
+            units, documents = [], []
+    await journal.enqueue(units, documents)
+    if strict and refused:
+        await _refuse_all(journal, run)
+    await journal.change_run(run.id, planned=True)
+
+
+async def recheck(
+    journal: Journal, run: RunRecord, capabilities: Capabilities, *, strict: bool
+) -> int:
+    """Refuse, after ``prepare``, what breaks the limits that the vendor itself told.
+
+    Returns:
+        How many documents were refused now.
+    """
+    refused, after = 0, ""
+    while page := await journal.units(run.id, after=after):
+        after = page[-1].id
+        for record in page:
+            if not record.settled and record.accepted_at is None:
+                refused += await _recheck_unit(journal, record, capabilities)
+    if strict and refused:
+        await _refuse_all(journal, run)
+    await journal.change_run(run.id, checked=True)
+    return refused
+
+
+async def _recheck_unit(journal: Journal, unit: UnitRecord, capabilities: Capabilities) -> int:
+    taken = await journal.facts(unit.id)
+    against = {
+        record.document.id: reasons
+        for record in taken.documents
+        if (reasons := reasons_against(record.document, capabilities))
+    }
+    if not against or taken.facts:
+        return 0
+    alone = len(against) == len(taken.documents)
+    taken = await journal.take(unit.id)
+    writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})] * alone
+    for id, reasons in against.items():
+        info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
+        changes = {"outcome": Outcome.REFUSED, "error": info}
+        writes.append(ChangeDocument(id, changes if alone else {**changes, "unit_id": None}))
+    await journal.commit(unit.id, taken.unit.epoch, writes)
+    return len(against)
+
+
+async def _refuse_all(journal: Journal, run: RunRecord) -> None:
+    after = ""
+    while page := await journal.units(run.id, after=after):
+        after = page[-1].id
+        for unit in page:
+            taken = await journal.take(unit.id)
+            writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})]
+            writes += [
+                ChangeDocument(record.document.id, {"outcome": Outcome.REFUSED, "error": _STRICT})
+                for record in taken.documents
+                if record.outcome is not Outcome.REFUSED
+            ]
+            await journal.commit(unit.id, taken.unit.epoch, writes)

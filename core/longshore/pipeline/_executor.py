@@ -1,0 +1,363 @@
+"""The local executor: one process, one run, many units at once.
+
+One scheduler sees the steps of all units, so that requests in flight, digests and polls share
+their budgets. Units that wait long leave memory; the journal says when they are due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+
+from longshore.errors import AccountError, JournalError, LongshoreError, VendorUnavailable
+from longshore.journal import ChangeUnit, DocumentRecord, UnitRecord
+from longshore.lifecycle import Outcome
+from longshore.pipeline._abandoned import give_back
+from longshore.pipeline._advance import BEAT, prepare, take
+from longshore.pipeline._engine import Engine
+from longshore.pipeline._enqueue import recheck
+from longshore.pipeline._events import DocumentFinished, Notice
+from longshore.pipeline._mailbox import read_mail
+from longshore.pipeline._ready import Next, ready
+from longshore.pipeline._steps import run_step
+from longshore.pipeline._unit import Step, Unit
+
+__all__ = ["Executor", "Limits"]
+
+_KEEP = 2.0
+"""Seconds: a unit that is due again sooner stays in memory."""
+
+_TICK = 1.0
+"""Seconds between looks into the mailbox."""
+
+_GRACE = 10.0
+"""Seconds that requests in flight get when the run is interrupted."""
+
+_DIGESTS = 2
+"""Documents that are hashed at once, in worker threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a run.
+
+    Attributes:
+        concurrency: requests in flight.
+        max_failures: begin no new batch after so many failed documents; None: no limit.
+        give_up_after: seconds without any answer of the vendor until the run ends.
+        strict: nothing goes when something is refused.
+    """
+
+    concurrency: int = 8
+    max_failures: int | None = None
+    give_up_after: float = 86_400.0
+    strict: bool = False
+
+
+class Executor:
+    """Moves all units of a run until nothing is left to do, or until it is told to stop.
+
+    Args:
+        engine: moves one unit.
+        limits: bound the run.
+        stop: set once: end in good order; the requests in flight may end.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, stop: asyncio.Event) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._stop = stop
+        self._window = max(4 * limits.concurrency, 32)
+        self._active: dict[str, Unit] = {}
+        self._runnable: deque[str] = deque()
+        self._timers: list[tuple[float, str]] = []
+        self._tasks: dict[asyncio.Task[Next | None], tuple[Unit, Step]] = {}
+        self._hashing = 0
+        self._hungry = True
+        self._paused_until = 0.0
+        self._failures = 0
+        self._fatal: LongshoreError | None = None
+        self.reported = bytearray()
+        """One bit per document, by its place: its outcome has been told."""
+
+    async def run(self) -> None:
+        """Execute the run.
+
+        Raises:
+            AccountError: the account cannot go on; the run can be resumed.
+            LongshoreError: ``prepare`` failed; nothing was sent.
+            JournalError: the record cannot be written.
+        """
+        side_jobs = [asyncio.create_task(self._beat()), asyncio.create_task(self._mail())]
+        try:
+            await self._prepare()
+            await self._loop()
+            if not self._stop.is_set():
+                await self._clean_up()
+        finally:
+            for task in [*side_jobs, *self._tasks]:
+                task.cancel()
+            await asyncio.gather(*side_jobs, *self._tasks, return_exceptions=True)
+        if self._fatal is not None:
+            raise self._fatal
+
+    # ------------------------------------------------------------------ before the batches
+
+    async def _prepare(self) -> None:
+        engine = self._engine
+        while not self._stop.is_set():
+            outcome = await prepare(engine)
+            if isinstance(outcome, LongshoreError):
+                raise outcome
+            if outcome.state == "finished":
+                break
+            if outcome.state == "blocked" and engine.trouble is not None:
+                raise engine.trouble
+            await self._sleep_until(outcome.at)
+        run = await engine.journal.run(engine.run.id)
+        if engine.setup.capabilities is not None and not run.checked:
+            await recheck(engine.journal, run, engine.capabilities, strict=self._limits.strict)
+
+    async def _sleep_until(self, at: float) -> None:
+        seconds = max(at - self._engine.clock.now(), 0.0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), timeout=seconds)
+
+    # ------------------------------------------------------------------ the scheduler
+
+    async def _loop(self) -> None:
+        while True:
+            if self._ending():
+                await self._drain()
+                return
+            await self._refill()
+            self._launch()
+            if not self._tasks and await self._is_over():
+                return
+            await self._wait()
+
+    def _ending(self) -> bool:
+        return self._stop.is_set() or self._fatal is not None
+
+    async def _refill(self) -> None:
+        """Take more units, as long as there is room and the journal has any that are due."""
+        room = self._window - len(self._active)
+        if not self._hungry or room <= 0 or self._enough_failures():
+            return
+        engine = self._engine
+        due = await engine.journal.due(
+            engine.run.id,
+            engine.clock.now(),
+            room,
+            besides=frozenset(self._active),
+            unsent=not engine.wait,
+        )
+        for id in due:
+            self._active[id] = await take(engine, id)
+            self._runnable.append(id)
+        self._hungry = len(due) == room
+
+    def _enough_failures(self) -> bool:
+        most = self._limits.max_failures
+        return most is not None and self._failures >= most
+
+    def _launch(self) -> None:
+        """Begin steps, a unit after the other in turn, as long as there is room for requests."""
+        now = self._engine.clock.now()
+        while self._timers and self._timers[0][0] <= now:
+            self._runnable.append(heapq.heappop(self._timers)[1])
+        if now < self._paused_until:
+            return
+        idle = 0  # units in a row that could begin nothing
+        while self._runnable and idle < len(self._runnable) + 1:
+            if len(self._tasks) - self._hashing >= self._limits.concurrency:
+                return
+            unit = self._active.get(self._runnable.popleft())
+            if unit is not None:
+                idle = 0 if self._look_at(unit, now) else idle + 1
+
+    def _look_at(self, unit: Unit, now: float) -> bool:
+        """Begin one step of a unit, if it has any; True when its turn changed something."""
+        engine = self._engine
+        if unit.job is not None and not engine.wait and not unit.running and not unit.asked:
+            self._leave(unit)
+            return True
+        steps = ready(
+            unit, now, engine.capabilities, checksum=engine.checksum, limit=self._limits.concurrency
+        )
+        if isinstance(steps, Next):
+            self._park(unit, steps, now)
+            return True
+        self._runnable.append(unit.id)
+        for step in steps:
+            if step.verb != "digest" or self._hashing < _DIGESTS:
+                self._begin(unit, step)
+                return True
+        return False
+
+    def _begin(self, unit: Unit, step: Step) -> None:
+        unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
+        self._hashing += step.verb == "digest"
+        task = asyncio.create_task(run_step(self._engine, unit, step))
+        self._tasks[task] = (unit, step)
+
+    def _park(self, unit: Unit, outcome: Next, now: float) -> None:
+        """Deal with a unit that can do nothing now."""
+        if outcome.state == "busy":
+            return  # the end of a step brings it back
+        if outcome.state in ("finished", "unknown"):
+            self._leave(unit)
+        elif outcome.at - now <= _KEEP or len(self._active) <= self._window // 2:
+            heapq.heappush(self._timers, (outcome.at, unit.id))
+        else:
+            self._tasks[asyncio.create_task(self._put_aside(unit, outcome))] = (unit, _ASIDE)
+
+    async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
+        """Let a unit leave memory until it is due."""
+        change = ChangeUnit({"at": outcome.at, "why": outcome.why})
+        await unit.write(self._engine.journal, [change, unit.cost()])
+        self._active.pop(unit.id, None)
+        self._hungry = True
+        return None
+
+    def _leave(self, unit: Unit) -> None:
+        """The unit is done with, for this command."""
+        self._active.pop(unit.id, None)
+        self._hungry = True
+        for record in unit.documents.values():
+            self._failures += record.outcome is Outcome.FAILED
+            self.report(record, unit.record)
+
+    # ------------------------------------------------------------------ waiting
+
+    async def _wait(self) -> None:
+        """Wait for the end of a step, a timer, more work in the journal, or the stop."""
+        now = self._engine.clock.now()
+        until = min(now + _TICK, self._timers[0][0] if self._timers else now + _TICK)
+        if self._hungry and not self._tasks:
+            until = min(until, now + 0.05)
+        stop = asyncio.create_task(self._stopped())
+        try:
+            done, _ = await asyncio.wait(
+                {*self._tasks, stop},
+                timeout=max(until - now, 0.0),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            stop.cancel()
+        for task in done - {stop}:
+            self._ended(task)
+        if not done:
+            self._hungry = True  # units that left memory may be due
+
+    async def _stopped(self) -> Next | None:
+        await self._stop.wait()
+        return None
+
+    def _ended(self, task: asyncio.Task[Next | None]) -> None:
+        unit, step = self._tasks.pop(task)
+        self._hashing -= step.verb == "digest"
+        outcome = task.result()
+        if isinstance(outcome, Next):
+            self._blocked(outcome)
+        if step is not _ASIDE:
+            self._runnable.append(unit.id)
+
+    def _blocked(self, outcome: Next) -> None:
+        """The account is in trouble: nothing new begins, for a while or at all."""
+        trouble = self._engine.trouble
+        answered_at = self._engine.driver.answered_at
+        now = self._engine.clock.now()
+        outage = isinstance(trouble, VendorUnavailable)
+        if not outage or answered_at is None or now - answered_at > self._limits.give_up_after:
+            self._fatal = self._fatal or trouble
+            return
+        if outcome.at > self._paused_until:
+            self._paused_until = outcome.at
+            self._engine.emit(Notice(f"{outcome.why}; waiting {outcome.at - now:.0f} s"))
+
+    async def _is_over(self) -> bool:
+        """True when nothing can move any more without somebody's help."""
+        engine = self._engine
+        if any(unit.record.outcome is Outcome.RUNNING for unit in self._active.values()):
+            return False
+        unsent = not engine.wait
+        due = await engine.journal.next_due(
+            engine.run.id, besides=frozenset(self._active), unsent=unsent
+        )
+        if not self._active and (due is None or self._enough_failures()):
+            return True
+        if due is not None and due <= engine.clock.now():
+            self._hungry = True
+            return False
+        running = (await engine.journal.outcomes(engine.run.id)).get(Outcome.RUNNING, 0)
+        return running == 0
+
+    # ------------------------------------------------------------------ the end
+
+    async def _drain(self) -> None:
+        """Let the requests in flight end; those that must not be sent twice get longer."""
+        if not self._tasks:
+            return
+        patience = self._engine.provider.settings.timeout
+        once = [t for t, (unit, step) in self._tasks.items() if _must_not_repeat(unit, step)]
+        if once:
+            self._engine.emit(
+                Notice(f"waiting up to {patience:.0f} s for an answer that must not get lost")
+            )
+        done, late = await asyncio.wait(self._tasks, timeout=_GRACE)
+        if late & set(once):
+            more, late = await asyncio.wait(late & set(once), timeout=patience)
+            done |= more
+        for task in done:
+            with suppress(LongshoreError):
+                self._ended(task)
+
+    async def _clean_up(self) -> None:
+        """Give abandoned sessions back that can be now; what fails stays in the queue."""
+        engine = self._engine
+        for entry in await engine.journal.abandoned(engine.run.id):
+            if entry.at <= engine.clock.now() and not self._ending():
+                with suppress(AccountError):
+                    await give_back(engine, entry)
+
+    # ------------------------------------------------------------------ beside the scheduler
+
+    async def _beat(self) -> None:
+        engine = self._engine
+        while True:
+            with suppress(JournalError):
+                await engine.journal.change_run(engine.run.id, alive_at=engine.clock.now())
+            await asyncio.sleep(BEAT)
+
+    async def _mail(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            for unit_id in await read_mail(self._engine, self._active):
+                self._wake(unit_id)
+
+    def _wake(self, unit_id: str) -> None:
+        self._hungry = True
+        if unit_id in self._active:
+            self._runnable.append(unit_id)
+
+    # ------------------------------------------------------------------ telling
+
+    def report(self, record: DocumentRecord, unit: UnitRecord | None) -> None:
+        """Tell the listener about a document, once in this command."""
+        byte, bit = divmod(record.place, 8)
+        if byte >= len(self.reported):
+            self.reported.extend(bytes(byte + 1 - len(self.reported)))
+        if not self.reported[byte] >> bit & 1:
+            self.reported[byte] |= 1 << bit
+            self._engine.emit(DocumentFinished(self._engine.run, record, unit))
+
+
+_ASIDE = Step("aside")
+
+
+def _must_not_repeat(unit: Unit, step: Step) -> bool:
+    return any(flow == step.flow for flow, _ in unit.intents)

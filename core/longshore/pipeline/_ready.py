@@ -1,0 +1,93 @@
+"""What a unit can do now: pure, so that one scheduler can see the steps of all batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from longshore.capabilities import Capabilities
+from longshore.lifecycle import Outcome
+from longshore.pipeline._unit import Step, Unit
+
+__all__ = ["Next", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Why nothing can be done now.
+
+    Attributes:
+        state: ``finished``; ``later`` (at ``at``); ``blocked`` by the account; ``unknown``; or
+            ``busy`` with steps that are being run.
+        at: when to come back, in seconds since the epoch.
+        why: in words.
+    """
+
+    state: Literal["finished", "later", "blocked", "unknown", "busy"]
+    at: float = 0.0
+    why: str = ""
+
+
+def ready(
+    unit: Unit, now: float, capabilities: Capabilities, *, checksum: bool, limit: int = 64
+) -> tuple[Step, ...] | Next:
+    """Return the steps that may be run now, at once or one after another.
+
+    Args:
+        unit: as this process knows it.
+        now: seconds since the epoch.
+        capabilities: whether parts go in order, whether the digest comes first.
+        checksum: a SHA-256 of every document is wanted.
+        limit: at most so many steps.
+    """
+    if unit.asked and not unit.running:
+        return (unit.asked[0],)
+    if unit.record.settled:
+        unknown = unit.record.outcome is Outcome.UNKNOWN
+        return Next("unknown" if unknown else "finished", why=unit.record.why)
+    steps: list[Step] = []
+    if unit.verdict is None and _wants_digest(unit, checksum or capabilities.wants_sha256):
+        steps.append(Step("digest"))
+    steps += islice(_wanted(unit, now, capabilities, checksum), limit)
+    free = [step for step in steps if step.flow not in unit.running]
+    due = [step for step in free if unit.delays.get(step.flow, (0.0, ""))[0] <= now]
+    if due:
+        return tuple(due)
+    if unit.running:
+        return Next("busy")
+    waits = [unit.delays[step.flow] for step in free]
+    at, why = min(waits) if waits else (unit.record.at, unit.record.why)
+    return Next("later", at, why)
+
+
+def _wants_digest(unit: Unit, wanted: bool) -> bool:
+    return wanted and any(record.document.sha256 is None for record in unit.documents.values())
+
+
+def _wanted(unit: Unit, now: float, capabilities: Capabilities, checksum: bool) -> list[Step]:
+    """What comes next for this unit, whether or not it is being done or waited for."""
+    if unit.verdict is not None:
+        return [] if unit.running else [Step("conclude")]
+    if unit.record.id == unit.record.run_id:
+        return [Step("prepare")]
+    if unit.session is None and unit.job is None:
+        if capabilities.wants_sha256 and _wants_digest(unit, True):
+            return []
+        return [Step("start")]
+    if unit.job is None:
+        return _towards_a_job(unit, capabilities)
+    if now < unit.record.at or (checksum and _wants_digest(unit, True)):
+        return []
+    return [Step("poll")]
+
+
+def _towards_a_job(unit: Unit, capabilities: Capabilities) -> list[Step]:
+    if unit.stale:
+        return [] if unit.running else [Step("renew")]
+    if not unit.missing:
+        return [Step("complete")]
+    ordered = capabilities.parts is not None and capabilities.parts.ordered
+    # Those being sent stand in front, so a few more than the limit are looked at.
+    most = 1 if ordered else 64 + len(unit.running)
+    return [Step("send", id) for id in islice(unit.missing, most)]

@@ -1,0 +1,338 @@
+"""The flow runner: runs one flow from its top, with the answers it already got.
+
+Before a KEYED or ONCE request leaves, its intent is durable; its answer is durable before the
+next request of the flow leaves, or together with the flow's result. A lost answer is dealt with
+as the request says. Nothing here sleeps: whatever has to wait is ``Suspended``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import NoReturn, TypeVar
+
+from longshore.errors import (
+    AccountError,
+    BatchError,
+    LongshoreError,
+    PluginError,
+    ProtocolError,
+    RequestRefused,
+    ResumeMismatch,
+    SessionLost,
+    UnknownOutcome,
+    VendorUnavailable,
+    WaitExpired,
+)
+from longshore.journal import DropFacts, FactKind, Write
+from longshore.lifecycle import Session
+from longshore.pipeline._engine import MOST_QUESTIONS, Engine
+from longshore.pipeline._unit import Answered, Intent, Unit
+from longshore.provider import (
+    Abandon,
+    Flow,
+    Found,
+    LostRequest,
+    NotDone,
+    Refused,
+    Remedy,
+    Request,
+    Response,
+    Retry,
+    Wait,
+    refusal_of,
+)
+from longshore.transfer import AnswerLost, Tally
+
+__all__ = ["FlowRunner", "Restart", "Suspended"]
+
+T = TypeVar("T")
+
+_CLAIM_MARGIN = 3600.0  # seconds: claims a little older than the request count too
+
+
+class Suspended(Exception):
+    """The flow is to be run again at a later time."""
+
+    def __init__(self, at: float, why: str) -> None:
+        super().__init__(why)
+        self.at = at
+        self.why = why
+
+
+class Restart(Exception):
+    """The session is given up; a fresh one is needed."""
+
+    def __init__(self, why: str, *, blame: bool, abandon: Session | None = None) -> None:
+        super().__init__(why)
+        self.blame = blame
+        self.abandon = abandon
+
+
+class FlowRunner:
+    """Runs one flow of one unit.
+
+    Args:
+        engine: everything that moves it.
+        unit: whose flow it is.
+        flow: the name under which the flow's facts are kept.
+        tally: counts what leaves.
+        durable: False for a flow that nothing depends on, such as an abort.
+    """
+
+    def __init__(
+        self, engine: Engine, unit: Unit, flow: str, tally: Tally, *, durable: bool = True
+    ) -> None:
+        self._engine = engine
+        self._unit = unit
+        self._flow = flow
+        self._tally = tally
+        self._pending: list[Write] = []
+        self._seen: set[str] = set()
+        self._asking = "?" in flow
+        self._durable = durable
+        self._acted: Request | None = None
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and return its result; the caller makes that durable.
+
+        Raises:
+            Suspended: come back later.
+            Restart: a fresh session is needed.
+            LongshoreError: as the vendor's refusal or the flow says.
+        """
+        try:
+            item = next(flow)
+            while True:
+                try:
+                    if isinstance(item, Wait):
+                        await self._wait(item)
+                    response = await self._perform(item)
+                except (Refused, WaitExpired) as error:
+                    item = flow.throw(error)
+                else:
+                    item = flow.send(response)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        except Refused as refused:
+            raise refused.error from None
+        except ProtocolError as error:
+            raise self._or_unknown(error) from None
+        finally:
+            flow.close()
+
+    def _or_unknown(self, error: ProtocolError) -> BatchError:
+        """A reply that cannot be used to a request that made the vendor work is no failure."""
+        if self._acted is None:
+            return error
+        return UnknownOutcome(f"the vendor may be at work: {error.message}", hint=_UNKNOWN_HINT)
+
+    async def _write(self, writes: list[Write]) -> None:
+        if self._durable:
+            await self._unit.write(self._engine.journal, writes)
+        else:
+            self._unit.apply(writes)
+
+    # ------------------------------------------------------------------ one request
+
+    async def _perform(self, request: Request) -> Response:
+        if request.retry is Retry.SAFE:
+            await self._flush()
+            return self._checked(request, await self._exchange(request, ""))
+        self._check_step(request)
+        slot, digest = (self._flow, request.step), _digest(request)
+        answered = self._unit.answers.get(slot)
+        if answered is not None:
+            self._check_same(request, answered.digest, digest)
+            return self._checked(request, answered.response)
+        intent = self._unit.intents.get(slot)
+        if intent is not None:
+            self._check_same(request, intent.digest, digest)
+            found = await self._resolve(request, intent)
+            if found is not None:
+                return self._checked(request, found)
+        return await self._send(request, digest)
+
+    async def _send(self, request: Request, digest: str) -> Response:
+        """Send a request that is not safe, with its intent written first."""
+        unit, slot = self._unit, (self._flow, request.step)
+        if request.retry is not Retry.IDEMPOTENT and slot not in unit.intents:
+            intent = Intent(digest, self._engine.clock.now())
+            self._pending.append(unit.fact(FactKind.INTENT, *slot, intent.json()))
+        await self._flush()
+        try:
+            response = await self._exchange(request, request.step)
+        except AnswerLost as lost:
+            lost_at = self._engine.clock.now()
+            intent = replace(unit.intents[slot], lost_at=lost_at)
+            await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
+            self._give_up(request, crashed=False)
+            raise Suspended(lost_at + self._patience(), f"no answer: {lost}") from None
+        except VendorUnavailable:
+            if request.retry is Retry.ONCE:
+                await self._forget(request)  # it surely did not act
+            raise
+        refusal = self._refusal(request, response)
+        if isinstance(refusal, AccountError):
+            await self._forget(request)  # refused before acting: ask again once that is mended
+            raise refusal
+        self._pending.append(unit.fact(FactKind.ANSWER, *slot, Answered(digest, response).json()))
+        return self._checked(request, response)
+
+    async def _exchange(self, request: Request, step: str) -> Response:
+        key = _key(self._unit, self._flow, step)
+        sources = self._unit.sources()
+        return await self._engine.driver.exchange(request, key, sources, self._tally)
+
+    async def _forget(self, request: Request) -> None:
+        slot = (self._flow, request.step)
+        if slot in self._unit.intents:
+            drop = DropFacts((FactKind.INTENT,), *slot)
+            await self._write([drop])
+
+    async def _flush(self) -> None:
+        if self._pending:
+            writes, self._pending = self._pending, []
+            await self._write(writes)
+
+    # ------------------------------------------------------------------ answers
+
+    def _checked(self, request: Request, response: Response) -> Response:
+        error = self._refusal(request, response)
+        if error is None:
+            return response
+        if isinstance(error, AccountError | SessionLost):
+            raise error
+        raise Refused(response, error)
+
+    def _refusal(self, request: Request, response: Response) -> LongshoreError | None:
+        if response.status < 300:
+            return None
+        if request.absolute:
+            return _storage_refusal(response)
+        return self._engine.provider.refusal(response) or refusal_of(response)
+
+    # ------------------------------------------------------------------ lost answers
+
+    async def _resolve(self, request: Request, intent: Intent) -> Response | None:
+        """Deal with a request whose answer is missing.
+
+        Returns:
+            The answer that it must have had, or None when it may be sent (again).
+        """
+        now = self._engine.clock.now()
+        window = self._engine.capabilities.idempotency_window
+        if request.retry is Retry.KEYED and now - intent.at < window:
+            return None
+        if request.retry is Retry.IDEMPOTENT:
+            return None
+        slot = (self._flow, request.step)
+        self._give_up(request, crashed=slot in self._unit.crashed)
+        may_arrive_until = (intent.lost_at or intent.at) + self._patience()
+        if now < may_arrive_until:
+            raise Suspended(may_arrive_until, "the lost request may still arrive")
+        if request.lost is Remedy.RERUN:
+            await self._forget(request)
+            return None
+        return await self._ask(request, intent)
+
+    async def _ask(self, request: Request, intent: Intent) -> Response | None:
+        assert callable(request.lost)
+        engine, unit, slot = self._engine, self._unit, (self._flow, request.step)
+        account = engine.run.account
+        lost = LostRequest(
+            sent_at=intent.at,
+            asked=intent.asked,
+            claimed=await engine.journal.claims(
+                account, since=intent.at - _CLAIM_MARGIN, besides=unit.id
+            ),
+            rivals=await engine.journal.rivals(account, *slot, besides=unit.id),
+        )
+        asking = FlowRunner(engine, unit, f"{self._flow}?{request.step}", self._tally)
+        answer = await asking.run(request.lost(lost))
+        if isinstance(answer, Found):
+            answered = Answered(intent.digest, answer.response)
+            put = unit.fact(FactKind.ANSWER, *slot, answered.json())
+            await self._write([put, DropFacts((FactKind.INTENT,), *slot)])
+            return answer.response
+        if isinstance(answer, NotDone):
+            await self._forget(request)
+            return None
+        asked = replace(intent, asked=intent.asked + 1)
+        await self._write([unit.fact(FactKind.INTENT, *slot, asked.json())])
+        if asked.asked >= MOST_QUESTIONS:
+            raise UnknownOutcome(f"{self._lost(request)}: {answer.why}", hint=_UNKNOWN_HINT)
+        raise Suspended(engine.clock.now() + engine.pause(answer.again_in), answer.why)
+
+    def _patience(self) -> float:
+        return self._engine.provider.settings.timeout
+
+    def _give_up(self, request: Request, *, crashed: bool) -> None:
+        """Raise where no question helps; there is nothing to wait for either.
+
+        A restart because our own process ended is not held against the vendor.
+        """
+        if request.lost is Remedy.HOLD:
+            raise UnknownOutcome(self._lost(request), hint=_UNKNOWN_HINT)
+        if request.lost is Remedy.RESTART:
+            raise Restart(self._lost(request), blame=not crashed)
+        if isinstance(request.lost, Abandon):
+            raise Restart(self._lost(request), blame=not crashed, abandon=request.lost.session)
+
+    def _lost(self, request: Request) -> str:
+        return f"the answer to {request.method} {request.step!r} was lost"
+
+    # ------------------------------------------------------------------ waiting, checking
+
+    async def _wait(self, wait: Wait) -> NoReturn:
+        engine, unit, slot = self._engine, self._unit, (self._flow, wait.name)
+        now = engine.clock.now()
+        first = unit.timers.get(slot, now)
+        if now >= first + wait.limit:
+            raise WaitExpired(
+                f"waited {wait.limit:.0f} s for {wait.name!r} in vain",
+                hint="look at the vendor's own pages, then upload again",
+            )
+        if slot not in unit.timers:
+            self._pending.append(unit.fact(FactKind.TIMER, *slot, now))
+        await self._flush()
+        raise Suspended(now + engine.pause(wait.seconds), f"waiting for {wait.name}")
+
+    def _check_step(self, request: Request) -> None:
+        if self._asking:
+            raise PluginError(f"{self._flow}: an ask flow may only hold safe requests")
+        if request.step in self._seen:
+            raise PluginError(f"{self._flow}: two requests share the step {request.step!r}")
+        self._seen.add(request.step)
+
+    def _check_same(self, request: Request, before: str, now: str) -> None:
+        if before != now:
+            raise ResumeMismatch(
+                f"step {request.step!r} would send another request than before the interruption",
+                hint="settings or files changed: restore them, or `longshore rerun`",
+            )
+
+
+_UNKNOWN_HINT = "look at the vendor's own pages; `longshore resume` asks again"
+
+
+def _storage_refusal(response: Response) -> LongshoreError:
+    error = refusal_of(response)
+    if response.status in (403, 404, 410):
+        return SessionLost(
+            f"the signed URL was refused ({response.status}): {error.message}",
+            status=response.status,
+        )
+    if isinstance(error, AccountError):  # the storage knows nothing of the vendor's account
+        return RequestRefused(error.message, status=response.status)
+    return error
+
+
+def _digest(request: Request) -> str:
+    return hashlib.sha256(repr((request.method, request.url, request.body)).encode()).hexdigest()
+
+
+def _key(unit: Unit, flow: str, step: str) -> str:
+    text = f"{unit.id}/{unit.record.attempt}/{flow}/{step}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

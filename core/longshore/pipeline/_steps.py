@@ -1,0 +1,257 @@
+"""Running one step of a unit: one flow, and what its result or its failure makes durable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from longshore.errors import (
+    AccountError,
+    BatchError,
+    ClaimTaken,
+    DocumentError,
+    PluginError,
+    SessionLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, DropFacts, FactKind, Write
+from longshore.lifecycle import Action, Job, Transfer
+from longshore.pipeline._conclude import SCRATCH, conclude, follow
+from longshore.pipeline._engine import Engine
+from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
+from longshore.pipeline._ready import Next
+from longshore.pipeline._runner import FlowRunner, Restart, Suspended
+from longshore.pipeline._unit import Step, Unit, Verdict
+from longshore.transfer import Tally
+
+__all__ = ["run_step"]
+
+OUTAGE_PAUSE = 30.0
+"""Seconds until a vendor that does not answer is tried again."""
+
+_ROOM = 10.0
+"""Seconds that a signed URL must be good for when its transfer begins, and besides:"""
+
+_SLOWEST = 500_000.0
+"""bytes a second that a transfer is expected to make at least."""
+
+
+async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
+    """Run one step; the unit then knows more, or waits, or has a verdict.
+
+    Returns:
+        ``blocked`` when the account cannot go on; otherwise None.
+
+    Raises:
+        JournalError: the record cannot be written, or another executor took the unit.
+    """
+    tally = Tally(
+        progress=lambda count: engine.emit(BytesMoved(unit.id, count)),
+        retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
+    )
+    began = engine.clock.now()
+    unit.running.add(step.flow)
+    unit.delays.pop(step.flow, None)
+    try:
+        writes = await _VERBS[step.verb](engine, unit, step, tally)
+        unit.count(step.verb, tally, engine.clock.now() - began)
+        await unit.write(engine.journal, [*writes, unit.cost()])
+        if step in unit.asked:
+            unit.asked.remove(step)
+    except ClaimTaken as error:
+        unit.verdict = Verdict(UnknownOutcome(error.message))
+    except (Suspended, Restart, AccountError, BatchError, DocumentError, PluginError) as failure:
+        unit.count(step.verb, tally, engine.clock.now() - began)
+        return _failed(engine, unit, step, failure)
+    finally:
+        unit.running.discard(step.flow)
+    return None
+
+
+def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
+    """Say what a failed step means for its unit, or for the whole account."""
+    if step in unit.asked and not isinstance(failure, Suspended | AccountError):
+        unit.asked.remove(step)  # what a person asked for in vain changes nothing
+        engine.emit(Notice(f"{step.verb} {step.object}: {engine.redactor.text(str(failure))}"))
+        return None
+    match failure:
+        case Suspended():
+            unit.delays[step.flow] = (failure.at, failure.why)
+        case VendorUnavailable():
+            pause = OUTAGE_PAUSE if failure.retry_after is None else failure.retry_after
+            at = engine.clock.now() + engine.pause(pause)
+            unit.delays[step.flow] = (at, failure.message)
+            engine.trouble = failure
+            return Next("blocked", at, failure.message)
+        case AccountError():
+            engine.trouble = failure
+            return Next("blocked", why=failure.message)
+        case Restart():
+            unit.verdict = Verdict(
+                SessionLost(str(failure), hint="the documents are sent again in a fresh session"),
+                restart=True,
+                blame=failure.blame,
+                abandon=failure.abandon,
+            )
+        case SessionLost() if step.verb == "send" and engine.provider.offers("renew"):
+            unit.stale.add(step.object)
+        case SessionLost():
+            unit.verdict = Verdict(failure, restart=unit.job is None)
+        case UnknownOutcome():
+            unit.verdict = Verdict(failure, restart=engine.resend)
+        case BatchError() | DocumentError() | PluginError():
+            unit.verdict = Verdict(failure)
+    return None
+
+
+# ------------------------------------------------------------------------------ the verbs
+
+
+async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    setup = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.prepare())
+    return [
+        unit.fact(FactKind.SETUP, "", "", setup.model_dump(mode="json")),
+        DropFacts(SCRATCH, step.flow),
+        ChangeUnit({"settled": True}),
+    ]
+
+
+async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:
+    writes: list[Write] = []
+    for id, record in list(unit.documents.items()):
+        if record.document.sha256 is None:
+            digest = await engine.digest(record.document)
+            known = record.document.model_copy(update={"sha256": digest})
+            writes.append(ChangeDocument(id, {"document": known}))
+    return writes
+
+
+async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    batch = unit.batch(engine.capabilities)
+    session = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.start(batch))
+    engine.redactor.learn(session.secrets.values())
+    return [
+        unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
+        DropFacts(SCRATCH, step.flow),
+    ]
+
+
+async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    assert unit.session is not None
+    transfer = unit.missing[step.object]
+    _check_expiry(engine, transfer)
+    flow = engine.provider.send(unit.batch(engine.capabilities), unit.session, transfer)
+    receipt = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    documents = tuple(dict.fromkeys(piece.document for piece in transfer.pieces))
+    total = len(unit.session.transfers)
+    engine.emit(TransferSent(unit.id, documents, transfer.size, transfer.number, total))
+    return [
+        unit.fact(FactKind.RECEIPT, "", transfer.id, receipt.model_dump(mode="json")),
+        DropFacts(SCRATCH, step.flow),
+    ]
+
+
+def _check_expiry(engine: Engine, transfer: Transfer) -> None:
+    if transfer.expires_at is None:
+        return
+    needed = _ROOM + transfer.size / _SLOWEST
+    if engine.driver.vendor_now() + needed > transfer.expires_at:
+        raise SessionLost(f"the signed URL of part {transfer.number} expires too soon")
+
+
+async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    assert unit.session is not None
+    wanted = tuple(t for t in unit.session.transfers if t.id in unit.stale)
+    flow = engine.provider.renew(unit.batch(engine.capabilities), unit.session, wanted)
+    fresh = {t.id: t for t in await FlowRunner(engine, unit, step.flow, tally).run(flow)}
+    transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
+    session = unit.session.model_copy(update={"transfers": transfers})
+    unit.stale.clear()
+    return [
+        unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
+        DropFacts(SCRATCH, step.flow),
+    ]
+
+
+async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    assert unit.session is not None
+    session = unit.session
+    receipts = tuple(unit.receipts[transfer.id] for transfer in session.transfers)
+    flow = engine.provider.complete(unit.batch(engine.capabilities), session, receipts)
+    job = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    now = engine.clock.now()
+    polls = engine.capabilities.polls
+    first = max(polls.floor, min(polls.interval, 2.0))
+    return [
+        ClaimJob(engine.run.account, job.id, now),
+        unit.fact(FactKind.JOB, "", "", job.model_dump(mode="json")),
+        DropFacts(SCRATCH, step.flow),
+        ChangeUnit({"job_id": job.id, "restarts": 0, "at": now + first, "accepted_at": now}),
+        *_carried(unit, job),
+    ]
+
+
+def _carried(unit: Unit, job: Job) -> list[Write]:
+    """Note per document how many transfers carried it and what the vendor calls it."""
+    assert unit.session is not None
+    accepted = [*job.documents, *(a for r in unit.receipts.values() for a in r.documents)]
+    vendor_ids = {entry.document: entry.vendor_id for entry in accepted if entry.vendor_id}
+    parts = dict.fromkeys(unit.documents, 0)
+    for transfer in unit.session.transfers:
+        for document in {piece.document for piece in transfer.pieces}:
+            parts[document] += 1
+    return [
+        ChangeDocument(id, {"parts": count, "vendor_id": vendor_ids.get(id)})
+        for id, count in parts.items()
+    ]
+
+
+async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    assert unit.job is not None
+    status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.poll(unit.job))
+    writes = follow(engine, unit, status)
+    engine.emit(Polled(unit.id, unit.job.id, unit.outcome_of(writes), status.word))
+    return writes
+
+
+async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    assert unit.job is not None
+    status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.cancel(unit.job))
+    return [*follow(engine, unit, status), DropFacts(SCRATCH, step.flow)]
+
+
+async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    assert unit.job is not None
+    flow = engine.provider.act(unit.job, Action.parse(step.object))
+    status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    # What was final may move again: a failed job that is retried.
+    return [
+        ChangeUnit({"settled": False, "finished_at": None, "error": None}),
+        *follow(engine, unit, status),
+        DropFacts(SCRATCH, step.flow),
+    ]
+
+
+async def _conclude(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:
+    writes = conclude(engine, unit)
+    unit.verdict = None
+    unit.stale.clear()
+    unit.delays.clear()
+    return writes
+
+
+_Verb: TypeAlias = Callable[[Engine, Unit, Step, Tally], Awaitable[list[Write]]]
+
+_VERBS: dict[str, _Verb] = {
+    "prepare": _prepare,
+    "digest": _digest,
+    "start": _start,
+    "send": _send,
+    "renew": _renew,
+    "complete": _complete,
+    "poll": _poll,
+    "cancel": _cancel,
+    "act": _act,
+    "conclude": _conclude,
+}

@@ -1,0 +1,292 @@
+"""A unit on its way: what the journal knows about it, parsed, and what is only true right now."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from longshore.capabilities import Capabilities
+from longshore.documents import Document
+from longshore.errors import LongshoreError
+from longshore.journal import (
+    ChangeDocument,
+    ChangeUnit,
+    Counters,
+    DocumentRecord,
+    DropFacts,
+    Fact,
+    FactKind,
+    Journal,
+    PutFact,
+    Taken,
+    UnitRecord,
+    Write,
+)
+from longshore.lifecycle import Batch, Job, Outcome, Receipt, Session, Setup, Status, Transfer
+from longshore.provider import Headers, Response
+from longshore.transfer import Tally
+
+__all__ = ["Answered", "Intent", "Step", "Unit", "Verdict"]
+
+Slot: TypeAlias = tuple[str, str]
+"""The flow and the step (or wait) in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One flow to be run: a verb, and the transfer or action it is about."""
+
+    verb: str
+    object: str = ""
+
+    @property
+    def flow(self) -> str:
+        """The name under which the flow's facts are kept."""
+        return f"{self.verb}/{self.object}" if self.object else self.verb
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A request that is about to leave, or whose answer is missing.
+
+    Attributes:
+        digest: of method, URL and body; another request is never sent in its place.
+        at: when it was written.
+        asked: how often it was asked about.
+        lost_at: when its answer was given up; None when this process never knew.
+    """
+
+    digest: str
+    at: float
+    asked: int = 0
+    lost_at: float | None = None
+
+    def json(self) -> JsonValue:
+        """Return it as it is journalled."""
+        return {"digest": self.digest, "at": self.at, "asked": self.asked, "lost_at": self.lost_at}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer that is given back when its flow is run again."""
+
+    digest: str
+    response: Response
+
+    def json(self) -> JsonValue:
+        """Return it as it is journalled."""
+        return {
+            "digest": self.digest,
+            "status": self.response.status,
+            "headers": dict(self.response.headers),
+            "body": base64.b64encode(self.response.body).decode(),
+        }
+
+    @classmethod
+    def read(cls, value: dict[str, object]) -> Answered:
+        """Read it back."""
+        headers = value["headers"]
+        assert isinstance(headers, dict)
+        body = base64.b64decode(str(value["body"]))
+        return cls(
+            str(value["digest"]), Response(int(str(value["status"])), Headers(headers), body)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The unit cannot simply go on: a fresh session, or the end.
+
+    Attributes:
+        error: what happened.
+        restart: start afresh instead of ending.
+        blame: the vendor or the network caused it; counted.
+        abandon: what exists at the vendor besides the session.
+    """
+
+    error: LongshoreError
+    restart: bool = False
+    blame: bool = True
+    abandon: Session | None = None
+
+
+@dataclass(slots=True)
+class Unit:
+    """A unit that this process took.
+
+    Only ``write`` changes what is durable; it changes the journal first.
+    """
+
+    record: UnitRecord
+    documents: dict[str, DocumentRecord]
+    setup: Setup = field(default_factory=Setup)
+    prepared: bool = False
+    session: Session | None = None
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    missing: dict[str, Transfer] = field(default_factory=dict)
+    job: Job | None = None
+    status: Status | None = None
+    answers: dict[Slot, Answered] = field(default_factory=dict)
+    intents: dict[Slot, Intent] = field(default_factory=dict)
+    timers: dict[Slot, float] = field(default_factory=dict)
+    # Only true right now, never durable:
+    running: set[str] = field(default_factory=set)
+    delays: dict[str, tuple[float, str]] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    stale: set[str] = field(default_factory=set)
+    crashed: set[Slot] = field(default_factory=set)
+    asked: list[Step] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, taken: Taken, alive_at: float) -> Unit:
+        """Build a unit from all that the journal knows.
+
+        Args:
+            taken: what the journal handed out.
+            alive_at: the last moment at which an earlier process can have sent anything.
+        """
+        unit = cls(taken.unit, {record.document.id: record for record in taken.documents})
+        unit.counters, unit.seconds = taken.unit.counters, dict(taken.unit.seconds)
+        for fact in taken.facts:
+            if fact.attempt == taken.unit.attempt:
+                unit._put(fact)
+        for slot, intent in unit.intents.items():
+            if intent.lost_at is None:
+                unit.crashed.add(slot)
+                unit.intents[slot] = replace(intent, lost_at=max(intent.at, alive_at))
+        return unit
+
+    @property
+    def id(self) -> str:
+        """The unit's id."""
+        return self.record.id
+
+    def batch(self, capabilities: Capabilities) -> Batch:
+        """The batch as the provider sees it.
+
+        A digest that the provider does not wait for is hidden from it: a flow that is run again
+        would otherwise find it there the second time, and send another request.
+        """
+        documents = [record.document for record in self.documents.values()]
+        if not capabilities.wants_sha256:
+            documents = [document.model_copy(update={"sha256": None}) for document in documents]
+        return Batch(
+            id=self.record.id,
+            attempt=self.record.attempt,
+            documents=tuple(documents),
+            part_size=self.record.part_size or 8 * 2**20,
+            setup=self.setup,
+        )
+
+    def count(self, verb: str, tally: Tally, seconds: float) -> None:
+        """Add what a step cost; the next commit makes it durable."""
+        spent = Counters(
+            bytes_sent=tally.bytes_sent, requests=tally.requests, retries=tally.retries
+        )
+        self.counters = self.counters.plus(spent)
+        self.seconds[verb] = self.seconds.get(verb, 0.0) + seconds
+
+    def cost(self) -> ChangeUnit:
+        """All that this unit cost so far, to be written."""
+        return ChangeUnit({"counters": self.counters, "seconds": dict(self.seconds)})
+
+    def outcome_of(self, writes: Iterable[Write]) -> Outcome:
+        """The outcome of the unit after these writes."""
+        outcome = self.record.outcome
+        for write in writes:
+            if isinstance(write, ChangeUnit):
+                outcome = Outcome(str(write.changes.get("outcome", outcome)))
+        return outcome
+
+    def sources(self) -> dict[str, Document]:
+        """The documents by their ids."""
+        return {id: record.document for id, record in self.documents.items()}
+
+    def fact(self, kind: FactKind, flow: str, name: str, value: JsonValue) -> PutFact:
+        """Make a fact of the present attempt."""
+        return PutFact(Fact(kind, self.record.attempt, flow, name, value))
+
+    async def write(self, journal: Journal, writes: Sequence[Write]) -> None:
+        """Make writes durable, then true here as well."""
+        await journal.commit(self.record.id, self.record.epoch, writes)
+        self.apply(writes)
+
+    def apply(self, writes: Iterable[Write]) -> None:
+        """Make writes true here, without the journal."""
+        for write in writes:
+            self._apply(write)
+
+    # ------------------------------------------------------------------ what a write means
+
+    def _apply(self, write: Write) -> None:
+        match write:
+            case PutFact(fact):
+                self._put(fact)
+            case DropFacts(kinds, flow, name):
+                self._drop(kinds, flow, name)
+            case ChangeUnit(changes):
+                self.record = self.record.model_copy(update=dict(changes))
+            case ChangeDocument(document_id, changes):
+                changed = self.documents[document_id].model_copy(update=dict(changes))
+                if changed.unit_id is None:  # it no longer travels with this batch
+                    del self.documents[document_id]
+                else:
+                    self.documents[document_id] = changed
+            case _:
+                pass  # claims and aborts are the journal's own business
+
+    def _put(self, fact: Fact) -> None:
+        slot, value = (fact.flow, fact.name), fact.value
+        match fact.kind:
+            case FactKind.INTENT:
+                assert isinstance(value, dict)
+                self.intents[slot] = Intent(**value)  # type: ignore[arg-type]
+            case FactKind.ANSWER:
+                assert isinstance(value, dict)
+                self.answers[slot] = Answered.read(dict(value))
+            case FactKind.TIMER:
+                assert isinstance(value, int | float)
+                self.timers[slot] = value
+            case FactKind.SETUP:
+                self.setup, self.prepared = Setup.model_validate(value), True
+            case FactKind.SESSION:
+                self._open(Session.model_validate(value))
+            case FactKind.RECEIPT:
+                receipt = Receipt.model_validate(value)
+                self.receipts[receipt.transfer] = receipt
+                self.missing.pop(receipt.transfer, None)
+            case FactKind.JOB:
+                self.job = Job.model_validate(value)
+            case FactKind.STATUS:
+                self.status = Status.model_validate(value)
+
+    def _open(self, session: Session) -> None:
+        self.session = session
+        self.missing = {t.id: t for t in session.transfers if t.id not in self.receipts}
+
+    def _drop(self, kinds: Iterable[FactKind], flow: str | None, name: str | None) -> None:
+        tables: dict[FactKind, dict[Slot, object]] = {
+            FactKind.INTENT: self.intents,  # type: ignore[dict-item]
+            FactKind.ANSWER: self.answers,  # type: ignore[dict-item]
+            FactKind.TIMER: self.timers,  # type: ignore[dict-item]
+        }
+        for kind in kinds:
+            table = tables.get(kind, {})
+            for slot in [slot for slot in table if _under(slot, flow, name)]:
+                del table[slot]
+        if FactKind.SESSION in kinds:
+            self.session, self.missing = None, {}
+        if FactKind.RECEIPT in kinds:
+            self.receipts = {}
+
+
+def _under(slot: Slot, flow: str | None, name: str | None) -> bool:
+    if flow is not None and slot[0] != flow and not slot[0].startswith(flow + "?"):
+        return False
+    return name is None or slot[1] == name

@@ -1,0 +1,262 @@
+"""The driver: one request of a flow, from credentials to an answer, with its retries."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from longshore.documents import Document, Piece
+from longshore.errors import ProtocolError, VendorUnavailable
+from longshore.provider import Provider, ProviderSettings, Request, Response
+from longshore.redaction import redact_text
+from longshore.transfer._pace import Pace
+from longshore.transfer._port import (
+    AnswerLost,
+    Clock,
+    NotSent,
+    Outgoing,
+    Source,
+    Sources,
+    Transport,
+)
+from longshore.transfer._retry import (
+    Again,
+    Deliver,
+    GiveUp,
+    Lost,
+    Policy,
+    Retries,
+    RetryIn,
+    decide,
+    http_date,
+)
+from longshore.transfer._segments import Encoded, encode
+
+__all__ = ["Driver", "Tally"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what leaves for one unit of work.
+
+    Attributes:
+        bytes_sent: bytes of documents in requests that were answered.
+        requests: tries that left, or may have.
+        retries: tries after the first of the same request.
+        progress: told document bytes as they leave, for a progress bar.
+        retried: told why, and how long until the next try.
+    """
+
+    bytes_sent: int = 0
+    requests: int = 0
+    retries: int = 0
+    progress: Callable[[int], None] = field(default=lambda _count: None)
+    retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
+
+
+class Driver:
+    """Carries requests for one target.
+
+    Args:
+        provider: signs the requests that go to the vendor.
+        transport: carries one try.
+        clock: the engine's.
+        sources: opens documents.
+        pace: of the target.
+        retries: carries retries out.
+        rng: spreads the pauses.
+        policy: how patient one exchange is.
+    """
+
+    def __init__(
+        self,
+        provider: Provider[ProviderSettings],
+        *,
+        transport: Transport,
+        clock: Clock,
+        sources: Sources,
+        pace: Pace,
+        retries: Retries,
+        rng: random.Random,
+        policy: Policy | None = None,
+    ) -> None:
+        self._provider = provider
+        self._base = provider.settings.base_url
+        self._transport = transport
+        self._clock = clock
+        self._sources = sources
+        self._pace = pace
+        self._retries = retries
+        self._rng = rng
+        self._policy = policy or Policy()
+        self.answered_at: float | None = None
+        """When the vendor last answered anything at all."""
+        self._skew = 0.0
+
+    def vendor_now(self) -> float:
+        """The time by the vendor's clock, as its ``Date`` headers tell."""
+        return self._clock.now() + self._skew
+
+    async def exchange(
+        self, request: Request, key: str, documents: Mapping[str, Document], tally: Tally
+    ) -> Response:
+        """Send a request until there is an answer, and return it, whatever its status.
+
+        Args:
+            request: as the flow described it.
+            key: of its step; becomes the idempotency key and the boundary of a form.
+            documents: those that the body may refer to, by id.
+            tally: counts what leaves.
+
+        Raises:
+            AnswerLost: a ONCE request may have been acted upon.
+            VendorUnavailable: the retries are used up; nothing would be doubled by a later try.
+            SourceChanged: a document is not the planned one any more.
+            SourceMissing: a document is gone.
+            ProtocolError: the URL or the reply cannot be used.
+        """
+        if request.absolute:
+            self._check_absolute(request.url)
+        body = encode(request.body, f"longshore-{key}")
+        first = self._clock.now()
+
+        async def attempt(number: int) -> Response:
+            tally.retries += number > 1
+            outcome = await self._try(request, key, body, documents, tally)
+            return self._judge(request, number, outcome, first + self._policy.seconds, tally)
+
+        return await self._retries(attempt)
+
+    async def _try(
+        self,
+        request: Request,
+        key: str,
+        body: Encoded,
+        documents: Mapping[str, Document],
+        tally: Tally,
+    ) -> Response | NotSent | AnswerLost:
+        if not request.absolute:
+            await self._pace.turn()
+        with ExitStack() as stack:
+            sources = self._open(body, documents, stack)
+            outgoing = self._outgoing(request, key, body, sources, tally)
+            tally.requests += 1
+            try:
+                response = await self._transport.send(outgoing)
+            except (NotSent, AnswerLost) as failure:
+                return failure
+            for source in sources.values():
+                source.check()
+        self._note(request, response)
+        tally.bytes_sent += sum(s.size for s in body.segments if isinstance(s, Piece))
+        return response
+
+    def _open(
+        self, body: Encoded, documents: Mapping[str, Document], stack: ExitStack
+    ) -> dict[str, Source]:
+        wanted = {segment.document for segment in body.segments if isinstance(segment, Piece)}
+        sources: dict[str, Source] = {}
+        for id in sorted(wanted):
+            sources[id] = stack.enter_context(self._sources.open(documents[id]))
+            sources[id].check()
+        return sources
+
+    def _outgoing(
+        self,
+        request: Request,
+        key: str,
+        body: Encoded,
+        sources: Mapping[str, Source],
+        tally: Tally,
+    ) -> Outgoing:
+        if request.key_header:
+            request = request.with_header(request.key_header, key)
+        if not request.absolute:
+            request = self._provider.sign(request, self._clock.now())
+        headers = dict(request.headers)
+        given = {name.lower() for name in headers}
+        if body.content_type and "content-type" not in given:
+            headers["Content-Type"] = body.content_type
+        if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
+            headers["Content-Length"] = str(body.size)
+        return Outgoing(
+            method=request.method,
+            url=request.url if request.absolute else self._base + request.url,
+            headers=headers,
+            body=body,
+            sources=sources,
+            timeout=request.timeout or self._provider.settings.timeout,
+            progress=tally.progress,
+        )
+
+    def _judge(
+        self,
+        request: Request,
+        number: int,
+        outcome: Response | NotSent | AnswerLost,
+        deadline: float,
+        tally: Tally,
+    ) -> Response:
+        verdict = decide(
+            request,
+            number,
+            outcome,
+            now=self._clock.now(),
+            deadline=deadline,
+            jitter=self._rng.random(),
+            policy=self._policy,
+        )
+        throttled = isinstance(outcome, Response) and outcome.status == 429
+        match verdict:
+            case Deliver():
+                assert isinstance(outcome, Response)
+                return outcome
+            case RetryIn(seconds):
+                if throttled and not request.absolute:
+                    self._pace.throttled(seconds)
+                tally.retried(_why(outcome), seconds)
+                raise Again(seconds)
+            case Lost():
+                raise AnswerLost(_why(outcome))
+            case GiveUp(seconds):
+                if throttled and not request.absolute:
+                    self._pace.throttled(seconds or 1.0)
+                raise VendorUnavailable(
+                    f"{_where(request, self._base)} does not answer: {_why(outcome)}",
+                    hint="check base_url and the network, then `longshore resume`",
+                    status=outcome.status if isinstance(outcome, Response) else None,
+                    retry_after=seconds,
+                    connected=not isinstance(outcome, NotSent),
+                )
+
+    def _note(self, request: Request, response: Response) -> None:
+        self.answered_at = self._clock.now()
+        if request.absolute or response.status == 429:
+            return
+        if response.status < 400:
+            self._pace.succeeded()
+        if (date := http_date(response.headers.get("date", ""))) is not None:
+            skew = date - self._clock.now()
+            self._skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
+
+    def _check_absolute(self, url: str) -> None:
+        parts = urlsplit(url)
+        allowed = ("http", "https") if self._base.startswith("http:") else ("https",)
+        if parts.scheme not in allowed or not parts.hostname:
+            raise ProtocolError(
+                f"the vendor sent an upload address that is not https: {redact_text(url)}",
+                hint="nothing is sent in the clear unless base_url itself is http",
+            )
+
+
+def _why(outcome: Response | NotSent | AnswerLost) -> str:
+    if isinstance(outcome, Response):
+        return f"status {outcome.status}"
+    return str(outcome) or type(outcome).__name__
+
+
+def _where(request: Request, base: str) -> str:
+    return urlsplit(request.url).hostname or base if request.absolute else base

@@ -1,0 +1,109 @@
+"""Answers that come while the body is still on its way.
+
+A server that refuses an upload (an expired URL, a file too large) often answers at once and closes
+the connection. With httpcore's own streams the answer then lies unread behind the broken
+connection, and a plain refusal looks like a network fault. These streams read while they write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+__all__ = ["read_while_writing"]
+
+_READ = 1 << 16
+_SMALL = 1 << 16  # what fits into the kernel's buffer leaves without waiting
+
+
+def read_while_writing(client: httpx.AsyncClient) -> None:
+    """Let a client's new connections notice early answers, proxied ones too.
+
+    httpx has no public way to hand a network backend to its pools. Where these attributes are
+    missing nothing is changed, and an early answer may be lost.
+    """
+    transports = (client._transport, *client._mounts.values())  # noqa: SLF001
+    for transport in transports:
+        pool: Any = getattr(transport, "_pool", None)
+        backend = getattr(pool, "_network_backend", None)
+        if isinstance(backend, httpcore.AsyncNetworkBackend):
+            pool._network_backend = _Backend(backend)  # noqa: SLF001
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
+        self._inner = inner
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _Stream(stream)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """Reads in the background from the first large write until the next read."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._early: asyncio.Task[bytes] | None = None
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        if self._early is None and len(buffer) > _SMALL:
+            self._early = asyncio.create_task(self._inner.read(_READ))
+            self._early.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._stop_if_refused()
+        try:
+            await self._inner.write(buffer, timeout)
+        except httpcore.WriteTimeout:
+            self._stop_if_refused()
+            raise
+
+    def _stop_if_refused(self) -> None:
+        """Stop sending (RFC 9110, section 7.5); on a WriteError httpcore reads the answer."""
+        early = self._early
+        if early is None or not early.done() or early.cancelled() or early.exception():
+            return
+        head = early.result()[:10]
+        if head.startswith(b"HTTP/1.") and head[9:10] in (b"4", b"5"):
+            raise httpcore.WriteError("the answer came before the end of the request")
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._early is None:
+            return await self._inner.read(max_bytes, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                data = await asyncio.shield(self._early)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout("no answer in time") from error
+        self._early = None
+        return data
+
+    async def aclose(self) -> None:
+        if self._early is not None:
+            self._early.cancel()
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)

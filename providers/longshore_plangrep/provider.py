@@ -1,0 +1,413 @@
+"""Plangrep's upload protocol, in the order in which it happens.
+
+Project -> job -> files (one form, or register and signed PUTs) -> complete -> poll. Nothing is
+processed or billed before ``uploads/complete``, so whatever is lost before it is given up, its
+job is cancelled and a fresh one is made.
+
+Sources are pages of docs.plangrep.com.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from pydantic import JsonValue
+
+from longshore.provider import (
+    Abandon,
+    Accepted,
+    Action,
+    Answer,
+    Batch,
+    BatchError,
+    Capabilities,
+    Document,
+    File,
+    Flow,
+    Found,
+    Job,
+    Json,
+    Limits,
+    LongshoreError,
+    LostRequest,
+    Multipart,
+    NotDone,
+    PartRule,
+    PollSchedule,
+    ProtocolError,
+    Provider,
+    Raw,
+    Receipt,
+    Refused,
+    Remedy,
+    Request,
+    RequestRefused,
+    Response,
+    Results,
+    Retry,
+    Session,
+    SessionLost,
+    Setup,
+    Status,
+    Transfer,
+    Undecided,
+    Wait,
+    refusal_of,
+)
+from longshore_plangrep import wire
+from longshore_plangrep.results import results_of
+from longshore_plangrep.settings import PlangrepSettings
+from longshore_plangrep.states import BEFORE_COMPLETE, status_of
+from longshore_plangrep.uploads import in_order, signed_body, signed_session, vendor_ids
+
+__all__ = ["Plangrep"]
+
+API = "/api/open/v1"
+KEY = "Idempotency-Key"
+
+# "Poll every 10 seconds, give up after 5 minutes." Source: guides/submit-a-job.
+# Assumption: a job that is still provisioning deserves the same patience.
+READY_EVERY, READY_WITHIN = 10.0, 300.0
+
+
+class Plangrep(Provider[PlangrepSettings]):
+    """Construction documents: many files in one job of a project."""
+
+    name = "plangrep"
+    title = "Plangrep"
+    documentation = "https://docs.plangrep.com"
+    Settings = PlangrepSettings
+
+    def capabilities(self) -> Capabilities:
+        """Source: concepts/uploads, concepts/jobs, guides/polling-and-webhooks."""
+        signed = self.settings.upload_mode != "form"
+        return Capabilities(
+            limits=Limits(documents_per_batch=100, bytes_per_batch=10_000_000_000),
+            # Plangrep chooses; that it does so above 5 GB is advice on concepts/uploads.
+            parts=PartRule(above=5_000_000_000, chosen_by="vendor") if signed else None,
+            polls=PollSchedule(floor=5.0, interval=15.0, longest=30.0),
+            idempotency_window=86_400.0,  # Assumption: a window exists, its length is not told.
+            wants_sha256=signed,
+            behaviours=(
+                "A job belongs to a project; a new one costs credits and takes 1 to 2 minutes.",
+                "Nothing is processed or billed before the upload is completed.",
+                "Without credits a job waits (blocked_insufficient_credits) until it is resumed.",
+                "Pages that were processed are billed even if the job is cancelled.",
+                "Signed URLs cannot be renewed: when they expire, a fresh job is made.",
+            ),
+        )
+
+    # ------------------------------------------------------------------------- project
+
+    def prepare(self) -> Flow[Setup]:
+        """Find the project, or create it, and await ``ready``; a wrong key is found here too.
+
+        Source: api-reference/projects/{list-projects,create-project,get-project}.
+        """
+        id = self.settings.project_id
+        if not id:
+            id = (yield from self._project_by_name(self.settings.project_name or "")).id
+        while True:
+            reply = yield Request.get(f"{API}/projects/{quote(id, safe='')}")
+            project = reply.parse(wire.ProjectReply).project
+            if project.takes_jobs:
+                return Setup(data={"project": project.id, "project_name": project.name})
+            yield Wait("project-ready", READY_EVERY, limit=READY_WITHIN)
+
+    def _project_by_name(self, name: str) -> Flow[wire.Project]:
+        def ask(_: LostRequest) -> Flow[Answer]:
+            found = yield from self._listed_project(name)
+            return Found(Response.of({"project": found.as_json()})) if found else NotDone()
+
+        found = yield from self._listed_project(name)
+        if found:
+            return found
+        try:
+            reply = yield Request.post(
+                f"{API}/projects", Json({"name": name}), step="create-project", lost=ask
+            )
+        except Refused:
+            # Names are unique: somebody else may have created it meanwhile.
+            found = yield from self._listed_project(name)
+            if not found:
+                raise
+            return found
+        return reply.parse(wire.ProjectReply).project
+
+    def _listed_project(self, name: str) -> Flow[wire.Project | None]:
+        reply = yield Request.get(f"{API}/projects")
+        named = [p for p in reply.parse(wire.ProjectList).projects if p.name == name]
+        if len(named) > 1:
+            raise ProtocolError(
+                f"{len(named)} projects are named {name!r}",
+                hint=f"set project_id to one of {', '.join(project.id for project in named)}",
+            )
+        return named[0] if named else None
+
+    # ----------------------------------------------------------------------------- job
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        """Create the job, await its place, and for signed uploads register the files.
+
+        Source: api-reference/jobs/create-job, concepts/jobs.
+        """
+        created = yield from self._create_job(batch)
+        job = yield from self._provisioned(created.job)
+        secret = created.webhook_signing_secret  # shown this once, never again
+        bare = Session(
+            transfers=(Transfer.whole(batch),),
+            data={"job": job.id, "mode": "form"},
+            secrets={"webhook": secret} if secret else {},
+        )
+        try:
+            _check_limits(batch, job)
+            if not self.settings.signs(batch):
+                return bare
+            return (yield from self._register(batch, bare))
+        except (Refused, BatchError):
+            yield from self.abort(bare)
+            raise
+
+    def _create_job(self, batch: Batch) -> Flow[wire.JobReply]:
+        jobs = f"{API}/projects/{quote(str(batch.setup.data['project']), safe='')}/jobs"
+        body: dict[str, JsonValue] = {"externalId": batch.reference}
+        if self.settings.webhook_url:
+            body["webhookUrl"] = self.settings.webhook_url
+
+        def ask(lost: LostRequest) -> Flow[Answer]:
+            """Source: api-reference/jobs/list-jobs (no paging; externalId is not kept unique)."""
+            reply = yield Request.get(jobs)
+            found = [
+                job
+                for job in reply.parse(wire.JobList).jobs
+                if job.external_id == batch.reference and job.id not in lost.claimed
+            ]
+            if len(found) > 1:
+                return Undecided(READY_EVERY, f"{len(found)} jobs carry {batch.reference}")
+            return Found(Response.of({"job": found[0].as_json()})) if found else NotDone()
+
+        reply = yield Request.post(jobs, Json(body), step="create-job", key=KEY, lost=ask)
+        return reply.parse(wire.JobReply)
+
+    def _provisioned(self, job: wire.VendorJob) -> Flow[wire.VendorJob]:
+        """Wait until files can come; the reply may show ``awaiting_uploads`` at once."""
+        while job.status == "provisioning":
+            reply = yield Request.get(_job_url(job.id))
+            job = reply.parse(wire.JobReply).job
+            if job.status == "provisioning":
+                yield Wait("job-ready", READY_EVERY, limit=READY_WITHIN)
+        if job.status not in BEFORE_COMPLETE:
+            raise SessionLost(f"the job {job.id} is {job.status} before anything was uploaded")
+        return job
+
+    def _register(self, batch: Batch, bare: Session) -> Flow[Session]:
+        """Declare the files and get a signed URL for each, or for each of its parts.
+
+        Source: api-reference/uploads/register-uploads.
+        """
+        files: list[JsonValue] = [
+            {
+                "fileName": document.name,
+                "contentType": document.media_type,
+                "fileSize": document.size,
+                "sha256": document.sha256,
+                **self._classification(document),
+            }
+            for document in batch.documents
+        ]
+        reply = yield Request.post(
+            f"{_job_url(bare.data['job'])}/uploads",
+            Json({"files": files}),
+            step="register",
+            lost=Abandon(bare),
+        )
+        uploads = in_order(batch.documents, reply.parse(wire.RegisterReply).uploads)
+        return signed_session(bare, batch.documents, uploads, self.settings.signed_fields)
+
+    def _classification(self, document: Document) -> dict[str, JsonValue]:
+        kind = self.settings.classified(document)
+        return {"classification": kind} if kind else {}
+
+    # --------------------------------------------------------------------------- bytes
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        """Carry the form, one whole file, or one part."""
+        if transfer.url is None:
+            return (yield from self._send_form(batch, session, transfer))
+        return (yield from self._put(session, transfer, transfer.url))
+
+    def _send_form(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        """All files in one form, ``metadata`` first.
+
+        Source: api-reference/uploads/upload-files, guides/submit-a-job.
+        """
+        documents = [batch.document(piece.document) for piece in transfer.pieces]
+        files = [
+            {
+                "partName": f"file{index}",
+                "fileName": document.name,
+                "contentType": document.media_type,
+                **self._classification(document),
+                **({"sha256": document.sha256} if document.sha256 else {}),
+            }
+            for index, document in enumerate(documents)
+        ]
+        metadata = {"clientUploadFlowId": batch.reference, "files": files}
+        parts = ((f"file{index}", File.of(d)) for index, d in enumerate(documents))
+        reply = yield Request.post(
+            f"{_job_url(session.data['job'])}/files",
+            Multipart((("metadata", json.dumps(metadata, ensure_ascii=False)), *parts)),
+            step="files",
+            lost=Remedy.RESTART,
+        )
+        uploads = in_order(documents, reply.parse(wire.FilesReply).uploads)
+        return transfer.receipt(
+            documents=[
+                Accepted(document=document.id, vendor_id=upload.document_id)
+                for document, upload in zip(documents, uploads, strict=True)
+            ]
+        )
+
+    def _put(self, session: Session, transfer: Transfer, url: str) -> Flow[Receipt]:
+        """PUT to the storage with the dictated headers; the ETag is kept as it is, quotes too.
+
+        Source: api-reference/uploads/register-uploads, complete-uploads. Assumption: what the
+        storage refuses for good (a wrong checksum, say) is wrong with this file only.
+        """
+        (piece,) = transfer.pieces
+        vendor_id, multipart = vendor_ids(session)[piece.document]
+        try:
+            reply = yield Request.put(url, Raw(piece), headers=transfer.headers)
+        except Refused as refused:
+            if not isinstance(refused.error, RequestRefused):
+                raise
+            why = refused.error.message
+            return transfer.receipt(
+                documents=[Accepted(document=piece.document, vendor_id=vendor_id, error=why)]
+            )
+        etag = reply.headers.get("ETag", "")
+        if multipart and not etag:
+            raise ProtocolError("the storage sent no ETag for a part; complete needs it")
+        return transfer.receipt(etag)
+
+    # ------------------------------------------------------------------------ complete
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        """Close the upload: from here on Plangrep works and bills.
+
+        Source: api-reference/uploads/complete-uploads.
+        """
+        job = str(session.data["job"])
+        rejected = {e.document: e for r in receipts for e in r.documents if e.error}
+        if session.data["mode"] == "form":
+            accepted = [e for r in receipts for e in r.documents if not e.error]
+            body: dict[str, JsonValue] = {"documentIds": [e.vendor_id for e in accepted]}
+        else:
+            uploads = {id: u for id, u in vendor_ids(session).items() if id not in rejected}
+            accepted = [Accepted(document=id, vendor_id=u[0]) for id, u in uploads.items()]
+            body = signed_body(session, uploads, receipts)
+        if rejected:
+            # Assumption: the record's fields are not documented; its document must be one.
+            body["failedUploads"] = [{"documentId": e.vendor_id} for e in rejected.values()]
+
+        def ask(_: LostRequest) -> Flow[Answer]:
+            reply = yield Request.get(_job_url(job))
+            return Found(reply) if _completed(reply) else NotDone()
+
+        try:
+            reply = yield Request.post(
+                f"{_job_url(job)}/uploads/complete", Json(body), step="complete", key=KEY, lost=ask
+            )
+        except Refused:
+            # The key may be forgotten (its window is not documented) although it did act.
+            reply = yield Request.get(_job_url(job))
+            if not _completed(reply):
+                raise
+        return Job(id=reply.parse(wire.JobReply).job.id, documents=(*accepted, *rejected.values()))
+
+    # --------------------------------------------------------------------- afterwards
+
+    def poll(self, job: Job) -> Flow[Status]:
+        """Source: api-reference/jobs/get-job, guides/polling-and-webhooks."""
+        return status_of((yield Request.get(_job_url(job.id))))
+
+    def act(self, job: Job, action: Action) -> Flow[Status]:
+        """Resume a job that waits for credits, or cancel it.
+
+        Source: api-reference/jobs/resume-job (only from ``blocked_insufficient_credits``).
+        """
+        if action.name == "cancel":
+            return (yield from self.cancel(job))
+        if action.name != "resume":
+            raise RequestRefused(f"a job offers resume and cancel, not {action.name!r}")
+        # A second resume finds the job no longer blocked and is refused: nothing happens twice.
+        try:
+            reply = yield Request.post(
+                f"{_job_url(job.id)}/resume", step="resume", retry=Retry.IDEMPOTENT
+            )
+        except Refused:
+            reply = yield Request.get(_job_url(job.id))
+            if status_of(reply).actions:
+                raise
+        return status_of(reply)
+
+    def cancel(self, job: Job) -> Flow[Status]:
+        """Source: api-reference/jobs/cancel-job. It may take effect later: poll to confirm."""
+        return status_of((yield from self._stop(job.id)))
+
+    def abort(self, session: Session) -> Flow[None]:
+        """Give the session back: its job is cancelled, and its uploads with it."""
+        try:
+            yield from self._stop(str(session.data["job"]))
+        except Refused as refused:
+            if refused.status not in (404, 410):  # after expiry a job cannot be reached any more
+                raise
+
+    def _stop(self, job: str) -> Flow[Response]:
+        """Cancel a job; one that has ended refuses, and that is as good."""
+        try:
+            return (
+                yield Request.post(f"{_job_url(job)}/cancel", step="cancel", retry=Retry.IDEMPOTENT)
+            )
+        except Refused:
+            reply = yield Request.get(_job_url(job))
+            if not status_of(reply).state.terminal:
+                raise
+            return reply
+
+    def results(self, job: Job) -> Flow[Results]:
+        """Source: api-reference/jobs/get-job-result (completed, completed_with_errors only)."""
+        reply = yield Request.get(f"{_job_url(job.id)}/result")
+        return results_of(reply, _job_url(job.id), self.settings.base_url)
+
+    # -------------------------------------------------------------------------- errors
+
+    def refusal(self, response: Response) -> LongshoreError | None:
+        """Source: authentication (``code`` to branch on, ``message`` for people)."""
+        code, message = wire.error_of(response.body)
+        return refusal_of(response, message, code=code)
+
+
+def _job_url(job: object) -> str:
+    return f"{API}/jobs/{quote(str(job), safe='')}"
+
+
+def _check_limits(batch: Batch, job: wire.VendorJob) -> None:
+    """Compare with the job's own limits before the first byte.
+
+    Source: concepts/jobs (``limits.maxFiles``, ``limits.maxDeclaredBytes``).
+    """
+    limits = job.limits or wire.JobLimits()
+    files, size = limits.max_files, limits.max_declared_bytes
+    reasons = []
+    if files is not None and len(batch.documents) > files:
+        reasons.append(f"{len(batch.documents)} files, a job takes {files}")
+    if size is not None and batch.size > size:
+        reasons.append(f"{batch.size} bytes, a job takes {size}")
+    if reasons:
+        raise RequestRefused("; ".join(reasons), hint="choose fewer files with --batch-size")
+
+
+def _completed(reply: Response) -> bool:
+    return status_of(reply).word not in BEFORE_COMPLETE

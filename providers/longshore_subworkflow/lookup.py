@@ -1,0 +1,127 @@
+"""The question after a lost answer: did that POST make a job?
+
+A job knows neither the session's key nor a file name, and no key or reference can be given to
+it. What remains is a look at the recent jobs and their datasets, which is a heuristic: it says
+"found" only when exactly one job can be meant, and "not done" only when none can.
+
+Source: docs.subworkflow.ai/api-reference/get-v1-jobs (finished jobs leave the list 24 h after
+they ended) and .../get-v1-datasets-id (name without ending, ending, size, time).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
+
+from longshore.provider import (
+    Answer,
+    Ask,
+    Document,
+    Flow,
+    Found,
+    LostRequest,
+    NotDone,
+    Refused,
+    Request,
+    Response,
+    Undecided,
+)
+from longshore_subworkflow.wire import Dataset, DatasetReply, JobList, JobRecord
+
+__all__ = ["ask_for_job"]
+
+_PAGE = 100  # the most that a list gives at once
+_PAGES = 10
+_SKEW = 60.0  # seconds by which the vendor's clock may be behind ours
+_AGAIN = 30.0
+_LISTED_FOR = 24 * 3600.0
+
+
+def ask_for_job(document: Document) -> Ask:
+    """Return the question whether a lost request made a job of this document."""
+
+    def ask(lost: LostRequest) -> Flow[Answer]:
+        recent: list[JobRecord] = []
+        for page in range(_PAGES):
+            reply = yield Request.get("/v1/jobs", {"limit": _PAGE, "offset": page * _PAGE})
+            jobs = reply.parse(JobList).data
+            new = [*_since(jobs, lost)]
+            recent += new
+            if len(jobs) < _PAGE or not new:
+                break
+        else:
+            return Undecided(_AGAIN, "too many new jobs to look through")
+        mine: list[JobRecord] = []
+        for job in recent:
+            dataset = yield from _dataset_of(job)
+            if dataset is None:
+                return Undecided(_AGAIN, f"the dataset of job {job.id} cannot be read")
+            if _is(document, dataset):
+                mine.append(job)
+        return _judge(document, mine, lost, reply)
+
+    return ask
+
+
+def _since(jobs: tuple[JobRecord, ...], lost: LostRequest) -> Iterator[JobRecord]:
+    """Pick the jobs that came after the lost request left and belong to nobody yet.
+
+    The job's own time counts, not its dataset's: whether a session's dataset is as old as its
+    ``start`` or its ``end`` is not documented. A job without a time may be any.
+    """
+    earliest = (lost.sent_at - _SKEW) * 1000
+    for job in jobs:
+        if job.id not in lost.claimed and (job.created_at or earliest) >= earliest:
+            yield job
+
+
+def _dataset_of(job: JobRecord) -> Flow[Dataset | None]:
+    if job.dataset_id is None:
+        return None
+    try:
+        reply = yield Request.get(f"/v1/datasets/{quote(job.dataset_id, safe='')}")
+    except Refused as refused:
+        if refused.status == 404:
+            return None
+        raise
+    return reply.parse(DatasetReply).data
+
+
+def _is(document: Document, dataset: Dataset) -> bool:
+    """Compare name, ending and size; the name counts with and without its ending."""
+    return (
+        dataset.file_name in (document.stem, document.name)
+        and dataset.file_ext.lower().lstrip(".") == document.extension.lstrip(".")
+        and dataset.file_size == document.size
+    )
+
+
+def _judge(document: Document, mine: list[JobRecord], lost: LostRequest, reply: Response) -> Answer:
+    if len(mine) > 1:
+        ids = ", ".join(job.id for job in mine)
+        return Undecided(_AGAIN, f"more than one job may be the one: {ids}")
+    if mine and any(_alike(document, rival) for rival in lost.rivals):
+        return Undecided(_AGAIN, f"job {mine[0].id} may be that of an equal document")
+    if mine:
+        record = mine[0].model_dump(mode="json", by_alias=True)
+        return Found(Response.of({"success": True, "total": 1, "data": record}))
+    if _too_late(lost, reply):
+        return Undecided(_AGAIN, "a job that ended more than 24 hours ago is not listed any more")
+    if lost.asked < 1:
+        return Undecided(_AGAIN, "no such job yet; the request may still arrive")
+    return NotDone()
+
+
+def _alike(one: Document, other: Document) -> bool:
+    return (one.stem, one.extension, one.size) == (other.stem, other.extension, other.size)
+
+
+def _too_late(lost: LostRequest, reply: Response) -> bool:
+    """Tell by the vendor's own clock whether the job could have left the list already."""
+    try:
+        date = parsedate_to_datetime(reply.headers.get("date", ""))
+    except ValueError:
+        return False
+    return date.replace(tzinfo=date.tzinfo or UTC).timestamp() - lost.sent_at > _LISTED_FOR

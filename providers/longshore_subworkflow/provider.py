@@ -1,0 +1,304 @@
+"""Subworkflow.ai: a small document goes in one POST, a large one through an upload session.
+
+The session is start -> append x N -> end, with abort as the way out; either way a job comes
+back, which is asked about until it says SUCCESS or ERROR.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+from urllib.parse import quote
+
+from longshore.provider import (
+    Accepted,
+    Artifact,
+    Batch,
+    Capabilities,
+    DocumentResult,
+    File,
+    Flow,
+    Job,
+    LongshoreError,
+    Multipart,
+    ProtocolError,
+    Provider,
+    Receipt,
+    Refused,
+    Remedy,
+    Request,
+    Response,
+    Results,
+    Retry,
+    Session,
+    SessionLost,
+    Setup,
+    Status,
+    Transfer,
+    cut,
+    refusal_of,
+)
+from longshore_subworkflow.limits import capabilities_of
+from longshore_subworkflow.lookup import ask_for_job
+from longshore_subworkflow.settings import SubworkflowSettings
+from longshore_subworkflow.wire import (
+    AppendReply,
+    DatasetReply,
+    Item,
+    ItemList,
+    JobList,
+    JobReply,
+    StartReply,
+    status_of,
+    vendor_words,
+)
+
+__all__ = ["Subworkflow"]
+
+_ITEMS = 100  # the most that a list gives at once
+
+
+class Subworkflow(Provider[SubworkflowSettings]):
+    """The adapter to the v1 API of Subworkflow.ai."""
+
+    name: ClassVar[str] = "subworkflow"
+    title: ClassVar[str] = "Subworkflow.ai"
+    documentation: ClassVar[str] = "https://docs.subworkflow.ai"
+    Settings = SubworkflowSettings
+
+    def capabilities(self) -> Capabilities:
+        """Limits and behaviours: see ``limits``."""
+        return capabilities_of(self.settings)
+
+    def sign(self, request: Request, now: float) -> Request:
+        """Add the key. Source: docs.subworkflow.ai/auth."""
+        key = self.settings.api_key
+        return request.with_header("x-api-key", key.get_secret_value()) if key else request
+
+    def prepare(self) -> Flow[Setup]:
+        """List one job: it changes nothing, and a wrong key or address shows before any byte.
+
+        Source: docs.subworkflow.ai/api-reference/get-v1-jobs.
+        """
+        reply = yield Request.get("/v1/jobs", {"limit": 1})
+        reply.parse(JobList)
+        return Setup()
+
+    # ------------------------------------------------------------------ the upload
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        """Open a session for a large document; a small one needs none.
+
+        ``start`` makes no job and its key cannot be had again, so a lost answer means: start
+        again. Source: .../upload-session/post-v1-upload-session-start.
+        """
+        document = batch.only()
+        if document.size <= self.settings.session_threshold:
+            return Session(transfers=(Transfer.whole(batch),))
+        fields = (
+            ("fileName", document.stem),  # joined with fileExt by the vendor
+            ("fileExt", document.extension.lstrip(".")),
+            ("fileType", document.media_type),
+            ("jobType", self.settings.job_type),
+            *self._retention("expiryInDays", "expiresInDays"),
+        )
+        url = f"{self.settings.session_url}/start"
+        try:
+            reply = yield Request.post(url, Multipart(fields), step="start", lost=Remedy.RESTART)
+        except Refused as refused:
+            _explain_start(refused)
+            raise
+        pieces = enumerate(cut(document, batch.part_size), start=1)
+        return Session(
+            transfers=tuple(
+                Transfer(id=f"part-{number}", number=number, pieces=(piece,))
+                for number, piece in pieces
+            ),
+            secrets={"key": reply.parse(StartReply).data.key},
+        )
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        """Append one part to the session, or post the whole document."""
+        if "key" in session.secrets:
+            return (yield from self._append(batch, session, transfer))
+        return (yield from self._post(batch, transfer))
+
+    def _post(self, batch: Batch, transfer: Transfer) -> Flow[Receipt]:
+        """Post the document; the answer is the job, so this is what must not happen twice.
+
+        Source: docs.subworkflow.ai/api-reference/post-v1-extract and .../post-v1-vectorize.
+        """
+        document = batch.only()
+        form = Multipart((*self._retention("expiresInDays"), ("file", File.of(document))))
+        url = f"/v1/{self.settings.job_type}"
+        reply = yield Request.post(url, form, step="post", lost=ask_for_job(document))
+        job = _job_of(batch, reply)
+        return transfer.receipt(job.id, documents=job.documents, **job.data)
+
+    def _append(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        """Append one part; parts are counted from 1 and may go out in any order.
+
+        What a second part of the same number does is not documented, and the vendor's advice
+        for a session in trouble is a new one. Source: .../post-v1-upload-session-append.
+        """
+        part = File(transfer.pieces[0], batch.only().name)
+        form = Multipart(
+            (("key", session.secrets["key"]), ("partNumber", str(transfer.number)), ("file", part))
+        )
+        again = self.settings.resend_parts
+        try:
+            reply = yield Request.post(
+                f"{self.settings.session_url}/append",
+                form,
+                step="append",
+                retry=Retry.IDEMPOTENT if again else Retry.ONCE,
+                lost=Remedy.RESTART,
+            )
+        except Refused as refused:
+            # Assumption: 404 means that the key is not known (any more). A part that was sent
+            # again may be refused as a repetition (400, 409): the advice above holds for it too.
+            if refused.status in ((400, 404, 409) if again else (404,)):
+                raise _session_lost(refused) from None
+            raise
+        part_reply = reply.parse(AppendReply).data
+        if part_reply.part_number not in (None, transfer.number):
+            raise ProtocolError(
+                f"part {transfer.number} was sent, part {part_reply.part_number} was confirmed"
+            )
+        return transfer.receipt(part_reply.etag)
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        """End the session: the vendor joins the parts and starts the job at once.
+
+        ``parts`` is one field that holds a JSON text, ascending by part number.
+        Source: .../post-v1-upload-session-end; the order: the vendor's own clients.
+        """
+        if "key" not in session.secrets:
+            (receipt,) = receipts
+            return Job(id=receipt.token, data=receipt.data, documents=receipt.documents)
+        ordered = sorted(receipts, key=lambda receipt: receipt.number)
+        parts = [{"etag": receipt.token, "partNumber": receipt.number} for receipt in ordered]
+        form = Multipart((("key", session.secrets["key"]), ("parts", json.dumps(parts))))
+        url = f"{self.settings.session_url}/end"
+        try:
+            reply = yield Request.post(url, form, step="end", lost=ask_for_job(batch.only()))
+        except Refused as refused:
+            if refused.status == 404:  # Assumption: as at append
+                raise _session_lost(refused) from None
+            raise
+        return _job_of(batch, reply)
+
+    def abort(self, session: Session) -> Flow[None]:
+        """Give the session back; its parts are deleted. One that is gone needs nothing more.
+
+        Source: .../upload-session/post-v1-upload-session-abort.
+        """
+        key = session.secrets.get("key")
+        if key is None:
+            return
+        url = f"{self.settings.session_url}/abort"
+        form = Multipart((("key", key),))
+        try:
+            yield Request.post(url, form, step="abort", retry=Retry.IDEMPOTENT)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
+    # ------------------------------------------------------------------ the job
+
+    def poll(self, job: Job) -> Flow[Status]:
+        """Ask for the job. Source: docs.subworkflow.ai/api-reference/get-v1-jobs-id."""
+        return status_of((yield Request.get(_job_url(job))))
+
+    def cancel(self, job: Job) -> Flow[Status]:
+        """Cancel a job that waits or runs; one that has ended keeps its state.
+
+        Assumption: ``DELETE /v1/jobs/:id`` has no page of its own; the vendor's client has it.
+        """
+        try:
+            reply = yield Request("DELETE", _job_url(job), step="cancel", retry=Retry.IDEMPOTENT)
+        except Refused as refused:
+            if refused.status not in (400, 404, 409):
+                raise
+            return (yield from self.poll(job))
+        return status_of(reply)
+
+    def results(self, job: Job) -> Flow[Results]:
+        """List the pages of the dataset, each with a link that holds for ten minutes.
+
+        Source: docs.subworkflow.ai/api-reference/get-v1-datasets-id-items; /glossary.
+        """
+        id = job.data.get("dataset_id")
+        if not isinstance(id, str):
+            id = (yield Request.get(_job_url(job))).parse(JobReply).data.dataset_id
+        if id is None:
+            return Results(warnings=("the vendor names no dataset for this job",))
+        url = f"/v1/datasets/{quote(id, safe='')}"
+        reply = yield Request.get(url)
+        dataset = reply.parse(DatasetReply).data
+        items: list[Item] = []
+        pages = []
+        while True:
+            page = yield Request.get(f"{url}/items", {"limit": _ITEMS, "offset": len(items)})
+            found = page.parse(ItemList).data
+            pages.append(page.json())
+            items += found
+            if len(found) < _ITEMS:
+                break
+        document = DocumentResult(
+            vendor_id=id,
+            pages=dataset.item_count,
+            artifacts=tuple(
+                Artifact(name=f"{i.col}.{i.row}", url=i.share.url, kind=i.row, signed=True)
+                for i in items
+                if i.share is not None and i.share.url
+            ),
+        )
+        return Results(documents=(document,), raw={"dataset": reply.json(), "items": pages})
+
+    # ------------------------------------------------------------------ errors
+
+    def refusal(self, response: Response) -> LongshoreError:
+        """Read ``error``, else ``message``. Source: every page under .../api-reference."""
+        hint = _CAPPED if response.status == 403 else ""
+        return refusal_of(response, vendor_words(response), hint=hint)
+
+    def _retention(self, *names: str) -> tuple[tuple[str, str], ...]:
+        """Say how long the dataset is kept, under every name that may be the right one.
+
+        ``start`` documents ``expiryInDays``, while the vendor's client sends ``expiresInDays``
+        and calls the other a slip. A name that the vendor does not read would silently keep the
+        document for as long as the plan allows; so ``start`` gets both. Assumption: a field
+        that it does not know is ignored; if not, the refusal comes before the first byte.
+        """
+        days = self.settings.expires_in_days
+        return () if days is None else tuple((name, str(days)) for name in names)
+
+
+_CAPPED = (
+    "the plan's limit may be reached, such as its number of concurrent jobs: wait until jobs "
+    "have ended or lower max_concurrency, then resume the run"
+)
+
+
+def _job_url(job: Job) -> str:
+    return f"/v1/jobs/{quote(job.id, safe='')}"
+
+
+def _job_of(batch: Batch, reply: Response) -> Job:
+    """Read the job; its dataset is what the document is called at the vendor."""
+    record = reply.parse(JobReply).data
+    accepted = Accepted(document=batch.only().id, vendor_id=record.dataset_id)
+    return Job(id=record.id, data={"dataset_id": record.dataset_id}, documents=(accepted,))
+
+
+def _session_lost(refused: Refused) -> SessionLost:
+    return SessionLost(f"the upload session is of no use any more: {refused.error.message}")
+
+
+def _explain_start(refused: Refused) -> None:
+    """Add what a refused ``start`` may mean; the vendor documents no reasons."""
+    if refused.status == 404:
+        refused.error.hint = "try the other path: session_path = underscore (or hyphen)"
+    elif refused.status in (400, 403):
+        refused.error.hint = "one reason may be the plan: sessions need Standard or Enterprise"

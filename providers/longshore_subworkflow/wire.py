@@ -1,0 +1,194 @@
+"""The JSON that Subworkflow.ai sends, and how its words read.
+
+Fields that are not named here are ignored; what a flow keeps as ``raw`` is the reply as it came.
+
+Source: docs.subworkflow.ai/api-reference/get-v1-jobs-id, .../get-v1-datasets-id,
+.../get-v1-datasets-id-items and the pages under .../upload-session.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from longshore.provider import DocumentStatus, Response, State, Status, excerpt
+
+__all__ = [
+    "AppendReply", "Dataset", "DatasetReply", "Item", "ItemList", "JobList", "JobRecord",
+    "JobReply", "StartReply", "status_of", "vendor_words",
+]  # fmt: skip
+
+
+def _moment(value: object) -> float | None:
+    """Read a time in milliseconds; the vendor's "not yet" is null, 0 or ""."""
+    try:
+        return float(value) or None  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+Moment = Annotated[float | None, BeforeValidator(_moment)]
+"""Milliseconds since the epoch. Source: the samples of every page; the schema and the samples
+disagree on null and 0, so both mean "not yet"."""
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+"""A text that may be null or empty."""
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+
+# ------------------------------------------------------------------------------------- jobs
+
+
+class JobRecord(_Wire):
+    """A job. Its ``type`` is not read: vectorize jobs were seen under the name of extract."""
+
+    id: Annotated[str, Field(min_length=1)]
+    dataset_id: Text = None
+    status: str = ""
+    status_text: Text = None
+    created_at: Moment = None
+    canceled_at: Moment = None
+
+
+class JobReply(_Wire):
+    """The answer of extract, vectorize, ``end``, job and cancel."""
+
+    data: JobRecord
+
+
+class JobList(_Wire):
+    """The answer of the job list; it has no ``success``, unlike all others."""
+
+    data: tuple[JobRecord, ...]
+
+
+# ---------------------------------------------------------------------------------- sessions
+
+
+class _Started(_Wire):
+    key: Annotated[str, Field(min_length=1)]
+
+
+class StartReply(_Wire):
+    """The answer of ``start``: the key that every later call needs and nobody can ask for."""
+
+    data: _Started
+
+
+class _Appended(_Wire):
+    etag: Annotated[str, Field(min_length=1)]
+    part_number: int | None = None
+
+
+class AppendReply(_Wire):
+    """The answer of ``append``; the ETag is opaque and goes back as it came."""
+
+    data: _Appended
+
+
+# ---------------------------------------------------------------------------------- datasets
+
+
+class Share(_Wire):
+    """A link to the bytes of something; it carries its own token and needs no key."""
+
+    url: Text = None
+
+
+class Dataset(_Wire):
+    """What a document becomes; ``file_name`` is without its ending."""
+
+    id: Text = None
+    file_name: str = ""
+    file_ext: str = ""
+    file_size: int | None = None
+    item_count: int | None = None
+    mime_type: Text = None
+    created_at: Moment = None
+
+
+class DatasetReply(_Wire):
+    """The answer of one dataset."""
+
+    data: Dataset
+
+
+class Item(_Wire):
+    """One page (``col``) of a dataset in one form (``row``: pdf, jpg, embedding_image)."""
+
+    id: str = ""
+    col: int | None = None
+    row: str = ""
+    share: Share | None = None
+
+
+class ItemList(_Wire):
+    """The answer of a dataset's items."""
+
+    data: tuple[Item, ...]
+
+
+# ------------------------------------------------------------------------------------- words
+
+STATES = {
+    "NOT_STARTED": State.RUNNING,
+    "IN_QUEUE": State.RUNNING,  # only in the list filter's enum; waits for a free slot
+    "IN_PROGRESS": State.RUNNING,
+    "SUCCESS": State.SUCCEEDED,
+    "ERROR": State.FAILED,
+}
+"""Source: docs.subworkflow.ai/api-reference/get-v1-jobs; SUCCESS and ERROR end a job
+(.../post-v1-extract)."""
+
+
+def status_of(response: Response) -> Status:
+    """Read a job's reply as a status.
+
+    There is no word for a cancelled job: it ends as ERROR. Assumption: ``canceledAt`` is then
+    set; where it is not, the job reads as failed.
+    """
+    record = response.parse(JobReply).data
+    state = STATES.get(record.status, State.RUNNING)
+    if state is State.FAILED and record.canceled_at:
+        state = State.CANCELLED
+    error = None
+    if state is State.FAILED:
+        error = record.status_text or "the vendor gave no reason"
+    document = DocumentStatus(
+        state=state, word=record.status, vendor_id=record.dataset_id, error=error
+    )
+    return Status(
+        state=state, word=record.status, documents=(document,), error=error, raw=response.json()
+    )
+
+
+def vendor_words(response: Response) -> str:
+    """Find the vendor's own words in an error body; "" when there are none.
+
+    Its handlers write ``{"success": false, "error": ...}``, its framework writes ``message``.
+    Source: every page under docs.subworkflow.ai/api-reference; the vendor's own client.
+    """
+    try:
+        body = response.json()
+    except Exception:  # noqa: BLE001  a strange body is no reason to fail on top of it
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    for key in ("error", "message"):
+        words = body.get(key)
+        if isinstance(words, dict) and isinstance(words.get("message"), str):
+            words = words["message"]
+        if words:
+            return words if isinstance(words, str) else excerpt(str(words).encode())
+    return ""

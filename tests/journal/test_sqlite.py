@@ -1,0 +1,383 @@
+"""What only the journal on disk promises: durable, private, shared, and clear when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from longshore.errors import ClaimTaken, JournalError, RunInUse, StaleEpoch
+from longshore.journal import (
+    ChangeUnit,
+    ClaimJob,
+    Fact,
+    FactKind,
+    PutFact,
+    RunRecord,
+    SQLiteJournal,
+    UnitRecord,
+    default_journal_path,
+    open_journal,
+)
+
+RUN = RunRecord(id="run1", target="north", provider="sea", account="acme")
+
+
+def receipt(name: str, value: str = "x") -> PutFact:
+    return PutFact(Fact(FactKind.RECEIPT, 1, "", name, value))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.db"
+
+
+@pytest.fixture
+async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
+    async with open_journal(path) as journal:
+        await journal.create_run(RUN)
+        await journal.enqueue([UnitRecord(id=id, run_id="run1") for id in ("b1", "b2")], [])
+        yield journal
+
+
+async def receipts(journal: SQLiteJournal, unit_id: str = "b1") -> set[str]:
+    return {fact.name for fact in (await journal.facts(unit_id)).facts}
+
+
+def mode(path: Path | str) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def run_child(code: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+# ---------------------------------------------------------------------- durable
+
+
+async def test_what_was_committed_is_there_after_reopening(path: Path) -> None:
+    """Closing finishes what was begun."""
+    async with open_journal(path) as journal:
+        await journal.create_run(RUN)
+        await journal.commit("run1", 0, [receipt("1"), ChangeUnit({"at": 4.5})])
+
+    async with open_journal(path) as journal:
+        taken = await journal.facts("run1")
+
+    assert taken.unit == UnitRecord(id="run1", run_id="run1", at=4.5)
+    assert taken.facts == (receipt("1").fact,)
+
+
+COMMITTER = """
+import asyncio, os, sys
+from pathlib import Path
+from longshore.journal import Fact, FactKind, PutFact, RunRecord, SQLiteJournal, UnitRecord
+
+async def executor(journal, unit_id):
+    for number in range(100_000):
+        name = f"{unit_id}/{number}"
+        await journal.commit(unit_id, 0, [PutFact(Fact(FactKind.RECEIPT, 1, "", name, "x" * 200))])
+        os.write(1, f"{name}\\n".encode())
+
+async def main():
+    journal = SQLiteJournal(Path(sys.argv[1]))
+    await journal.create_run(RunRecord(id="run1", target="t", provider="p"))
+    units = [UnitRecord(id=f"b{number}", run_id="run1") for number in range(16)]
+    await journal.enqueue(units, [])
+    async with journal.lock_run("run1"):
+        await asyncio.gather(*(executor(journal, unit.id) for unit in units))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.process
+async def test_a_killed_process_loses_no_acknowledged_commit(path: Path) -> None:
+    """After kill -9 everything that was confirmed is there, and the run is free again."""
+    with run_child(COMMITTER, path) as child:
+        assert child.stdout is not None
+        confirmed = [child.stdout.readline() for _ in range(500)]
+        child.kill()
+        confirmed += child.stdout.readlines()
+
+    async with open_journal(path) as journal, journal.lock_run("run1"):
+        kept = set[str]()
+        for number in range(16):
+            kept |= await receipts(journal, f"b{number}")
+
+    lost = {line.strip() for line in confirmed if line.endswith("\n")} - kept
+    assert lost == set()
+
+
+async def test_a_refused_commit_does_not_undo_its_neighbours(journal: SQLiteJournal) -> None:
+    """Commits that reach the disk together succeed and fail each by itself."""
+    hold = threading.Event()
+    blocked = asyncio.create_task(journal._write(lambda _: hold.wait(10)))
+    await journal.runs()  # by now the writer is busy, and the next commits form one group
+    group = asyncio.gather(
+        journal.commit("b1", 0, [receipt("1"), ClaimJob("acme", "j1", 1.0)]),
+        journal.commit("b1", 7, [receipt("stale")]),
+        journal.commit("b2", 0, [receipt("2"), ClaimJob("acme", "j1", 1.0)]),
+        journal.commit("b2", 0, [receipt("odd"), ChangeUnit({"no_such_field": 1})]),
+        journal.commit("b2", 0, [receipt("3")]),
+        return_exceptions=True,
+    )
+    asyncio.get_running_loop().call_soon(hold.set)
+    results = await group
+    await blocked
+
+    kinds = [type(result) for result in results]
+    assert [kinds[0], kinds[1], kinds[2], kinds[4]] == [
+        type(None), StaleEpoch, ClaimTaken, type(None),
+    ]  # fmt: skip
+    assert issubclass(kinds[3], ValueError)
+    assert await receipts(journal, "b1") == {"1"}
+    assert await receipts(journal, "b2") == {"3"}
+
+
+async def test_a_cancelled_wait_does_not_disturb_the_journal(journal: SQLiteJournal) -> None:
+    """Ctrl-C while a commit is on its way: it is written, and the next one works."""
+    task = asyncio.create_task(journal.commit("b1", 0, [receipt("1")]))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await journal.commit("b1", 0, [receipt("2")])
+
+    assert await receipts(journal) == {"1", "2"}
+
+
+async def test_a_full_disk_is_said_and_loses_nothing(journal: SQLiteJournal, path: Path) -> None:
+    """Small commits of the same group still go; once there is space, the large one does."""
+    await journal.commit("b1", 0, [receipt("before")])
+    (pages,) = (await journal._select("PRAGMA page_count"))[0]
+    await journal._change(f"PRAGMA max_page_count = {pages + 2}")
+
+    large = [receipt("large", "x" * 1_000_000)]
+    with pytest.raises(JournalError, match="disk is full") as caught:
+        await journal.commit("b1", 0, large)
+    small, failed = await asyncio.gather(
+        journal.commit("b1", 0, [receipt("small")]),
+        journal.commit("b1", 0, large),
+        return_exceptions=True,
+    )
+
+    assert "resume" in caught.value.hint
+    assert (small, type(failed)) == (None, JournalError)
+    assert await receipts(journal) == {"before", "small"}
+    await journal._change("PRAGMA max_page_count = 1000000")
+    await journal.commit("b1", 0, large)
+    assert await receipts(journal) == {"before", "small", "large"}
+
+
+async def test_a_closed_journal_says_so(path: Path) -> None:
+    """Nothing waits for a thread that has ended; closing twice is harmless."""
+    journal = SQLiteJournal(path)
+    await journal.close()
+    await journal.close()
+
+    for call in (journal.runs(), journal.create_run(RUN)):
+        with pytest.raises(JournalError, match="closed"):
+            await call
+
+
+# ---------------------------------------------------------------------- private
+
+
+async def test_the_files_are_for_their_owner_only(journal: SQLiteJournal, path: Path) -> None:
+    """Upload tokens lie in them, also beside the database."""
+    async with journal.lock_run("run1"):
+        files = [str(path), f"{path}-wal", f"{path}-shm", f"{path}.locks/run1.lock"]
+
+        assert [mode(file) for file in files] == [0o600] * 4
+        assert [mode(path.parent), mode(f"{path}.locks")] == [0o700] * 2
+
+
+async def test_a_journal_that_others_may_read_is_closed_to_them(path: Path) -> None:
+    """As after a copy with another umask."""
+    async with open_journal(path):
+        pass
+    await asyncio.to_thread(path.chmod, 0o644)
+    async with open_journal(path):
+        assert mode(path) == 0o600
+
+
+async def test_a_forgotten_secret_is_not_left_in_the_file(path: Path) -> None:
+    """What is deleted is overwritten."""
+    secret = "token-" + "s" * 5000
+    async with open_journal(path) as journal:
+        await journal.create_run(RUN)
+        await journal.commit("run1", 0, [receipt("1", secret)])
+    before = await asyncio.to_thread(path.read_bytes)
+    async with open_journal(path) as journal:
+        await journal.forget_run("run1")
+    after = await asyncio.to_thread(path.read_bytes)
+
+    assert (b"ssssss" in before, b"ssssss" in after) == (True, False)
+
+
+# ---------------------------------------------------------------------- shared
+
+OTHER = """
+import asyncio, sys
+from pathlib import Path
+from longshore.errors import RunInUse
+from longshore.journal import open_journal
+
+async def main():
+    async with open_journal(Path(sys.argv[1])) as journal:
+        print(len((await journal.facts("b1")).facts))
+        await journal.post("run1", "cancel", {})
+        try:
+            async with journal.lock_run("run1"):
+                print("locked")
+        except RunInUse as error:
+            print(error.message)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.process
+async def test_another_process_reads_and_posts_but_does_not_execute(
+    journal: SQLiteJournal, path: Path
+) -> None:
+    """It sees what was committed, leaves mail, and is told who executes the run."""
+    await journal.commit("b1", 0, [receipt("1")])
+    async with journal.lock_run("run1"):
+        with run_child(OTHER, path) as child:
+            out, _ = await asyncio.to_thread(child.communicate)
+
+    assert out.splitlines() == ["1", f"run run1 is being executed by process {os.getpid()}"]
+    assert [message.verb for message in await journal.mail("run1")] == ["cancel"]
+
+
+async def test_two_journals_on_one_file_share_it(journal: SQLiteJournal, path: Path) -> None:
+    """A reader sees what another writes, and a lock holds between them too."""
+    async with open_journal(path) as second, journal.lock_run("run1"):
+        await journal.commit("b1", 0, [receipt("1")])
+        await second.commit("b1", 0, [receipt("2")])
+
+        assert await receipts(journal) == await receipts(second) == {"1", "2"}
+        with pytest.raises(RunInUse, match=f"process {os.getpid()}"):
+            await second.lock_run("run1").__aenter__()
+
+
+async def _open_at(path: Path) -> None:
+    async with open_journal(path) as journal:
+        await journal.create_run(RUN.model_copy(update={"id": str(os.getpid())}))
+
+
+def _opener(path: Path, start: object) -> None:
+    start.wait()  # type: ignore[attr-defined]
+    asyncio.run(_open_at(path))
+
+
+@pytest.mark.process
+async def test_processes_may_create_a_journal_at_the_same_time(path: Path) -> None:
+    """One creates the tables, the others wait for it."""
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(3)
+    children = [context.Process(target=_opener, args=(path, start)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        await asyncio.to_thread(child.join)
+
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    async with open_journal(path) as journal:
+        assert len(await journal.runs()) == 3
+
+
+async def test_locks_leave_no_files(journal: SQLiteJournal, path: Path) -> None:
+    """A released lock is gone, also one with a strange name."""
+    async with journal.lock_run("../run 1"):
+        pass
+
+    left = await asyncio.to_thread(os.listdir, f"{path}.locks")
+    assert left == ["opening"]
+
+
+# ---------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"not a database at all " * 100, "not a journal"), (None, "is a directory")],
+)
+def test_what_is_no_journal_is_refused(path: Path, content: bytes | None, message: str) -> None:
+    """The file is left as it was."""
+    path.parent.mkdir()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(JournalError, match=message) as caught:
+        SQLiteJournal(path)
+
+    assert "--journal" in caught.value.hint
+    assert content is None or path.read_bytes() == content
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """A file where the directory should be."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(JournalError, match="cannot be written"):
+        SQLiteJournal(tmp_path / "file" / "journal.db")
+
+
+def test_another_programs_database_is_refused(path: Path) -> None:
+    """Its tables are not mixed with ours."""
+    path.parent.mkdir()
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE runs (id)")
+    other.close()
+
+    with pytest.raises(JournalError, match="another program"):
+        SQLiteJournal(path)
+
+
+async def test_a_newer_journal_is_refused(path: Path) -> None:
+    """The message says which version wrote it."""
+    async with open_journal(path):
+        pass
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.execute("UPDATE meta SET value = '7.1' WHERE name = 'written_by'")
+    newer.commit()
+    newer.close()
+
+    with pytest.raises(JournalError, match=r"written by longshore 7\.1") as caught:
+        SQLiteJournal(path)
+
+    assert "upgrade longshore to 7.1" in caught.value.hint
+
+
+async def test_a_record_of_a_newer_version_is_not_misread(journal: SQLiteJournal) -> None:
+    """A field that is not known is an error with a hint, not a guess."""
+    statement = "UPDATE units SET record = json_set(record, '$.future', 1) WHERE id = 'b1'"
+    await journal._change(statement)
+
+    with pytest.raises(JournalError, match="UnitRecord") as caught:
+        await journal.unit("b1")
+
+    assert "upgrade" in caught.value.hint
+
+
+def test_the_default_place_is_the_state_directory() -> None:
+    """Beside no document, and kept when caches are emptied."""
+    if sys.platform == "linux":
+        assert default_journal_path() == Path(os.environ["XDG_STATE_HOME"], "longshore/journal.db")
+    assert default_journal_path().name == "journal.db"
