@@ -1,4 +1,4 @@
-"""Plangrep's flows against its sandbox: each upload mode, states, actions and errors."""
+"""Plangrep's flows against its sandbox: project, states, actions, results, limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from longshore.provider import (
 from longshore.sandbox import Call
 
 API = "/api/open/v1"
-PLANS = ("floor.pdf", "spec book.pdf", 'Übersicht "A".pdf')
 
 
 # ------------------------------------------------------------------------------ project

@@ -1,1 +1,35 @@
 """The pipeline: moves units from planning to their outcome, through journal and driver."""
+
+from __future__ import annotations
+
+from longshore.pipeline._abandoned import give_back
+from longshore.pipeline._advance import advance, advance_unit, prepare, take
+from longshore.pipeline._engine import Engine, capabilities_of
+from longshore.pipeline._enqueue import Plan, PlannedBatch, enqueue, plan, recheck
+from longshore.pipeline._events import (
+    BytesMoved,
+    DocumentFinished,
+    Event,
+    Listener,
+    Notice,
+    Polled,
+    Retried,
+    RunFinished,
+    RunStarted,
+    TransferSent,
+)
+from longshore.pipeline._executor import Executor, Limits
+from longshore.pipeline._intake import Candidate, find_documents
+from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, offered
+from longshore.pipeline._ready import Next, ready
+from longshore.pipeline._runner import FlowRunner
+from longshore.pipeline._steps import run_step
+from longshore.pipeline._unit import Step, Unit
+
+__all__ = [
+    "BytesMoved", "Candidate", "DocumentFinished", "Engine", "Event", "Executor", "FlowRunner",
+    "Limits", "Listener", "Next", "Notice", "Plan", "PlannedBatch", "Polled", "Retried",
+    "RunFinished", "RunStarted", "Step", "TransferSent", "Unit", "act_on", "advance",
+    "advance_unit", "cancel_run", "cancel_unit", "capabilities_of", "enqueue", "find_documents",
+    "give_back", "offered", "plan", "prepare", "ready", "recheck", "run_step", "take",
+]  # fmt: skip

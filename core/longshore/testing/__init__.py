@@ -1,0 +1,1 @@
+"""The proof kit for plugin authors: simulation, conformance, cassettes."""

@@ -1,0 +1,106 @@
+"""One exchange over TLS."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.transfer.wire import (
+    MIB,
+    Pattern,
+    answer_all,
+    outgoing,
+    refuse_and_stop_reading,
+    serving,
+)
+
+from longshore.documents import Piece
+from longshore.errors import ConfigurationError
+from longshore.provider import Raw
+from longshore.transfer import NotSent
+from longshore.transfer._http import HttpTransport
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of its own authority for 127.0.0.1, and its key, in one file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the openssl command")
+    path = tmp_path_factory.mktemp("tls")
+    made = subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(path / "key"), "-out", str(path / "cert")],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    both = path / "both.pem"
+    both.write_text((path / "cert").read_text() + (path / "key").read_text())
+    return both
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused(
+    transport: HttpTransport, tls: ssl.SSLContext
+) -> None:
+    """Nothing is sent, and the message says what can be done."""
+    async with serving(answer_all, tls) as server:
+        with pytest.raises(NotSent, match=r"certificate is not trusted .*ca_bundle"):
+            await transport.send(outgoing(server.url, "GET"))
+
+
+@pytest.mark.parametrize("trusting", ["ca_bundle", "verify"])
+async def test_a_large_body_passes_through_tls(
+    tls: ssl.SSLContext, certificate: Path, trusting: str
+) -> None:
+    """With its authority named, or with checking off."""
+    if trusting == "verify":
+        transport = HttpTransport(verify=False)
+    else:
+        transport = HttpTransport(ca_bundle=str(certificate))
+    body = Raw(Piece(document="d", offset=0, size=8 * MIB))
+    async with serving(answer_all, tls) as server:
+        for _ in range(2):
+            response = await transport.send(
+                outgoing(server.url, body=body, sources={"d": Pattern(8 * MIB)})
+            )
+            assert (response.status, len(server.peers[0].body)) == (200, 8 * MIB)
+    assert len(server.peers) == 1
+    await transport.aclose()
+
+
+async def test_an_early_refusal_is_read_through_tls(tls: ssl.SSLContext, certificate: Path) -> None:
+    """Reading while writing works on an encrypted connection as well."""
+    transport = HttpTransport(ca_bundle=str(certificate), write_timeout=0.05)
+    body = Raw(Piece(document="d", offset=0, size=64 * MIB))
+    async with serving(refuse_and_stop_reading, tls) as server:
+        response = await transport.send(
+            outgoing(server.url, body=body, sources={"d": Pattern(64 * MIB)})
+        )
+    assert (response.status, response.body) == (403, b"expired")
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_bundle_that_cannot_be_used_is_a_configuration_error(
+    tmp_path: Path, content: str | None
+) -> None:
+    """A missing file and one without certificates are told by their path."""
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+    transport = HttpTransport(ca_bundle=str(bundle))
+    with pytest.raises(ConfigurationError, match=r"ca\.pem") as caught:
+        await transport.send(outgoing("https://127.0.0.1:1"))
+    assert "PEM" in caught.value.hint
+    await transport.aclose()
