@@ -11,7 +11,15 @@ from pathlib import Path
 from longshore._model import Frozen
 from longshore.errors import SourceChanged, SourceMissing, SourceUnreadable
 
-__all__ = ["Document", "Fingerprint", "Piece", "SourceFile", "media_type_of", "sha256_file"]
+__all__ = [
+    "Document",
+    "Fingerprint",
+    "Piece",
+    "SourceFile",
+    "media_type_of",
+    "sha256_file",
+    "shown",
+]
 
 # What the standard library's table lacks or knows only by the system's own table.
 _MEDIA_TYPES = {
@@ -107,6 +115,12 @@ class Document(Frozen):
             raise SourceUnreadable(f"{path}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnreadable(f"{path}: not a regular file")
+        try:
+            os.fsencode(path.name).decode()
+        except UnicodeDecodeError:
+            raise SourceUnreadable(
+                f"{shown(path)}: the file's name is not UTF-8", hint="rename the file"
+            ) from None
         if not os.access(path, os.R_OK):
             raise SourceUnreadable(f"{path}: no permission to read", hint="check the file's mode")
         return cls(
@@ -197,6 +211,11 @@ class SourceFile:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def shown(path: Path | str) -> str:
+    """Write a path so that it can be printed and stored, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def media_type_of(name: str) -> str:

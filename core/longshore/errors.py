@@ -38,12 +38,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "AccountError", "BatchError", "CancelledByUser", "ClaimTaken", "ConfigurationError", "DocumentError",
-    "DocumentRefused", "Forbidden", "IncompatibleState", "JournalError", "LongshoreError",
-    "PaymentRequired", "PluginError", "ProtocolError", "RequestRefused", "ResumeMismatch",
-    "RunInUse", "RunNotFound", "SessionLost", "SourceChanged", "SourceMissing",
-    "SourceUnreadable", "StaleEpoch", "Unauthorized", "UnknownOutcome", "UnknownTarget",
-    "UsageError", "VendorUnavailable", "WaitExpired",
+    "AccountError", "BatchError", "CancelledByUser", "ClaimTaken", "ConfigurationError",
+    "DocumentError", "DocumentRefused", "Forbidden", "IncompatibleState", "JournalError",
+    "LongshoreError", "PaymentRequired", "PluginError", "ProtocolError", "RequestRefused",
+    "ResumeMismatch", "RunInUse", "RunNotFound", "SessionLost", "SourceChanged",
+    "SourceMissing", "SourceUnreadable", "StaleEpoch", "Unauthorized", "UnknownOutcome",
+    "UnknownTarget", "UsageError", "VendorUnavailable", "WaitExpired",
 ]  # fmt: skip
 
 

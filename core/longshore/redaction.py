@@ -22,7 +22,8 @@ _HEADERS = frozenset({
     "x-amz-security-token", "www-authenticate",
 })  # fmt: skip
 _QUERY = frozenset({
-    "x-amz-signature", "x-amz-credential", "x-amz-security-token", "signature", "sig",
+    "x-amz-signature", "x-amz-credential", "x-goog-signature", "x-goog-credential", "policy",
+    "key-pair-id", "x-amz-security-token", "signature", "sig",
     "awsaccesskeyid", "token", "key", "api_key", "api-key", "apikey", "access_token",
 })  # fmt: skip
 _JSON_KEY = re.compile(r"token|secret|api[_-]?key|password|signature|credential|^key$", re.I)
@@ -32,7 +33,10 @@ _EXCERPT = 200
 
 
 def _redact_url(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL after all; whatever it is, its query is not shown
+        return url.partition("?")[0]
     host = parts.netloc.rpartition("@")[2]
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     shown = [(name, HIDDEN if name.lower() in _QUERY else value) for name, value in pairs]

@@ -159,6 +159,18 @@ def test_a_reply_in_another_order_is_matched_by_name(mode: str) -> None:
     assert pier.arrived() == pier.digests()
 
 
+def test_files_of_one_name_are_told_apart_by_their_parts() -> None:
+    """Where names do not tell, the part names do."""
+    pier = ready({"form_uploads": "named", "uploads_order": "reversed"})
+    batch = pier.batch("same.pdf", "same.pdf")
+    session = pier.start(batch)
+    (receipt,) = pier.send(batch, session)
+
+    held = {document.id: document for document in pier.vendor.jobs["job_000001"].documents}
+    theirs = [held[str(entry.vendor_id)].sha256 for entry in receipt.documents]
+    assert theirs == [document.sha256 for document in batch.documents]
+
+
 def test_auto_signs_above_one_hundred_million_bytes() -> None:
     """The sum of the batch decides; at the limit it is still a form."""
     pier = ready()

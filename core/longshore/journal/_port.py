@@ -34,9 +34,11 @@ class Journal(Protocol):
 
     async def create_run(self, run: RunRecord) -> None:
         """Write a new run and its ``prepare`` unit (of the run's id)."""
+        ...
 
     async def change_run(self, run_id: str, **changes: object) -> None:
         """Change fields of a run's record."""
+        ...
 
     async def run(self, run_id: str) -> RunRecord:
         """Return a run; a unique beginning of its id will do.
@@ -44,12 +46,15 @@ class Journal(Protocol):
         Raises:
             RunNotFound: there is none, or several begin like this.
         """
+        ...
 
     async def runs(self) -> tuple[RunRecord, ...]:
         """Return all runs, oldest first."""
+        ...
 
     async def forget_run(self, run_id: str) -> None:
         """Delete a run and all that belongs to it; its claims stay."""
+        ...
 
     def lock_run(self, run_id: str) -> AbstractAsyncContextManager[None]:
         """Hold a run, so that no other process executes it; freed when the process dies.
@@ -57,16 +62,19 @@ class Journal(Protocol):
         Raises:
             RunInUse: another process holds it.
         """
+        ...
 
     async def enqueue(
         self, units: Sequence[UnitRecord], documents: Sequence[DocumentRecord]
     ) -> None:
         """Write planned batches with their documents, and refused documents, in one commit."""
+        ...
 
     # ------------------------------------------------------------------ units
 
     async def take(self, unit_id: str) -> Taken:
         """Raise the unit's epoch and return all that is known about it."""
+        ...
 
     async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
         """Do all writes, or none.
@@ -76,6 +84,7 @@ class Journal(Protocol):
             ClaimTaken: a job to be claimed belongs to another unit.
             JournalError: it cannot be written (disk full, ...).
         """
+        ...
 
     async def due(
         self,
@@ -95,22 +104,27 @@ class Journal(Protocol):
             besides: not these.
             unsent: only those without a vendor job.
         """
+        ...
 
     async def next_due(
         self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
     ) -> float | None:
         """Return when the next batch is due; None when there is none."""
+        ...
 
     async def units(
         self, run_id: str, *, after: str = "", limit: int = 1000
     ) -> tuple[UnitRecord, ...]:
         """Return batches in the order of their ids, a page at a time (without ``prepare``)."""
+        ...
 
     async def unit(self, unit_id: str) -> UnitRecord:
         """Return one unit's record without taking it."""
+        ...
 
     async def facts(self, unit_id: str) -> Taken:
         """Return all that is known about a unit without taking it."""
+        ...
 
     # ------------------------------------------------------------------ documents
 
@@ -118,27 +132,33 @@ class Journal(Protocol):
         self, run_id: str, *, after: int = -1, limit: int = 1000
     ) -> tuple[tuple[int, DocumentRecord], ...]:
         """Return documents with their place in the run's order, a page at a time."""
+        ...
 
     async def change_documents(
         self, run_id: str, changes: Mapping[str, Mapping[str, object]]
     ) -> None:
         """Change records of documents, by document id, outside of any unit."""
+        ...
 
     async def outcomes(self, run_id: str) -> dict[Outcome, int]:
         """Count the run's documents by outcome."""
+        ...
 
     # ------------------------------------------------------------------ across runs
 
     async def claims(self, account: str, *, since: float, besides: str) -> frozenset[str]:
         """Return vendor job ids claimed by other units of this account since then."""
+        ...
 
     async def rivals(
         self, account: str, flow: str, name: str, *, besides: str
     ) -> tuple[Document, ...]:
         """Return documents of other units of this account with an open intent of this step."""
+        ...
 
     async def find_job(self, job_id: str, *, target: str = "") -> tuple[UnitRecord, ...]:
         """Return the units that own this vendor job."""
+        ...
 
     async def reopen(self, run_id: str) -> int:
         """Look again at every batch whose outcome is not terminal, settled or not, and now.
@@ -146,26 +166,34 @@ class Journal(Protocol):
         Returns:
             How many batches are not settled now.
         """
+        ...
 
     async def abandoned(self, run_id: str | None = None) -> tuple[Abandoned, ...]:
         """Return the sessions that are still to be given back."""
+        ...
 
     async def change_abandoned(self, id: int, *, tries: int, at: float) -> None:
         """Remember a failed try to give a session back."""
+        ...
 
     async def drop_abandoned(self, id: int) -> None:
         """The session was given back (or can never be)."""
+        ...
 
     # ------------------------------------------------------------------ mailbox
 
     async def post(self, run_id: str, verb: str, body: dict[str, JsonValue]) -> None:
         """Leave a message for the executor of a run."""
+        ...
 
     async def mail(self, run_id: str) -> tuple[Message, ...]:
         """Return the messages for a run, oldest first."""
+        ...
 
     async def drop_mail(self, ids: Sequence[int]) -> None:
         """Delete messages that were dealt with."""
+        ...
 
     async def close(self) -> None:
         """Finish what was begun and close."""
+        ...

@@ -20,8 +20,8 @@ from longshore.lifecycle import Outcome
 
 __all__ = [
     "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
-    "DropFacts", "ErrorInfo", "Fact", "FactKind", "Message", "PutFact", "QueueAbort", "RunRecord",
-    "Taken", "UnitRecord", "Write",
+    "DropFacts", "ErrorInfo", "Fact", "FactKind", "Message", "PutFact", "QueueAbort",
+    "RunRecord", "Taken", "UnitRecord", "Write",
 ]  # fmt: skip
 
 
@@ -98,6 +98,7 @@ class UnitRecord(Frozen):
         attempt: raised by every fresh session.
         restarts: fresh sessions in a row that the vendor or the network caused.
         epoch: raised whenever an executor takes the unit; older ones may not write any more.
+        documents: how many travel in it, as planned.
         part_size: bytes of a part where we choose it.
         outcome: of the batch as a whole.
         settled: nothing more is done unless somebody asks (resume, act, a webhook).
@@ -118,6 +119,7 @@ class UnitRecord(Frozen):
     attempt: int = 1
     restarts: int = 0
     epoch: int = 0
+    documents: int = 1
     part_size: int = 0
     outcome: Outcome = Outcome.RUNNING
     settled: bool = False

@@ -6,6 +6,7 @@ from longshore.pipeline._abandoned import give_back
 from longshore.pipeline._advance import advance, advance_unit, prepare, take
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import Plan, PlannedBatch, enqueue, plan, recheck
+from longshore.pipeline._environment import Environment, LocalFiles, SystemClock
 from longshore.pipeline._events import (
     BytesMoved,
     DocumentFinished,
@@ -21,15 +22,21 @@ from longshore.pipeline._events import (
 from longshore.pipeline._executor import Executor, Limits
 from longshore.pipeline._intake import Candidate, find_documents
 from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, offered
+from longshore.pipeline._options import RunOptions
 from longshore.pipeline._ready import Next, ready
+from longshore.pipeline._report import RunReport, document_line, exit_code, run_line
+from longshore.pipeline._results import fetch_results
+from longshore.pipeline._run import begin, execute, open_engine, summary
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = [
-    "BytesMoved", "Candidate", "DocumentFinished", "Engine", "Event", "Executor", "FlowRunner",
-    "Limits", "Listener", "Next", "Notice", "Plan", "PlannedBatch", "Polled", "Retried",
-    "RunFinished", "RunStarted", "Step", "TransferSent", "Unit", "act_on", "advance",
-    "advance_unit", "cancel_run", "cancel_unit", "capabilities_of", "enqueue", "find_documents",
-    "give_back", "offered", "plan", "prepare", "ready", "recheck", "run_step", "take",
+    "BytesMoved", "Candidate", "DocumentFinished", "Engine", "Environment", "Event", "Executor",
+    "FlowRunner", "Limits", "Listener", "LocalFiles", "Next", "Notice", "Plan", "PlannedBatch",
+    "Polled", "Retried", "RunFinished", "RunOptions", "RunReport", "RunStarted", "Step",
+    "SystemClock", "TransferSent", "Unit", "act_on", "advance", "advance_unit", "begin",
+    "cancel_run", "cancel_unit", "capabilities_of", "document_line", "enqueue", "execute",
+    "exit_code", "fetch_results", "find_documents", "give_back", "offered", "open_engine",
+    "plan", "prepare", "ready", "recheck", "run_line", "run_step", "summary", "take",
 ]  # fmt: skip

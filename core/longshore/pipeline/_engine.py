@@ -11,6 +11,7 @@ from longshore.errors import AccountError
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Setup
 from longshore.pipeline._events import Event, Listener
+from longshore.pipeline._unit import Unit
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.transfer import Clock, Driver
@@ -42,7 +43,7 @@ class Engine:
         redactor: knows the secrets.
         checksum: compute a SHA-256 of every document.
         resend: after an unknown outcome send again, at the risk of a second job.
-        wait: follow jobs until they are over.
+        until: true for a batch that has come as far as wanted; None: until its job is over.
         listener: is told what happens.
         setup: what ``prepare`` found.
         trouble: the last reason why the account could not go on.
@@ -58,7 +59,7 @@ class Engine:
     redactor: Redactor = field(default_factory=Redactor)
     checksum: bool = True
     resend: bool = False
-    wait: bool = True
+    until: Callable[[Unit], bool] | None = None
     listener: Listener | None = None
     trouble: AccountError | None = None
     setup: Setup = field(default_factory=Setup)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from longshore.capabilities import Capabilities
-from longshore.documents import Document
+from longshore.documents import Document, shown
 from longshore.errors import DocumentError
 from longshore.journal import (
     ChangeDocument,
@@ -103,7 +103,7 @@ def plan(
                 document = candidate.document(id)
             except DocumentError as error:
                 info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
-                unreadable.append(_refused(run_id, candidate.stub(id), candidate.path, info))
+                unreadable.append(_refused(run_id, candidate.stub(id), shown(candidate.path), info))
                 continue
             paths[id] = candidate.path
             yield document

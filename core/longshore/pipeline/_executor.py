@@ -75,13 +75,13 @@ class Executor:
         self._runnable: deque[str] = deque()
         self._timers: list[tuple[float, str]] = []
         self._tasks: dict[asyncio.Task[Next | None], tuple[Unit, Step]] = {}
+        self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._hashing = 0
         self._hungry = True
         self._paused_until = 0.0
         self._failures = 0
         self._fatal: LongshoreError | None = None
-        self.reported = bytearray()
-        """One bit per document, by its place: its outcome has been told."""
+        self._told = bytearray()  # one bit per document, by its place in the run
 
     async def run(self) -> None:
         """Execute the run.
@@ -152,13 +152,17 @@ class Executor:
             engine.run.id,
             engine.clock.now(),
             room,
-            besides=frozenset(self._active),
-            unsent=not engine.wait,
+            besides=self._known(),
+            unsent=engine.until is not None,
         )
         for id in due:
             self._active[id] = await take(engine, id)
             self._runnable.append(id)
         self._hungry = len(due) == room
+
+    def _known(self) -> frozenset[str]:
+        """Units that the journal need not name: in memory, or gone as far as wanted."""
+        return frozenset(self._active) | self._left
 
     def _enough_failures(self) -> bool:
         most = self._limits.max_failures
@@ -182,7 +186,10 @@ class Executor:
     def _look_at(self, unit: Unit, now: float) -> bool:
         """Begin one step of a unit, if it has any; True when its turn changed something."""
         engine = self._engine
-        if unit.job is not None and not engine.wait and not unit.running and not unit.asked:
+        far_enough = engine.until is not None and engine.until(unit)
+        if far_enough and not unit.running and not unit.asked:
+            if unit.job is None:
+                self._left.add(unit.id)
             self._leave(unit)
             return True
         steps = ready(
@@ -284,9 +291,8 @@ class Executor:
         engine = self._engine
         if any(unit.record.outcome is Outcome.RUNNING for unit in self._active.values()):
             return False
-        unsent = not engine.wait
         due = await engine.journal.next_due(
-            engine.run.id, besides=frozenset(self._active), unsent=unsent
+            engine.run.id, besides=self._known(), unsent=engine.until is not None
         )
         if not self._active and (due is None or self._enough_failures()):
             return True
@@ -348,12 +354,17 @@ class Executor:
 
     def report(self, record: DocumentRecord, unit: UnitRecord | None) -> None:
         """Tell the listener about a document, once in this command."""
+        if self.told(record):
+            return
         byte, bit = divmod(record.place, 8)
-        if byte >= len(self.reported):
-            self.reported.extend(bytes(byte + 1 - len(self.reported)))
-        if not self.reported[byte] >> bit & 1:
-            self.reported[byte] |= 1 << bit
-            self._engine.emit(DocumentFinished(self._engine.run, record, unit))
+        self._told.extend(bytes(max(byte + 1 - len(self._told), 0)))
+        self._told[byte] |= 1 << bit
+        self._engine.emit(DocumentFinished(self._engine.run, record, unit))
+
+    def told(self, record: DocumentRecord) -> bool:
+        """Tell whether this command already told about a document."""
+        byte, bit = divmod(record.place, 8)
+        return byte < len(self._told) and bool(self._told[byte] >> bit & 1)
 
 
 _ASIDE = Step("aside")

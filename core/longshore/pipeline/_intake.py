@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from longshore.documents import Document
+from longshore.documents import Document, shown
 from longshore.errors import UsageError
 
 __all__ = ["Candidate", "find_documents"]
@@ -45,7 +45,9 @@ class Candidate:
 
     def stub(self, id: str) -> Document:
         """Describe what can still be said about a file that cannot be read."""
-        return Document(id=id, name=self.name or Path(self.path).name, size=0, source=self.path)
+        return Document(
+            id=id, name=self.name or shown(Path(self.path).name), size=0, source=shown(self.path)
+        )
 
 
 def find_documents(paths: Iterable[str], *, stdin: TextIO | None = None) -> Iterator[Candidate]:

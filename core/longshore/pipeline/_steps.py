@@ -51,18 +51,19 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
         retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
     )
     began = engine.clock.now()
+    unit.begins(step.verb, began)
     unit.running.add(step.flow)
     unit.delays.pop(step.flow, None)
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
-        unit.count(step.verb, tally, engine.clock.now() - began)
+        unit.count(step.verb, tally, began, engine.clock.now())
         await unit.write(engine.journal, [*writes, unit.cost()])
         if step in unit.asked:
             unit.asked.remove(step)
     except ClaimTaken as error:
         unit.verdict = Verdict(UnknownOutcome(error.message))
     except (Suspended, Restart, AccountError, BatchError, DocumentError, PluginError) as failure:
-        unit.count(step.verb, tally, engine.clock.now() - began)
+        unit.count(step.verb, tally, began, engine.clock.now())
         return _failed(engine, unit, step, failure)
     finally:
         unit.running.discard(step.flow)

@@ -142,6 +142,7 @@ class Unit:
     asked: list[Step] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     seconds: dict[str, float] = field(default_factory=dict)
+    sending_since: float | None = None
 
     @classmethod
     def load(cls, taken: Taken, alive_at: float) -> Unit:
@@ -184,13 +185,23 @@ class Unit:
             setup=self.setup,
         )
 
-    def count(self, verb: str, tally: Tally, seconds: float) -> None:
+    def count(self, verb: str, tally: Tally, began: float, now: float) -> None:
         """Add what a step cost; the next commit makes it durable."""
         spent = Counters(
             bytes_sent=tally.bytes_sent, requests=tally.requests, retries=tally.retries
         )
         self.counters = self.counters.plus(spent)
-        self.seconds[verb] = self.seconds.get(verb, 0.0) + seconds
+        if verb == "send" and self.sending_since is not None:  # parts overlap: time on the wall
+            self.seconds[verb] = now - self.sending_since
+        else:
+            self.seconds[verb] = self.seconds.get(verb, 0.0) + now - began
+
+    def begins(self, verb: str, now: float) -> None:
+        """Note how long the batch was queued, and when its first part leaves."""
+        if verb not in ("digest", "conclude"):
+            self.seconds.setdefault("queued", now - self.record.created_at)
+        if verb == "send" and self.sending_since is None:
+            self.sending_since = now - self.seconds.get("send", 0.0)
 
     def cost(self) -> ChangeUnit:
         """All that this unit cost so far, to be written."""

@@ -94,16 +94,16 @@ from longshore.units import ByteSize, Seconds
 from longshore.urls import url_expiry
 
 __all__ = [
-    "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch", "BatchError",
-    "Body", "ByteSize", "Bytes", "Capabilities", "Document", "DocumentResult", "DocumentStatus",
-    "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers", "Job", "Json",
-    "Limits", "LongshoreError", "LostRequest", "Multipart", "NotDone", "PartRule",
-    "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError", "Provider",
-    "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
+    "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch",
+    "BatchError", "Body", "ByteSize", "Bytes", "Capabilities", "Document", "DocumentResult",
+    "DocumentStatus", "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers",
+    "Job", "Json", "Limits", "LongshoreError", "LostRequest", "Multipart", "NotDone",
+    "PartRule", "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError",
+    "Provider", "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
     "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
-    "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided", "UnknownOutcome",
-    "UnknownOutcome", "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut", "excerpt", "hookimpl",
-    "immediately", "refusal_of", "url_expiry",
+    "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided",
+    "UnknownOutcome", "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut", "excerpt",
+    "hookimpl", "immediately", "refusal_of", "url_expiry",
 ]  # fmt: skip
 
 hookimpl = HookimplMarker("longshore")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from longshore.provider._flows import Flow
 
 __all__ = [
-    "Abandon", "Answer", "Ask", "Body", "Bytes", "File", "Found", "Headers", "Json", "LostRequest",
-    "Multipart", "NotDone", "Raw", "Refused", "Remedy", "Request", "Response", "Retry",
-    "Undecided",
+    "Abandon", "Answer", "Ask", "Body", "Bytes", "File", "Found", "Headers", "Json",
+    "LostRequest", "Multipart", "NotDone", "Raw", "Refused", "Remedy", "Request", "Response",
+    "Retry", "Undecided",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)

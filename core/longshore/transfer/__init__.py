@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from longshore.transfer._driver import Driver, Tally
+from longshore.transfer._logs import quiet_http_logs
 from longshore.transfer._pace import Pace
 from longshore.transfer._port import (
     AnswerLost,
@@ -23,8 +26,21 @@ from longshore.transfer._retry import (
 )
 from longshore.transfer._segments import Encoded, Segment, encode
 
+if TYPE_CHECKING:
+    from longshore.transfer._http import HttpTransport
+
 __all__ = [
     "AnswerLost", "Clock", "Driver", "Encoded", "NotSent", "Outgoing", "Pace", "Policy",
     "Retries", "Segment", "Source", "Sources", "Tally", "Transport", "decide", "encode",
-    "retry_after", "retry_with_clock", "retry_with_stamina",
+    "http_transport", "quiet_http_logs", "retry_after", "retry_with_clock",
+    "retry_with_stamina",
 ]  # fmt: skip
+
+
+def http_transport(
+    *, connections: int, verify: bool = True, ca_bundle: str | None = None
+) -> HttpTransport:
+    """Make the transport that uses httpx, which is imported only now: it takes its time."""
+    from longshore.transfer._http import HttpTransport
+
+    return HttpTransport(connections=connections, verify=verify, ca_bundle=ca_bundle)

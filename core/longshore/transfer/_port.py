@@ -19,9 +19,11 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return the time in seconds since the epoch."""
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
 
 
 class Source(Protocol):
@@ -29,9 +31,11 @@ class Source(Protocol):
 
     def check(self) -> None:
         """Raise ``SourceChanged`` when it is no longer the planned one."""
+        ...
 
     def read(self, offset: int, size: int) -> bytes:
         """Read up to ``size`` bytes at ``offset``; fewer only at its end."""
+        ...
 
 
 class Sources(Protocol):
@@ -44,6 +48,7 @@ class Sources(Protocol):
             SourceMissing: it is gone.
             SourceUnreadable: it may not be read.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +93,4 @@ class Transport(Protocol):
 
     async def send(self, outgoing: Outgoing) -> Response:
         """Send the request and return the answer, whatever its status."""
+        ...

@@ -112,7 +112,7 @@ def decide(
 
 
 def _pause(tries: int, jitter: float, policy: Policy) -> float:
-    full = min(policy.longest, policy.first * 2 ** (tries - 1))
+    full = min(policy.longest, policy.first * 2.0 ** (tries - 1))
     return full * (0.5 + jitter / 2)
 
 
@@ -162,6 +162,7 @@ class Retries(Protocol):
 
     async def __call__(self, attempt: Attempt) -> Response:
         """Return what the last attempt returned."""
+        ...
 
 
 def _delay(error: Exception) -> bool | float:

@@ -46,7 +46,7 @@ class Case:
     """A provider in one upload mode, and the documents that it carries.
 
     Attributes:
-        name: for people: ``plangrep/form``.
+        name: for people: ``vendor/form``.
         provider: makes the adapter, afresh for every process.
         vendor: makes the vendor's side.
         documents: file name and content of each.

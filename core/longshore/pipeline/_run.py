@@ -1,0 +1,226 @@
+"""A run from the outside: begin it, go on with it, tell how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from longshore.errors import IncompatibleState, LongshoreError
+from longshore.journal import Journal, RunRecord
+from longshore.lifecycle import Outcome
+from longshore.pipeline._engine import Engine, capabilities_of
+from longshore.pipeline._enqueue import enqueue, plan
+from longshore.pipeline._environment import Environment
+from longshore.pipeline._events import Listener, RunFinished, RunStarted
+from longshore.pipeline._executor import Executor, Limits
+from longshore.pipeline._intake import Candidate
+from longshore.pipeline._options import RunOptions
+from longshore.pipeline._report import RunReport
+from longshore.pipeline._unit import Unit
+from longshore.redaction import Redactor
+from longshore.targets import Target
+from longshore.transfer import Driver, Pace, quiet_http_logs
+
+__all__ = ["begin", "execute", "open_engine", "summary"]
+
+_OPEN = (Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN)
+
+
+async def begin(
+    journal: Journal,
+    target: Target,
+    candidates: Iterable[Candidate],
+    options: RunOptions,
+    environment: Environment,
+) -> RunRecord:
+    """Plan documents for a target and make the plan durable; nothing is sent yet.
+
+    Raises:
+        UsageError: an option breaks a limit of the vendor, or there is no document at all.
+    """
+    provider, now = target.provider, environment.clock.now()
+    run = RunRecord(
+        id=environment.new_id()[:8],
+        target=target.name,
+        provider=provider.name,
+        provider_version=target.version,
+        state_version=provider.state_version,
+        account=provider.account(),
+        settings=target.public,
+        options=options.model_dump(mode="json"),
+        created_at=now,
+        alive_at=now,
+    )
+    planned = plan(
+        candidates,
+        capabilities_of(provider),
+        run_id=run.id,
+        new_id=environment.new_id,
+        part_size=options.part_size,
+        batch_size=options.batch_size,
+    )
+    await journal.create_run(run)
+    try:
+        await enqueue(
+            journal, run, planned, new_id=environment.new_id, now=now, strict=options.strict
+        )
+    except LongshoreError:
+        await journal.forget_run(run.id)  # nothing was sent: leave nothing behind
+        raise
+    return await journal.run(run.id)
+
+
+def accepted(unit: Unit) -> bool:
+    """Tell whether the vendor has a job for a batch."""
+    return unit.job is not None
+
+
+@asynccontextmanager
+async def open_engine(
+    journal: Journal,
+    target: Target,
+    run: RunRecord,
+    environment: Environment,
+    listener: Listener | None = None,
+) -> AsyncIterator[Engine]:
+    """Build the engine of a run, and close its connections at the end.
+
+    Raises:
+        IncompatibleState: the run was written by another ``state_version`` of the provider.
+    """
+    provider = target.provider
+    if run.state_version != provider.state_version:
+        raise IncompatibleState(
+            f"run {run.id} was begun with {run.provider} {run.provider_version} "
+            f"(state version {run.state_version}, now {provider.state_version})",
+            hint=f"install version {run.provider_version} to resume it, or upload again",
+        )
+    options = RunOptions.model_validate(run.options)
+    capabilities = capabilities_of(provider)
+    redactor = Redactor(target.secrets)
+    quiet_http_logs(redactor)
+    transport = environment.transport(
+        provider.settings, options.concurrency or capabilities.concurrency
+    )
+    driver = Driver(
+        provider,
+        transport=transport,
+        clock=environment.clock,
+        sources=environment.sources,
+        pace=Pace(environment.clock, capabilities.rate),
+        retries=environment.retries,
+        rng=environment.rng,
+    )
+    try:
+        yield Engine(
+            run=run,
+            provider=provider,
+            capabilities=capabilities,
+            journal=journal,
+            driver=driver,
+            clock=environment.clock,
+            digest=environment.digest,
+            redactor=redactor,
+            checksum=options.checksum,
+            resend=options.on_unknown == "resend",
+            until=None if options.wait else accepted,
+            listener=listener,
+        )
+    finally:
+        close = getattr(transport, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def execute(
+    journal: Journal,
+    target: Target,
+    run: RunRecord,
+    environment: Environment,
+    *,
+    listener: Listener | None = None,
+    stop: asyncio.Event | None = None,
+    until: Callable[[Unit], bool] | None = None,
+) -> RunReport:
+    """Execute a run as far as it can go, alone: no other process may execute it meanwhile.
+
+    Every document of the run is told to the listener once, also those finished earlier.
+
+    Args:
+        journal: the durable record.
+        target: where the documents go.
+        run: as ``begin`` made it.
+        environment: of the machine.
+        listener: is told what happens.
+        stop: set it to end in good order.
+        until: true for a batch that has come as far as wanted; overrules the run's ``wait``.
+
+    Raises:
+        RunInUse: another process executes it.
+        LongshoreError: nothing could be done at all.
+    """
+    began = environment.clock.now()
+    stop = stop or asyncio.Event()
+    options = RunOptions.model_validate(run.options)
+    async with (
+        journal.lock_run(run.id),
+        open_engine(journal, target, run, environment, listener) as engine,
+    ):
+        engine.until = until or engine.until
+        outcomes = await journal.outcomes(run.id)
+        if listener is not None:
+            listener(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
+        limits = Limits(
+            concurrency=options.concurrency or engine.capabilities.concurrency,
+            max_failures=options.max_failures,
+            give_up_after=options.give_up_after,
+            strict=options.strict,
+        )
+        executor = Executor(engine, limits, stop)
+        trouble: LongshoreError | None = None
+        if any(outcomes.get(outcome, 0) for outcome in _OPEN):
+            await journal.reopen(run.id)
+            try:
+                await executor.run()
+            except LongshoreError as error:
+                trouble = error
+        await _tell_the_rest(journal, run, executor)
+        report = await summary(journal, run)
+        report.seconds = environment.clock.now() - began
+        report.trouble, report.interrupted = trouble, stop.is_set()
+        if not any(report.outcomes.get(outcome, 0) for outcome in _OPEN):
+            await journal.change_run(run.id, finished_at=environment.clock.now())
+        if listener is not None:
+            listener(RunFinished(report.run, dict(report.outcomes)))
+        return report
+
+
+async def _tell_the_rest(journal: Journal, run: RunRecord, executor: Executor) -> None:
+    """Tell of documents that this command did not see end: refused, finished earlier, open."""
+    after = -1
+    while page := await journal.documents(run.id, after=after):
+        after = page[-1][0]
+        for _, record in page:
+            if not executor.told(record):
+                unit = await journal.unit(record.unit_id) if record.unit_id else None
+                executor.report(record, unit)
+
+
+async def _size(journal: Journal, run_id: str) -> int:
+    size, after = 0, -1
+    while page := await journal.documents(run_id, after=after):
+        after = page[-1][0]
+        size += sum(record.document.size for _, record in page if record.unit_id)
+    return size
+
+
+async def summary(journal: Journal, run: RunRecord) -> RunReport:
+    """Sum up how a run stands now."""
+    totals = (await journal.unit(run.id)).counters
+    after = ""
+    while page := await journal.units(run.id, after=after):
+        after = page[-1].id
+        for unit in page:
+            totals = totals.plus(unit.counters)
+    return RunReport(await journal.run(run.id), await journal.outcomes(run.id), totals)

@@ -1,0 +1,345 @@
+"""Finding the providers: hooks, discovery, quarantine of broken plugins, version handshake.
+
+A plugin is a module (or any object) with functions marked by ``longshore.provider.hookimpl``,
+registered as an entry point of the group ``longshore.providers``. Built-in providers come in the
+same way. One broken plugin never stops the others: it is quarantined, with the reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint
+from typing import Any, Protocol
+
+import pluggy
+
+from longshore.errors import LongshoreError, PluginError, UnknownTarget
+from longshore.provider import Provider, ProviderSettings
+
+__all__ = [
+    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "closest",
+    "load_plugins",
+]  # fmt: skip
+
+API_VERSION = 1
+"""The version of the provider contract. A plugin that sets ``longshore_api`` in its module must
+name this one; a plugin that does not is taken at its word."""
+
+GROUP = "longshore.providers"
+"""The entry-point group of providers."""
+
+_OURS = "longshore"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REQUIRED = ("send", "poll")
+_log = logging.getLogger(__name__)
+_spec = pluggy.HookspecMarker("longshore")
+
+
+class Hooks:
+    """The three hooks of Longshore. An implementation may leave out arguments it does not need."""
+
+    @_spec
+    def longshore_providers(self) -> Sequence[type[Provider[Any]]]:  # type: ignore[empty-body]
+        """Return the provider classes of this plugin. Called once, at discovery."""
+
+    @_spec(firstresult=True)
+    def longshore_sandbox(self, name: str, options: Mapping[str, Any]) -> object | None:
+        """Return the vendor's side for a provider's name; None for other names.
+
+        Called when a sandbox is started: load what is heavy here, not at import.
+        """
+
+    @_spec
+    def longshore_event(self, event: object) -> None:
+        """Observe what happens in a run. Called for each event; errors are logged, never raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """A provider that can be used, and the distribution that brought it ("" if none did)."""
+
+    type: type[Provider[Any]]
+    distribution: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A plugin that was left out, and why."""
+
+    entry_point: str
+    distribution: str
+    reason: str
+
+
+class _Observer(Protocol):
+    def __call__(self, *, event: object) -> object: ...
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """Return a hint that names the words most like this one, or "" if none is."""
+    near = difflib.get_close_matches(word, sorted(set(words)), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+class Plugins:
+    """The plugins of one process: those that work, and those in quarantine.
+
+    Make it with ``load_plugins()``, or with ``Plugins.of(...)`` from explicit plugin objects.
+
+    Attributes:
+        aliases: other name -> provider name.
+        quarantined: what was left out.
+    """
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager("longshore")
+        self._manager.add_hookspecs(Hooks)
+        self._providers: dict[str, ProviderInfo] = {}
+        self._owners: dict[str, object] = {}
+        self._observers: dict[str, _Observer] = {}
+        self._silenced: set[str] = set()
+        self.aliases: dict[str, str] = {}
+        self.quarantined: tuple[Quarantined, ...] = ()
+
+    @classmethod
+    def of(cls, *plugins: object) -> Plugins:
+        """Use these plugin objects (modules, or anything with hooks) and look for no others."""
+        made = cls()
+        for plugin in plugins:
+            name = getattr(plugin, "__name__", type(plugin).__name__)
+            made._admit(name, plugin, ProviderInfo(Provider))
+        return made
+
+    @classmethod
+    def discover(cls, entry_points: Iterable[EntryPoint] | None = None) -> Plugins:
+        """Load the installed plugins one by one, our own distribution's first.
+
+        The order decides who is quarantined when two claim one name: never the built-in one.
+        """
+        found = (
+            importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+        )
+        made = cls()
+        for entry in sorted(found, key=_precedence):
+            source = ProviderInfo(Provider, *_distribution(entry))
+            try:
+                plugin = entry.load()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin can do anything
+                made._quarantine(entry.name, source, f"it cannot be imported: {_described(error)}")
+            else:
+                made._admit(entry.name, plugin, source)
+        return made
+
+    # -------------------------------------------------------------------------- what is there
+
+    def providers(self) -> dict[str, ProviderInfo]:
+        """Return the usable providers by name, sorted."""
+        return dict(sorted(self._providers.items()))
+
+    def info(self, name: str) -> ProviderInfo:
+        """Return a provider and where it comes from, by its name or an alias.
+
+        Raises:
+            UnknownTarget: there is none; the hint has the closest names, or why its plugin
+                was left out.
+        """
+        found = self._providers.get(self.aliases.get(name, name))
+        if found is not None:
+            return found
+        for left_out in self.quarantined:
+            if left_out.entry_point == name:
+                raise UnknownTarget(
+                    f"the plugin {name!r} is not used: {left_out.reason}",
+                    hint="`longshore providers` lists what is there and what was left out",
+                )
+        known = [*self._providers, *self.aliases]
+        raise UnknownTarget(
+            f"no provider is named {name!r}",
+            hint=closest(name, known) or f"there are: {', '.join(sorted(known)) or 'none'}",
+        )
+
+    def provider(self, name: str) -> type[Provider[Any]]:
+        """Return a provider class by its name or an alias; raises as ``info`` does."""
+        return self.info(name).type
+
+    def version_of(self, provider: str | Provider[Any] | type[Provider[Any]]) -> str:
+        """Return the version of the distribution that holds a provider; "" if none does."""
+        return self.info(provider if isinstance(provider, str) else provider.name).version
+
+    # ----------------------------------------------------------------------------- other hooks
+
+    def sandbox(self, name: str, options: Mapping[str, Any] | None = None) -> Any:
+        """Return the vendor's side of a provider, by its name or an alias.
+
+        Raises:
+            UnknownTarget: no such provider.
+            PluginError: its plugin has no sandbox, or cannot make it.
+        """
+        name = self.provider(name).name
+        owner = self._owners[name]
+        others = [plugin for plugin in self._manager.get_plugins() if plugin is not owner]
+        # The provider's own plugin first: another one's error must not stand in its way.
+        own = self._manager.subset_hook_caller("longshore_sandbox", others)
+        rest = self._manager.subset_hook_caller("longshore_sandbox", [owner])
+        for call in (own, rest):
+            try:
+                made = call(name=name, options=dict(options or {}))
+            except LongshoreError:
+                raise
+            except Exception as error:
+                raise PluginError(
+                    f"the sandbox of {name!r} cannot be made: {_described(error)}",
+                    hint="pip install 'longshore[sandbox]'" * isinstance(error, ImportError),
+                ) from error
+            if made is not None:
+                return made
+        raise PluginError(f"the provider {name!r} has no sandbox")
+
+    def notify(self, event: object) -> None:
+        """Tell all observers. Their errors are logged (the first of each plugin), never raised."""
+        for name, observe in self._observers.items():
+            try:
+                observe(event=event)
+            except Exception as error:  # noqa: BLE001 - an observer must not stop an upload
+                level = logging.DEBUG if name in self._silenced else logging.WARNING
+                self._silenced.add(name)
+                _log.log(level, "the observer of plugin %r failed: %s", name, _described(error))
+
+    # ------------------------------------------------------------------------------- admission
+
+    def _admit(self, name: str, plugin: object, source: ProviderInfo) -> None:
+        try:
+            self._check_version(plugin, source)
+            self._register(name, plugin, source)
+        except PluginError as error:
+            self._quarantine(name, source, error.message)
+
+    def _quarantine(self, name: str, source: ProviderInfo, reason: str) -> None:
+        _log.warning("plugin %r is not used: %s", name, reason)
+        left_out = Quarantined(name, source.distribution, reason)
+        self.quarantined = (*self.quarantined, left_out)
+
+    @staticmethod
+    def _check_version(plugin: object, source: ProviderInfo) -> None:
+        wanted = getattr(plugin, "longshore_api", API_VERSION)
+        if wanted == API_VERSION:
+            return
+        here = f"longshore {importlib.metadata.version(_OURS)} has version {API_VERSION}"
+        plugin_name = source.distribution or "the plugin"
+        if isinstance(wanted, int) and wanted > API_VERSION:
+            cure = f"install a newer longshore, one with plugin API {wanted}"
+        else:
+            cure = f"install a version of {plugin_name} for plugin API {API_VERSION}"
+        raise PluginError(f"it needs plugin API {wanted!r}, but {here}: {cure}")
+
+    def _register(self, name: str, plugin: object, source: ProviderInfo) -> None:
+        if self._manager.is_registered(plugin):
+            raise PluginError("it is registered already, under another entry point")
+        label = f"{name}@{source.distribution or len(self._manager.get_plugins())}"
+        try:
+            self._manager.register(plugin, label)
+        except Exception as error:
+            self._forget(plugin)
+            raise PluginError(f"it cannot be registered: {_described(error)}") from error
+        try:
+            self._check_hooks(plugin)
+            infos = [
+                ProviderInfo(_checked(found), source.distribution, source.version)
+                for found in self._ask(plugin)
+            ]
+            self._check_names(infos)
+        except PluginError:
+            self._forget(plugin)
+            raise
+        for info in infos:
+            self._providers[info.type.name] = info
+            self._owners[info.type.name] = plugin
+            self.aliases.update(dict.fromkeys(info.type.aliases, info.type.name))
+        if self._has(plugin, "longshore_event"):
+            self._observers[label] = self._only(plugin, "longshore_event")
+
+    def _forget(self, plugin: object) -> None:
+        if self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
+
+    def _has(self, plugin: object, hook: str) -> bool:
+        callers = self._manager.get_hookcallers(plugin) or []
+        return any(caller.name == hook for caller in callers)
+
+    def _only(self, plugin: object, hook: str) -> Any:
+        others = [other for other in self._manager.get_plugins() if other is not plugin]
+        return self._manager.subset_hook_caller(hook, others)
+
+    def _check_hooks(self, plugin: object) -> None:
+        callers = self._manager.get_hookcallers(plugin) or []
+        if not callers:
+            raise PluginError("it has no function marked with hookimpl")
+        for caller in callers:
+            optional = all(impl.optionalhook for impl in caller.get_hookimpls())
+            if not caller.has_spec() and not optional:
+                hooks = [word for word in vars(Hooks) if word.startswith("longshore_")]
+                near = closest(caller.name, hooks)
+                raise PluginError(f"there is no hook {caller.name!r} {near}".strip())
+
+    def _ask(self, plugin: object) -> list[object]:
+        """Return what the plugin offers, unchecked."""
+        try:
+            (offered,) = self._only(plugin, "longshore_providers")() or [()]
+            return list(offered)
+        except Exception as error:
+            raise PluginError(f"longshore_providers() failed: {_described(error)}") from error
+
+    def _check_names(self, infos: list[ProviderInfo]) -> None:
+        taken = {**{name: name for name in self._providers}, **self.aliases}
+        for info in infos:
+            for name in (info.type.name, *info.type.aliases):
+                if name in taken:
+                    where = self._providers.get(taken[name])
+                    by = f" by {where.distribution}" if where and where.distribution else ""
+                    raise PluginError(f"the name {name!r} is already taken{by}")
+                taken[name] = info.type.name
+
+
+def _checked(offered: object) -> type[Provider[Any]]:
+    """Return the class if it is a provider that can be used."""
+    if not (isinstance(offered, type) and issubclass(offered, Provider)):
+        raise PluginError(f"longshore_providers() returned {offered!r}, which is no Provider class")
+    name = getattr(offered, "name", None)
+    if not name:
+        raise PluginError(f"the provider class {offered.__name__} has no name")
+    for word in (name, *offered.aliases):
+        if not (isinstance(word, str) and _NAME.fullmatch(word)):
+            raise PluginError(f"the name {word!r} is not of the form [a-z0-9-]+")
+    for verb in _REQUIRED:
+        if getattr(offered, verb) is getattr(Provider, verb):
+            raise PluginError(f"the provider {name!r} does not define {verb}()")
+    settings: object = offered.Settings
+    if not (isinstance(settings, type) and issubclass(settings, ProviderSettings)):
+        raise PluginError(f"the Settings of provider {name!r} are no ProviderSettings class")
+    return offered
+
+
+def _distribution(entry: EntryPoint) -> tuple[str, str]:
+    return (entry.dist.name, entry.dist.version) if entry.dist is not None else ("", "")
+
+
+def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
+    distribution, _ = _distribution(entry)
+    return (distribution != _OURS, distribution, entry.name)
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+@cache
+def load_plugins() -> Plugins:
+    """Return the installed plugins; discovered once per process."""
+    return Plugins.discover()

@@ -1,0 +1,25 @@
+"""Finding a target and filling its settings.
+
+A target is a provider plus its settings under a name: a table of ``longshore.toml``, or else a
+provider's name or alias. Each setting is looked for in the flags (``--set key=value``), the
+environment (``LONGSHORE_<TARGET>_<FIELD>``), ``longshore.toml`` and the provider's default; the
+first found wins. Secrets may be references: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE/USER``.
+"""
+
+from __future__ import annotations
+
+from longshore.targets._resolve import (
+    REFRESHED,
+    Target,
+    list_targets,
+    require,
+    resolve_for_resume,
+    resolve_target,
+)
+from longshore.targets._secrets import public_settings, secret_values
+from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
+
+__all__ = [
+    "FILE_NAME", "REFRESHED", "Config", "Target", "find_config", "list_targets", "load_config",
+    "public_settings", "require", "resolve_for_resume", "resolve_target", "secret_values",
+]  # fmt: skip

@@ -1,0 +1,245 @@
+"""From a name to a target whose settings are filled and checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from longshore.errors import ConfigurationError, UnknownTarget
+from longshore.plugins import Plugins, closest, load_plugins
+from longshore.provider import Provider, ProviderSettings
+from longshore.targets._fill import fill
+from longshore.targets._layers import (
+    Layer,
+    Origin,
+    Way,
+    environment,
+    merge,
+    overrides,
+    table,
+    variable,
+)
+from longshore.targets._secrets import public_settings, secret_fields
+from longshore.targets._toml import FILE_NAME, Config, check_name, load_config
+
+__all__ = ["REFRESHED", "Target", "list_targets", "require", "resolve_for_resume", "resolve_target"]
+
+REFRESHED = frozenset({
+    "timeout", "verify", "ca_bundle", "max_concurrency", "requests_per_minute", "poll_interval",
+    "poll_timeout",
+})  # fmt: skip
+"""The settings that say how to talk to the vendor, not what to do: they may change at resume."""
+
+_LABELS = {"api_key": "API key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A provider with its settings filled, under the name that the user typed.
+
+    Attributes:
+        name: as typed: a table of ``longshore.toml``, or a provider's name or alias.
+        provider_name: always the provider's own name.
+        provider: the adapter, ready for use.
+        settings_public: the settings as JSON, without secrets: what a run keeps.
+        config_path: the ``longshore.toml`` that was read, if there was one.
+    """
+
+    name: str
+    provider_name: str
+    provider: Provider[Any]
+    settings_public: dict[str, JsonValue]
+    config_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where settings may come from, for one target."""
+
+    name: str
+    provider_type: type[Provider[Any]]
+    config: Config
+    given: Mapping[str, str]
+    environ: Mapping[str, str]
+    cwd: Path
+
+    @property
+    def settings(self) -> type[ProviderSettings]:
+        return self.provider_type.Settings
+
+    def file(self) -> Layer:
+        """Return what ``longshore.toml`` says."""
+        path = self.config.path
+        values = dict(self.config.targets.get(self.name, {}))
+        values.pop("provider", None)
+        origin = Origin(f"{path}: [targets.{self.name}]", path.parent if path else self.cwd)
+        return table(self.settings, values, origin)
+
+    def variables(self) -> Layer:
+        """Return what the environment says."""
+        return environment(self.settings, self.name, self.environ, self.cwd)
+
+    def flags(self) -> Layer:
+        """Return what ``--set`` says."""
+        return overrides(self.settings, self.given, self.cwd)
+
+    def target(self, *layers: Layer) -> Target:
+        """Fill the settings from layers, the lowest first."""
+        settings = fill(
+            self.settings, merge(layers), name=self.name, environ=self.environ, folder=self.cwd
+        )
+        public = public_settings(settings)
+        provider = self.provider_type(settings)
+        return Target(self.name, self.provider_type.name, provider, public, self.config.path)
+
+
+def resolve_target(
+    name: str,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    plugins: Plugins | None = None,
+    cwd: Path | None = None,
+) -> Target:
+    """Find a target by its name and fill its settings.
+
+    Args:
+        name: a table of ``longshore.toml``, or a provider's name or alias.
+        overrides: ``--set`` pairs; a dot leads into a mapping.
+        config_file: the file to use instead of looking for one.
+        environ: by default this process's environment.
+        plugins: by default the installed ones.
+        cwd: where to look for ``longshore.toml``; by default the working folder.
+
+    Raises:
+        UnknownTarget: no target and no provider has this name.
+        ConfigurationError: a setting or the file is wrong; the message says where it stands.
+    """
+    check_name(name)
+    cwd, environ = cwd or Path.cwd(), os.environ if environ is None else environ
+    config = load_config(config_file, cwd=cwd, environ=environ)
+    provider_type = _provider_of(name, config, plugins or load_plugins())
+    sources = _Sources(name, provider_type, config, overrides or {}, environ, cwd)
+    return sources.target(sources.file(), sources.variables(), sources.flags())
+
+
+def resolve_for_resume(
+    name: str,
+    stored: Mapping[str, JsonValue],
+    *,
+    provider_name: str,
+    overrides: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    plugins: Plugins | None = None,
+    cwd: Path | None = None,
+) -> Target:
+    """Make the target of an earlier run again.
+
+    The rule: a run goes on with the settings it began with (``stored``). Only these may differ:
+
+    - secrets: they are never stored and come freshly from ``--set``, the environment or
+      ``longshore.toml``;
+    - the settings in ``REFRESHED``: an explicit ``--set`` or environment variable wins now, what
+      ``longshore.toml`` says does not;
+    - ``base_url``: only ``--set`` changes it.
+
+    Args:
+        name: the run's target.
+        stored: the run's public settings.
+        provider_name: the run's provider.
+        overrides: as for ``resolve_target``.
+        config_file: as for ``resolve_target``.
+        environ: as for ``resolve_target``.
+        plugins: as for ``resolve_target``.
+        cwd: as for ``resolve_target``.
+
+    Raises:
+        UnknownTarget: the run's provider is not installed.
+        ConfigurationError: a setting is wrong, may not change at resume, or the name belongs to
+            another provider now.
+    """
+    check_name(name)
+    cwd, environ = cwd or Path.cwd(), os.environ if environ is None else environ
+    config = load_config(config_file, cwd=cwd, environ=environ)
+    provider_type = (plugins := plugins or load_plugins()).provider(provider_name)
+    if name in config.targets:
+        now = _provider_of(name, config, plugins).name
+        if now != provider_type.name:
+            raise ConfigurationError(
+                f"the run was begun with {provider_type.name!r}, but {name!r} is {now!r} now",
+                hint=f"give the other one a name of its own in {config.path}",
+            )
+    sources = _Sources(name, provider_type, config, overrides or {}, environ, cwd)
+    secrets = {*secret_fields(sources.settings)}
+    fresh = secrets | {(name,) for name in REFRESHED}
+    flags = sources.flags()
+    _check_changes(flags, fresh | {("base_url",)})
+    return sources.target(
+        table(sources.settings, stored, Origin("kept with the run", cwd)),
+        sources.file().pick(secrets),
+        sources.variables().pick(fresh),
+        flags,
+    )
+
+
+def _check_changes(flags: Layer, allowed: set[Way]) -> None:
+    for way in flags.origins:
+        if not any(way[: len(free)] == free for free in allowed):
+            raise ConfigurationError(
+                f"the setting {'.'.join(way)!r} cannot change while a run is resumed",
+                hint="upload again for that; what may change: base_url, secrets, "
+                + ", ".join(sorted(REFRESHED)),
+            )
+
+
+def require(target: Target) -> None:
+    """Make sure that nothing is missing for talking to the vendor; a plan does without this.
+
+    Raises:
+        ConfigurationError: something is; the hint names the variable and the place in the file.
+    """
+    missing = target.provider.settings.missing()
+    if not missing:
+        return
+    words = " and ".join(f"no {_LABELS.get(name, name)}" for name in missing)
+    variables = " and ".join(variable(target.name, name) for name in missing)
+    raise ConfigurationError(
+        f"{words} for target {target.name!r}",
+        hint=f"set {variables}, or {' and '.join(missing)} under [targets.{target.name}] "
+        f"in {target.config_path or FILE_NAME}",
+    )
+
+
+def list_targets(config: Config) -> dict[str, str]:
+    """Return the targets of ``longshore.toml``: name -> provider, as written there."""
+    return {name: body.get("provider", name) for name, body in sorted(config.targets.items())}
+
+
+def _provider_of(name: str, config: Config, plugins: Plugins) -> type[Provider[Any]]:
+    """Find the provider of a target; a table without ``provider`` is named after it."""
+    wanted = list_targets(config).get(name)
+    try:
+        return plugins.provider(name if wanted is None else wanted)
+    except UnknownTarget as error:
+        if wanted is not None:
+            words = f"{config.path}: [targets.{name}]: {error.message}"
+            hint = (
+                error.hint
+                if "provider" in config.targets[name]
+                else f'add provider = "..."; {error.hint}'
+            )
+            raise UnknownTarget(words, hint=hint) from None
+        near = closest(name, [*config.targets, *plugins.providers(), *plugins.aliases])
+        if error.message.startswith("the plugin"):
+            raise
+        known = ", ".join(sorted({*config.targets, *plugins.providers()})) or "none"
+        raise UnknownTarget(
+            f"no target and no provider is named {name!r}", hint=near or f"there are: {known}"
+        ) from None

@@ -1,0 +1,112 @@
+"""``longshore.toml``: where it is, and what may be in it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from longshore.errors import ConfigurationError
+from longshore.plugins import closest
+
+__all__ = ["FILE_NAME", "Config", "check_name", "find_config", "load_config"]
+
+FILE_NAME = "longshore.toml"
+
+_TOP_LEVEL = ("targets", "routes")
+_NAME = re.compile(r"[a-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a ``longshore.toml`` says.
+
+    Attributes:
+        path: the file; None if there is none.
+        targets: name -> its table, as written.
+        routes: the ``[routes]`` table, as written.
+    """
+
+    path: Path | None = None
+    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    routes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_name(name: str, where: str = "") -> None:
+    """Refuse a target name that could not be part of an environment variable's name."""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{where}{name!r} is no target name",
+            hint="use lower-case letters, digits and hyphens: [a-z0-9-]+",
+        )
+
+
+def find_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the configuration file that counts; None if there is none.
+
+    The one given, else ``longshore.toml`` here or in the nearest parent folder, else
+    ``$XDG_CONFIG_HOME/longshore/longshore.toml`` or this platform's equivalent.
+
+    Raises:
+        ConfigurationError: the file given is not there.
+    """
+    if config_file is not None:
+        path = cwd / config_file.expanduser()
+        if not path.is_file():
+            raise ConfigurationError(f"there is no configuration file {path}", hint="see --config")
+        return path
+    base = environ.get("XDG_CONFIG_HOME")
+    personal = (
+        Path(base) / "longshore"
+        if base
+        else platformdirs.user_config_path("longshore", appauthor=False)
+    )
+    folders = (cwd, *cwd.parents, personal)
+    return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
+
+
+def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, str]) -> Config:
+    """Find and read the configuration file; an empty ``Config`` if there is none.
+
+    Raises:
+        ConfigurationError: it is missing, cannot be read, is no TOML (the message has line and
+            column), or holds what nobody knows.
+    """
+    path = find_config(config_file, cwd=cwd, environ=environ)
+    if path is None:
+        return Config()
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    for key in content:
+        if key not in _TOP_LEVEL:
+            raise ConfigurationError(
+                f"{path}: there is no setting {key!r} at the top",
+                hint=closest(key, _TOP_LEVEL) or "the tables are [targets.NAME] and [routes.NAME]",
+            )
+    return Config(path, _tables(path, content), content.get("routes", {}))
+
+
+def _tables(path: Path, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    targets = content.get("targets", {})
+    if not isinstance(targets, dict):
+        raise ConfigurationError(f"{path}: 'targets' is no table", hint="write [targets.NAME]")
+    for name, table in targets.items():
+        check_name(name, f"{path}: ")
+        if not isinstance(table, dict):
+            raise ConfigurationError(
+                f"{path}: 'targets.{name}' is no table", hint=f"write [targets.{name}]"
+            )
+        if not isinstance(table.get("provider", ""), str):
+            raise ConfigurationError(f"{path}: [targets.{name}] provider is no text")
+    return targets
