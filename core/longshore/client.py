@@ -253,8 +253,8 @@ class AsyncClient:
     def _resumed(self, run: RunRecord) -> Target:
         return resolve_for_resume(
             run.target,
-            run.provider,
             run.settings,
+            provider_name=run.provider,
             overrides=self._overrides,
             config_file=self._config,
         )
@@ -358,7 +358,8 @@ class Client:
     def _call(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
         if self._portal is None:
             raise UsageError("the client is not open", hint="use it in a `with` block")
-        return self._portal.call(work, *arguments)
+        result: T = self._portal.call(work, *arguments)
+        return result
 
     def upload(self, paths: Paths) -> RunReport:
         """Carry documents to the target; see ``AsyncClient.upload``."""

@@ -156,7 +156,13 @@ async def enqueue(
             documents.append(item.model_copy(update={"place": place}))
             place += 1
         else:
-            unit = UnitRecord(id=new_id(), run_id=run.id, part_size=item.part_size, created_at=now)
+            unit = UnitRecord(
+                id=new_id(),
+                run_id=run.id,
+                documents=len(item.documents),
+                part_size=item.part_size,
+                created_at=now,
+            )
             units.append(unit)
             for document, path in zip(item.documents, item.paths, strict=True):
                 documents.append(

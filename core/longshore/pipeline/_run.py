@@ -18,8 +18,9 @@ from longshore.pipeline._intake import Candidate
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport
 from longshore.pipeline._unit import Unit
+from longshore.plugins import load_plugins
 from longshore.redaction import Redactor
-from longshore.targets import Target
+from longshore.targets import Target, secret_values
 from longshore.transfer import Driver, Pace, quiet_http_logs
 
 __all__ = ["begin", "execute", "open_engine", "summary"]
@@ -44,10 +45,10 @@ async def begin(
         id=environment.new_id()[:8],
         target=target.name,
         provider=provider.name,
-        provider_version=target.version,
+        provider_version=load_plugins().version_of(provider),
         state_version=provider.state_version,
         account=provider.account(),
-        settings=target.public,
+        settings=target.settings_public,
         options=options.model_dump(mode="json"),
         created_at=now,
         alive_at=now,
@@ -98,7 +99,7 @@ async def open_engine(
         )
     options = RunOptions.model_validate(run.options)
     capabilities = capabilities_of(provider)
-    redactor = Redactor(target.secrets)
+    redactor = Redactor(secret_values(provider.settings))
     quiet_http_logs(redactor)
     transport = environment.transport(
         provider.settings, options.concurrency or capabilities.concurrency

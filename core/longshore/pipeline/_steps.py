@@ -60,6 +60,7 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
         await unit.write(engine.journal, [*writes, unit.cost()])
         if step in unit.asked:
             unit.asked.remove(step)
+        _tell(engine, unit, step)
     except ClaimTaken as error:
         unit.verdict = Verdict(UnknownOutcome(error.message))
     except (Suspended, Restart, AccountError, BatchError, DocumentError, PluginError) as failure:
@@ -68,6 +69,19 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
     finally:
         unit.running.discard(step.flow)
     return None
+
+
+def _tell(engine: Engine, unit: Unit, step: Step) -> None:
+    """Tell the listener what is durable now."""
+    if step.verb == "send" and unit.session is not None:
+        transfers = unit.session.transfers
+        transfer = next(t for t in transfers if t.id == step.object)
+        documents = tuple(dict.fromkeys(piece.document for piece in transfer.pieces))
+        engine.emit(
+            TransferSent(unit.id, documents, transfer.size, transfer.number, len(transfers))
+        )
+    elif step.verb == "poll" and unit.job is not None and unit.status is not None:
+        engine.emit(Polled(unit.id, unit.job.id, unit.record.outcome, unit.status.word))
 
 
 def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
@@ -144,9 +158,6 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     _check_expiry(engine, transfer)
     flow = engine.provider.send(unit.batch(engine.capabilities), unit.session, transfer)
     receipt = await FlowRunner(engine, unit, step.flow, tally).run(flow)
-    documents = tuple(dict.fromkeys(piece.document for piece in transfer.pieces))
-    total = len(unit.session.transfers)
-    engine.emit(TransferSent(unit.id, documents, transfer.size, transfer.number, total))
     return [
         unit.fact(FactKind.RECEIPT, "", transfer.id, receipt.model_dump(mode="json")),
         DropFacts(SCRATCH, step.flow),
@@ -211,9 +222,7 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
 async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
     status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.poll(unit.job))
-    writes = follow(engine, unit, status)
-    engine.emit(Polled(unit.id, unit.job.id, unit.outcome_of(writes), status.word))
-    return writes
+    return follow(engine, unit, status)
 
 
 async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:

@@ -26,7 +26,7 @@ from longshore.journal import (
     UnitRecord,
     Write,
 )
-from longshore.lifecycle import Batch, Job, Outcome, Receipt, Session, Setup, Status, Transfer
+from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, Status, Transfer
 from longshore.provider import Headers, Response
 from longshore.transfer import Tally
 
@@ -206,14 +206,6 @@ class Unit:
     def cost(self) -> ChangeUnit:
         """All that this unit cost so far, to be written."""
         return ChangeUnit({"counters": self.counters, "seconds": dict(self.seconds)})
-
-    def outcome_of(self, writes: Iterable[Write]) -> Outcome:
-        """The outcome of the unit after these writes."""
-        outcome = self.record.outcome
-        for write in writes:
-            if isinstance(write, ChangeUnit):
-                outcome = Outcome(str(write.changes.get("outcome", outcome)))
-        return outcome
 
     def sources(self) -> dict[str, Document]:
         """The documents by their ids."""

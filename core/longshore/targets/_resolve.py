@@ -224,22 +224,19 @@ def list_targets(config: Config) -> dict[str, str]:
 
 def _provider_of(name: str, config: Config, plugins: Plugins) -> type[Provider[Any]]:
     """Find the provider of a target; a table without ``provider`` is named after it."""
-    wanted = list_targets(config).get(name)
+    body = config.targets.get(name)
     try:
-        return plugins.provider(name if wanted is None else wanted)
+        return plugins.provider(name if body is None else body.get("provider", name))
     except UnknownTarget as error:
-        if wanted is not None:
-            words = f"{config.path}: [targets.{name}]: {error.message}"
-            hint = (
-                error.hint
-                if "provider" in config.targets[name]
-                else f'add provider = "..."; {error.hint}'
-            )
-            raise UnknownTarget(words, hint=hint) from None
-        near = closest(name, [*config.targets, *plugins.providers(), *plugins.aliases])
-        if error.message.startswith("the plugin"):
+        if body is not None:
+            cure = "" if "provider" in body else 'add provider = "..."; '
+            raise UnknownTarget(
+                f"{config.path}: [targets.{name}]: {error.message}", hint=cure + error.hint
+            ) from None
+        if any(left_out.entry_point == name for left_out in plugins.quarantined):
             raise
-        known = ", ".join(sorted({*config.targets, *plugins.providers()})) or "none"
+        known = {*config.targets, *plugins.providers(), *plugins.aliases}
+        there_are = f"there are: {', '.join(sorted(known)) or 'none'}"
         raise UnknownTarget(
-            f"no target and no provider is named {name!r}", hint=near or f"there are: {known}"
+            f"no target and no provider is named {name!r}", hint=closest(name, known) or there_are
         ) from None

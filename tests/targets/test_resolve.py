@@ -1,0 +1,273 @@
+"""Finding a target: names, sources and their order, errors that say where a value stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.targets.tiny import TinySettings, resolve
+
+from longshore.errors import ConfigurationError, UnknownTarget
+from longshore.targets import Target, list_targets, load_config, require
+
+
+def settings(target: Target) -> TinySettings:
+    """Return a target's settings, typed."""
+    found = target.provider.settings
+    assert isinstance(found, TinySettings)
+    return found
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a configuration file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "longshore.toml"
+    path.write_text(text)
+    return path
+
+
+def refused(folder: Path, name: str = "tiny", **options: object) -> ConfigurationError:
+    """Return the error that resolving ends with."""
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(folder, name, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_a_provider_name_is_a_target(tmp_path: Path) -> None:
+    """Without any file a provider's name gives its defaults."""
+    target = resolve(tmp_path)
+
+    assert (target.name, target.provider_name, target.config_path) == ("tiny", "tiny", None)
+    assert TinySettings() == target.provider.settings
+
+
+def test_the_name_typed_is_the_target(tmp_path: Path) -> None:
+    """An alias keeps its own name and has its own variables; the provider's do not count."""
+    environ = {"LONGSHORE_TINY_PROJECT": "no", "LONGSHORE_SMALL_ONE_MODE": "form"}
+    target = resolve(tmp_path, "small-one", environ=environ)
+
+    assert (target.name, target.provider_name) == ("small-one", "tiny")
+    assert (settings(target).project, settings(target).mode) == (None, "form")
+
+
+def test_a_table_gives_a_provider_another_name(tmp_path: Path) -> None:
+    """A table of the file is looked up before the providers."""
+    path = write(tmp_path, '[targets.tiny]\nprovider = "other"\nproject = "p"\n[routes.x]\na = 1')
+    target = resolve(tmp_path)
+
+    assert ("tiny", "other", path) == (target.name, target.provider_name, target.config_path)
+    assert settings(target).project == "p"
+
+
+def test_a_table_named_after_its_provider_needs_no_provider(tmp_path: Path) -> None:
+    """[targets.tiny] alone configures the provider of that name."""
+    write(tmp_path, '[targets.tiny]\nproject = "p"\n[targets.nobody]\nproject = "q"')
+
+    assert settings(resolve(tmp_path)).project == "p"
+    assert 'add provider = "..."' in refused(tmp_path, "nobody").hint
+
+
+def test_the_first_source_wins(tmp_path: Path) -> None:
+    """Flags before the environment, the environment before the file, the file before defaults."""
+    write(tmp_path, '[targets.tiny]\nproject = "file"\ntimeout = "5m"\npart_size = "2M"')
+    environ = {"LONGSHORE_TINY_PROJECT": "variable", "LONGSHORE_TINY_PART_SIZE": "8MiB"}
+    found = settings(resolve(tmp_path, environ=environ, overrides={"project": "flag"}))
+
+    assert (
+        found.project,
+        found.part_size,
+        found.timeout,
+        found.mode,
+    ) == ("flag", 8 * 2**20, 300.0, "auto")
+
+
+def test_text_becomes_what_the_setting_is(tmp_path: Path) -> None:
+    """Booleans, numbers, sets, mappings and unions are read from the environment's text."""
+    environ = {
+        "LONGSHORE_TINY_VERIFY": "false",
+        "LONGSHORE_TINY_MAX_CONCURRENCY": "4",
+        "LONGSHORE_TINY_TAGS": '["a", "b"]',
+        "LONGSHORE_TINY_META": '{"department": "finance"}',
+        "LONGSHORE_TINY_KINDS": "plans",
+        "LONGSHORE_TINY_API_KEY": '{"looks": "like JSON"}',
+        "LONGSHORE_TINY_NAMES_PART_URL": "href",
+        "LONGSHORE_TINY_NAMES_INCLUSIVE": "no",
+        "LONGSHORE_TINY_PROJECT": "",
+    }
+    found = settings(resolve(tmp_path, environ=environ))
+
+    assert (False, 4, {"a", "b"}) == (found.verify, found.max_concurrency, found.tags)
+    assert (found.meta, found.kinds, found.project) == ({"department": "finance"}, "plans", None)
+    assert (found.names.part_url, found.names.inclusive) == ("href", False)
+    assert found.api_key is not None
+    assert found.api_key.get_secret_value() == '{"looks": "like JSON"}'
+
+
+def test_a_dot_leads_into_a_mapping(tmp_path: Path) -> None:
+    """A dotted flag changes one entry; only the first dot counts; names keep their case."""
+    write(tmp_path, '[targets.tiny]\nmeta = {a = "1", b = "2"}\nnames = {parts = "pieces"}')
+    given = {"meta.b": "3", "meta.Ab": "4", "names.part_url": "href", "kinds.*.pdf": "plans"}
+    found = settings(resolve(tmp_path, overrides=given))
+
+    assert found.meta == {"a": "1", "b": "3", "Ab": "4"}
+    assert (found.names.part_url, found.names.parts) == ("href", "pieces")
+    assert found.kinds == {"*.pdf": "plans"}
+
+
+def test_a_whole_mapping_replaces(tmp_path: Path) -> None:
+    """A mapping given in one go takes the place of the file's."""
+    write(tmp_path, '[targets.tiny]\nmeta = {a = "1"}')
+
+    assert settings(resolve(tmp_path, overrides={"meta": '{"b": "2"}'})).meta == {"b": "2"}
+
+
+def test_the_nearest_file_counts(tmp_path: Path) -> None:
+    """Here, then the parents', then the personal one; --config before all of them."""
+    personal = {"XDG_CONFIG_HOME": str(tmp_path / "home")}
+    deep = tmp_path / "work" / "a" / "b"
+    deep.mkdir(parents=True)
+    write(tmp_path / "home" / "longshore", '[targets.tiny]\nproject = "personal"')
+    assert settings(resolve(deep, environ=personal)).project == "personal"
+
+    write(tmp_path / "work", '[targets.tiny]\nproject = "parent"')
+    assert settings(resolve(deep, environ=personal)).project == "parent"
+
+    write(deep, '[targets.tiny]\nproject = "here"')
+    assert settings(resolve(deep, environ=personal)).project == "here"
+
+    given = write(tmp_path / "given", '[targets.tiny]\nproject = "given"')
+    assert settings(resolve(deep, environ=personal, config_file=given)).project == "given"
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    """--config with a missing file is an error that names it."""
+    error = refused(tmp_path, config_file=Path("missing.toml"))
+
+    assert error.message == f"there is no configuration file {tmp_path / 'missing.toml'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[targets.tiny]\nproject = "p\n', "is not valid TOML: Illegal character"),
+        ("targets = 1", "'targets' is no table"),
+        ("[targets]\ntiny = 1", "'targets.tiny' is no table"),
+        ("[targets.Tiny]", "'Tiny' is no target name"),
+        ("[targets.tiny]\nprovider = 1", "[targets.tiny] provider is no text"),
+        ("[target.tiny]", "there is no setting 'target' at the top"),
+        ("[targets.tiny]\nprojekt = 1", "there is no setting 'projekt'"),
+        ('[targets.tiny]\nprovider = "tinny"', "[targets.tiny]: no provider is named 'tinny'"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """Each mistake in the file is named, with the file."""
+    path = write(tmp_path, text)
+    error = refused(tmp_path)
+
+    assert message in error.message
+    assert str(path) in error.message
+
+
+def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
+    """A person can go to the place."""
+    write(tmp_path, '[targets.tiny]\nproject = "p" x\n')
+
+    assert "(at line 2, column 15)" in refused(tmp_path).message
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are named as that."""
+    write(tmp_path, "").write_bytes(b'a = "\xff"')
+
+    assert "is not UTF-8 text" in refused(tmp_path).message
+
+
+@pytest.mark.parametrize("name", ["Tiny", "a_b", "", "a.b", "a b"])
+def test_a_target_name_is_plain(tmp_path: Path, name: str) -> None:
+    """Names that could not be part of a variable's name are refused."""
+    assert refused(tmp_path, name).message == f"{name!r} is no target name"
+
+
+def test_an_unknown_name_gets_the_closest(tmp_path: Path) -> None:
+    """Targets of the file and providers are both offered."""
+    write(tmp_path, '[targets.tinny]\nprovider = "tiny"')
+    error = refused(tmp_path, "tinyy")
+
+    assert isinstance(error, UnknownTarget)
+    assert error.message == "no target and no provider is named 'tinyy'"
+    assert error.hint == "did you mean tiny or tinny?"
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "hint"),
+    [
+        ({"projct": "p"}, "there is no setting 'projct' (--set projct)", "did you mean project?"),
+        (
+            {"names.part": "p"},
+            "the setting 'names.part' of target 'tiny': there is no such setting (--set names.part)",
+            "did you mean parts or part_url?",
+        ),
+        (
+            {"mode": "no"},
+            "the setting 'mode' of target 'tiny': Input should be 'auto' or 'form' (--set mode)",
+            "",
+        ),
+        ({"project.x": "p"}, "the setting 'project' has no entries (--set project.x)", ""),
+    ],
+)
+def test_a_wrong_flag_is_named(
+    tmp_path: Path, given: dict[str, str], message: str, hint: str
+) -> None:
+    """The error names the setting, the reason and the flag."""
+    error = refused(tmp_path, overrides=given)
+
+    assert (message, hint) == (error.message, error.hint)
+
+
+def test_text_that_must_be_json_is_named(tmp_path: Path) -> None:
+    """A mapping that is no JSON is refused with the variable's name."""
+    error = refused(tmp_path, environ={"LONGSHORE_TINY_META": "x"})
+
+    assert error.message.startswith("the setting 'meta' is not valid JSON")
+    assert "the variable LONGSHORE_TINY_META" in error.message
+
+
+def test_a_wrong_value_is_traced_to_its_source(tmp_path: Path) -> None:
+    """The file's table, the variable or the entry of a nested table stands in the message."""
+    path = write(tmp_path, "[targets.tiny]\ntimeout = true\n[targets.other.names]\ninclusive = 7")
+
+    assert f"({path}: [targets.tiny])" in refused(tmp_path).message
+    assert f"({path}: [targets.other])" in refused(tmp_path, "other").message
+    environ = {"LONGSHORE_TINY_TIMEOUT": "1", "LONGSHORE_TINY_NAMES_INCLUSIVE": "x"}
+    error = refused(tmp_path, environ=environ)
+    assert "'names.inclusive'" in error.message
+    assert "(the variable LONGSHORE_TINY_NAMES_INCLUSIVE)" in error.message
+
+
+def test_variables_of_a_longer_target_name_are_left_alone(tmp_path: Path) -> None:
+    """LONGSHORE_TINY_TWO_PROJECT belongs to target tiny-two, not to tiny."""
+    write(tmp_path, '[targets.tiny-two]\nprovider = "tiny"')
+    environ = {"LONGSHORE_TINY_TWO_PROJECT": "p"}
+
+    assert settings(resolve(tmp_path, environ=environ)).project is None
+    assert settings(resolve(tmp_path, "tiny-two", environ=environ)).project == "p"
+
+
+def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
+    """A missing key names the variable and the place in the file; a complete target passes."""
+    with pytest.raises(ConfigurationError) as caught:
+        require(resolve(tmp_path, "small-one"))
+    assert caught.value.message == "no API key for target 'small-one'"
+    assert caught.value.hint == (
+        "set LONGSHORE_SMALL_ONE_API_KEY, or api_key under [targets.small-one] in longshore.toml"
+    )
+
+    require(resolve(tmp_path, overrides={"api_key": "k"}))
+
+
+def test_targets_are_listed_with_their_providers(tmp_path: Path) -> None:
+    """The tables of the file, sorted, with the provider as written."""
+    write(tmp_path, '[targets.b]\nprovider = "tiny"\n[targets.a]\nprovider = "other"')
+    config = load_config(None, cwd=tmp_path, environ={})
+
+    assert list_targets(config) == {"a": "other", "b": "tiny"}
