@@ -115,6 +115,7 @@ class Plugins:
         for plugin in plugins:
             name = getattr(plugin, "__name__", type(plugin).__name__)
             made._admit(name, plugin, ProviderInfo(Provider))
+        made._connect_observers()
         return made
 
     @classmethod
@@ -135,6 +136,7 @@ class Plugins:
                 made._quarantine(entry.name, source, f"it cannot be imported: {_described(error)}")
             else:
                 made._admit(entry.name, plugin, source)
+        made._connect_observers()
         return made
 
     # -------------------------------------------------------------------------- what is there
@@ -194,9 +196,10 @@ class Plugins:
             except LongshoreError:
                 raise
             except Exception as error:
+                missing = isinstance(error, ImportError)
                 raise PluginError(
                     f"the sandbox of {name!r} cannot be made: {_described(error)}",
-                    hint="pip install 'longshore[sandbox]'" * isinstance(error, ImportError),
+                    hint="pip install 'longshore[sandbox]'" if missing else "",
                 ) from error
             if made is not None:
                 return made
@@ -215,11 +218,19 @@ class Plugins:
     # ------------------------------------------------------------------------------- admission
 
     def _admit(self, name: str, plugin: object, source: ProviderInfo) -> None:
+        if self._manager.is_registered(plugin):
+            self._quarantine(name, source, "it is registered already, under another entry point")
+            return
         try:
             self._check_version(plugin, source)
             self._register(name, plugin, source)
-        except PluginError as error:
-            self._quarantine(name, source, error.message)
+        except Exception as error:  # noqa: BLE001 - a plugin can be anything
+            if self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            broken = f"it cannot be registered: {_described(error)}"
+            self._quarantine(
+                name, source, error.message if isinstance(error, PluginError) else broken
+            )
 
     def _quarantine(self, name: str, source: ProviderInfo, reason: str) -> None:
         _log.warning("plugin %r is not used: %s", name, reason)
@@ -240,38 +251,25 @@ class Plugins:
         raise PluginError(f"it needs plugin API {wanted!r}, but {here}: {cure}")
 
     def _register(self, name: str, plugin: object, source: ProviderInfo) -> None:
-        if self._manager.is_registered(plugin):
-            raise PluginError("it is registered already, under another entry point")
-        label = f"{name}@{source.distribution or len(self._manager.get_plugins())}"
-        try:
-            self._manager.register(plugin, label)
-        except Exception as error:
-            self._forget(plugin)
-            raise PluginError(f"it cannot be registered: {_described(error)}") from error
-        try:
-            self._check_hooks(plugin)
-            infos = [
-                ProviderInfo(_checked(found), source.distribution, source.version)
-                for found in self._ask(plugin)
-            ]
-            self._check_names(infos)
-        except PluginError:
-            self._forget(plugin)
-            raise
+        where = source.distribution or len(self._manager.get_plugins())
+        self._manager.register(plugin, f"{name}@{where}")
+        self._check_hooks(plugin)
+        infos = [
+            ProviderInfo(_checked(found), source.distribution, source.version)
+            for found in self._ask(plugin)
+        ]
+        self._check_names(infos)
         for info in infos:
             self._providers[info.type.name] = info
             self._owners[info.type.name] = plugin
             self.aliases.update(dict.fromkeys(info.type.aliases, info.type.name))
-        if self._has(plugin, "longshore_event"):
-            self._observers[label] = self._only(plugin, "longshore_event")
 
-    def _forget(self, plugin: object) -> None:
-        if self._manager.is_registered(plugin):
-            self._manager.unregister(plugin)
-
-    def _has(self, plugin: object, hook: str) -> bool:
-        callers = self._manager.get_hookcallers(plugin) or []
-        return any(caller.name == hook for caller in callers)
+    def _connect_observers(self) -> None:
+        """Give each observer a caller of its own, so that one's error does not skip the next."""
+        for label, plugin in self._manager.list_name_plugin():
+            callers = self._manager.get_hookcallers(plugin) or []
+            if any(caller.name == "longshore_event" for caller in callers):
+                self._observers[label] = self._only(plugin, "longshore_event")
 
     def _only(self, plugin: object, hook: str) -> Any:
         others = [other for other in self._manager.get_plugins() if other is not plugin]
@@ -336,7 +334,8 @@ def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
 
 
 def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 @cache

@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import pytest
-from tests.providers.driving_geolens import GEOJSON, LARGE, SMALL_PARTS, Line, digest
 
 from longshore.documents import Document
 from longshore.errors import (
@@ -18,6 +17,7 @@ from longshore.errors import (
     Unauthorized,
 )
 from longshore.provider import Action, Batch, Response, State
+from tests.providers.driving_geolens import GEOJSON, LARGE, SMALL_PARTS, Line, digest
 
 # ------------------------------------------------------------------ the way of a document
 

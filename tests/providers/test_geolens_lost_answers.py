@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.providers.driving_geolens import GEOJSON, LARGE, SMALL_PARTS, Line, digest
 
 from longshore.errors import SessionLost, UnknownOutcome, VendorUnavailable
 from longshore.provider import Batch, State
+from tests.providers.driving_geolens import GEOJSON, LARGE, SMALL_PARTS, Line, digest
 
 
 def _sent(line: Line, name: str = "a.json") -> tuple[Batch, Any, Any]:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.providers.driving_geolens import GEOJSON, SMALL_PARTS, TIFF
 
 from longshore.sandbox import Call, Reply
 from longshore_geolens.sandbox import GeoLensSandbox
+from tests.providers.driving_geolens import GEOJSON, SMALL_PARTS, TIFF
 
 NOW = 1_700_000_000.0
 MIB = 2**20

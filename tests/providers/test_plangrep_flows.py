@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.providers.driving_plangrep import Pier, ready
 
 from longshore.planning import Group, Refusal, group
 from longshore.provider import (
@@ -16,6 +15,7 @@ from longshore.provider import (
     WaitExpired,
 )
 from longshore.sandbox import Call
+from tests.providers.driving_plangrep import Pier, ready
 
 API = "/api/open/v1"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.providers.driving_plangrep import GivenUp, Pier, ready
 
 from longshore.provider import (
     BatchError,
@@ -16,6 +15,7 @@ from longshore.provider import (
     State,
     Undecided,
 )
+from tests.providers.driving_plangrep import GivenUp, Pier, ready
 
 JOBS = "/api/open/v1/projects/proj_000001/jobs"
 

@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.providers.driving_plangrep import SMALL_PARTS, ready
 
 from longshore.lifecycle import match_documents
 from longshore.provider import Multipart, ProtocolError, RequestRefused, SessionLost, State
+from tests.providers.driving_plangrep import SMALL_PARTS, ready
 
 API = "/api/open/v1"
 PLANS = ("floor.pdf", "spec book.pdf", 'Übersicht "A".pdf')

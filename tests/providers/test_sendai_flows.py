@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.providers.driving_sendai import Harbour, Lost, settings
 
 from longshore.lifecycle import match_documents
 from longshore.provider import (
@@ -27,6 +26,7 @@ from longshore.provider import (
     Unauthorized,
 )
 from longshore_sendai import Sendai
+from tests.providers.driving_sendai import Harbour, Lost, settings
 
 TASKS = {"tasks_in_upload": True}
 DIALECTS = [

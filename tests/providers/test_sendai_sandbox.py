@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.providers.driving_sendai import KEY, Harbour
 
 from longshore.provider import File, Multipart, Piece
 from longshore.sandbox import Call, Reply
 from longshore.transfer._segments import encode
 from longshore_sendai.sandbox import SendaiSandbox
+from tests.providers.driving_sendai import KEY, Harbour
 
 META = '[{"name":"a","value":"b"}]'
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.providers.driving_sendai import settings
 
 from longshore.planning import Group, Refusal, group
 from longshore.provider import Document, ProtocolError, Response, State
@@ -15,6 +14,7 @@ from longshore_sendai import Sendai, SendaiSettings, longshore_providers, longsh
 from longshore_sendai.results import result_of
 from longshore_sendai.states import status_of
 from longshore_sendai.wire import Task, Upload
+from tests.providers.driving_sendai import settings
 
 
 def upload(value: Any) -> Upload:

@@ -6,7 +6,6 @@ import hashlib
 import json
 
 import pytest
-from tests.providers.driving_subworkflow import MIB, AnswerIsLost, World, world
 
 from longshore.provider import (
     Action,
@@ -25,6 +24,7 @@ from longshore.provider import (
     Unauthorized,
 )
 from longshore.sandbox import Call
+from tests.providers.driving_subworkflow import MIB, AnswerIsLost, World, world
 
 LARGE = bytes(range(256)) * 4096 * 11 + b"the end"  # 11 MiB and a little
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.providers.driving_subworkflow import MIB, START, AnswerIsLost, World, world
 
 from longshore.provider import (
     Batch,
@@ -18,6 +17,7 @@ from longshore.provider import (
     Undecided,
 )
 from longshore_subworkflow.wire import JobReply
+from tests.providers.driving_subworkflow import MIB, START, AnswerIsLost, World, world
 
 PDF = b"%PDF-1.7 some pages"
 

@@ -51,6 +51,7 @@ PLANGREP = (
         lambda: PlangrepSandbox({"project_provisioning": 25.0}),
         few(".pdf", 3, 8),
         idle=PLANGREP_IDLE,
+        over=frozenset({"cancelled", "expired"}),
     ),
     Case(
         "plangrep/put",
@@ -58,6 +59,7 @@ PLANGREP = (
         PlangrepSandbox,
         few(".pdf", 2, 8),
         idle=PLANGREP_IDLE,
+        over=frozenset({"cancelled", "expired"}),
     ),
     Case(
         "plangrep/multipart",
@@ -65,6 +67,7 @@ PLANGREP = (
         lambda: PlangrepSandbox({"multipart_above": 8, "part_bytes": PART}),
         few(".pdf", 2, 25),
         idle=PLANGREP_IDLE,
+        over=frozenset({"cancelled", "expired"}),
     ),
 )
 
@@ -76,6 +79,7 @@ def geolens() -> GeoLens:
     return GeoLens(GeoLensSettings(base_url=GeoLensSandbox.home, api_key="key-123456"))  # type: ignore[arg-type]
 
 
+GEOLENS_IDLE = frozenset({"pending", "failed"})
 GEOLENS_SMALL = {"threshold": 8, "part_size": PART}
 
 GEOLENS = (
@@ -84,7 +88,8 @@ GEOLENS = (
         geolens,
         GeoLensSandbox,
         few(".csv", 1, 8),
-        idle=frozenset({"pending", "failed"}),
+        idle=GEOLENS_IDLE,
+        over=GEOLENS_IDLE,  # an upload that nobody commits expires by itself
         may_be_unknown=True,
     ),
     Case(
@@ -92,7 +97,17 @@ GEOLENS = (
         geolens,
         lambda: GeoLensSandbox(GEOLENS_SMALL),
         few(".csv", 1, 25),
-        idle=frozenset({"pending", "failed"}),
+        idle=GEOLENS_IDLE,
+        over=GEOLENS_IDLE,  # an upload that nobody commits expires by itself
+        may_be_unknown=True,
+    ),
+    Case(
+        "geolens/slow",  # a worker that takes its time: `pending` before and after the commit
+        geolens,
+        lambda: GeoLensSandbox({"walk": "pending:200,validating:1,complete", "queued_step": False}),
+        few(".csv", 1, 8),
+        idle=GEOLENS_IDLE,
+        over=GEOLENS_IDLE,
         may_be_unknown=True,
     ),
     Case(
@@ -100,7 +115,8 @@ GEOLENS = (
         geolens,
         lambda: GeoLensSandbox(GEOLENS_SMALL),
         twins(".csv", 15),
-        idle=frozenset({"pending", "failed"}),
+        idle=GEOLENS_IDLE,
+        over=GEOLENS_IDLE,  # an upload that nobody commits expires by itself
         may_be_unknown=True,
     ),
 )

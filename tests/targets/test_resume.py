@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.targets.tiny import resolve, resume
 
 from longshore.errors import ConfigurationError, UnknownTarget
 from longshore.targets import secret_values
+from tests.targets.tiny import resolve, resume
 
 BEGUN = {
     "project": "begun",
     "meta": '{"a": "1"}',
-    "tags": '["x", "y"]',
+    "tags": '["x"]',
     "timeout": "5m",
     "base_url": "https://begun.example",
     "names.part_url": "href",

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.targets.tiny import resolve
 
 from longshore.errors import ConfigurationError
 from longshore.targets import public_settings, secret_values
+from tests.targets.tiny import resolve
 
 
 def key(folder: Path, reference: str, **environ: str) -> str:

@@ -11,6 +11,11 @@ from typing import Any
 import httpx
 import pytest
 import vcr
+
+from longshore.documents import Document, Piece, SourceFile
+from longshore.errors import ProtocolError
+from longshore.provider import Bytes, File, Json, Multipart, Raw
+from longshore.transfer._http import HttpTransport
 from tests.transfer.wire import (
     MIB,
     OK,
@@ -21,11 +26,6 @@ from tests.transfer.wire import (
     outgoing,
     serving,
 )
-
-from longshore.documents import Document, Piece, SourceFile
-from longshore.errors import ProtocolError
-from longshore.provider import Bytes, File, Json, Multipart, Raw
-from longshore.transfer._http import HttpTransport
 
 # ------------------------------------------------------------------------------ the request
 

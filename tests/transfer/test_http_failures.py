@@ -8,6 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+
+from longshore.documents import Piece
+from longshore.errors import SourceChanged, SourceUnreadable
+from longshore.provider import Json, Raw
+from longshore.transfer import AnswerLost, NotSent
+from longshore.transfer._http import HttpTransport
 from tests.transfer.wire import (
     MIB,
     OK,
@@ -22,12 +28,6 @@ from tests.transfer.wire import (
     refuse_and_stop_reading,
     serving,
 )
-
-from longshore.documents import Piece
-from longshore.errors import SourceChanged, SourceUnreadable
-from longshore.provider import Json, Raw
-from longshore.transfer import AnswerLost, NotSent
-from longshore.transfer._http import HttpTransport
 
 
 async def test_a_file_that_ends_early_is_a_changed_source(transport: HttpTransport) -> None:

@@ -8,6 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from longshore.documents import Piece
+from longshore.errors import ConfigurationError
+from longshore.provider import Raw
+from longshore.transfer import NotSent
+from longshore.transfer._http import HttpTransport
 from tests.transfer.wire import (
     MIB,
     Pattern,
@@ -16,12 +22,6 @@ from tests.transfer.wire import (
     refuse_and_stop_reading,
     serving,
 )
-
-from longshore.documents import Piece
-from longshore.errors import ConfigurationError
-from longshore.provider import Raw
-from longshore.transfer import NotSent
-from longshore.transfer._http import HttpTransport
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from longshore.errors import ConfigurationError
@@ -158,15 +159,25 @@ class _Texts(EnvSettingsSource):
     """pydantic-settings' reading of the environment, over any mapping of texts."""
 
     def __init__(self, settings: Settings, texts: Mapping[str, str], delimiter: str) -> None:
-        super().__init__(
-            cast("type[BaseSettings]", settings),  # it only asks for the fields and their types
-            case_sensitive=True,
-            env_prefix="",
-            env_nested_delimiter=delimiter,
-            env_nested_max_split=1,  # one level: `part_url` is a name, not a way
-        )
+        # It only asks for the fields and their types.
+        super().__init__(cast("type[BaseSettings]", settings), case_sensitive=True, env_prefix="")
         self.case_sensitive = True  # Windows turns it off for its own environment
         self.env_vars = texts
+        self.delimiter = delimiter
+
+    def explode_env_vars(
+        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        """Return the entries given one by one: as text, and one level deep.
+
+        The inherited one takes ``part_url`` for a way, and in some versions ``2`` for a number.
+        """
+        prefix = field_name + self.delimiter
+        return {
+            name.removeprefix(prefix): text
+            for name, text in env_vars.items()
+            if name.startswith(prefix)
+        }
 
 
 def _read(

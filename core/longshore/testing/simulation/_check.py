@@ -46,9 +46,9 @@ def _jobs(case: Case, history: History) -> Iterator[str]:
     for job, count in owned.items():
         if count > 1:
             yield f"job {job} belongs to {count} batches"
-    for projects in (history.state.get("projects", []),):
-        if len(projects) > 1:
-            yield f"{len(projects)} projects were made"
+    for job in history.state["jobs"]:
+        if job["id"] not in owned and job["state"] in case.idle - case.over:
+            yield f"job {job['id']} was left behind as {job['state']}"
 
 
 def _bytes(case: Case, history: History) -> Iterator[str]:

@@ -51,6 +51,7 @@ class Case:
         vendor: makes the vendor's side.
         documents: file name and content of each.
         idle: job states in which the vendor neither works nor bills.
+        over: idle states of which nothing is left to clean up, or that expire by themselves.
         may_be_unknown: the vendor gives no means to find out whether a lost request acted.
         may_resend_parts: a repeated part is the vendor's documented way after a lost answer.
     """
@@ -60,8 +61,13 @@ class Case:
     vendor: Callable[[], Vendor]
     documents: Sequence[tuple[str, bytes]]
     idle: frozenset[str] = frozenset()
+    over: frozenset[str] = frozenset()
     may_be_unknown: bool = False
     may_resend_parts: bool = False
+
+
+class Endless(Exception):
+    """A process does not come to its end."""
 
 
 @dataclass(slots=True)
@@ -107,7 +113,7 @@ def play(case: Case, plan: Plan | None = None) -> History:
                 break
         except Crash:
             world.time += 1.0
-        except LongshoreError as error:
+        except (LongshoreError, Endless) as error:
             history.problems.append(f"the run ended with {type(error).__name__}: {error}")
             break
     else:
@@ -191,7 +197,7 @@ async def _live(engine: Engine, world: World) -> bool:
         if not await _round(engine, world):
             await _clean_up(engine)
             return True
-    raise AssertionError("the process does not end")
+    raise Endless(f"a process looked at its batches {_ROUNDS} times in vain")
 
 
 async def _round(engine: Engine, world: World) -> bool:

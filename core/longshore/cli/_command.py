@@ -1,0 +1,117 @@
+"""What every command has in common: its options, its errors, its exit codes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
+
+import typer
+
+from longshore.cli._terminal import Terminal
+from longshore.errors import LongshoreError
+
+__all__ = ["EPILOG", "INTERRUPTED", "TROUBLE", "Config", "Journal", "command"]
+
+EPILOG = "longshore_epilog"
+"""The attribute of a command that holds what stands below its help."""
+
+TROUBLE = 2
+"""Exit code: usage, configuration, account, plugin, journal; and what nobody expected."""
+
+INTERRUPTED = 130
+
+_PANEL = "Every command"
+
+Journal = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="FILE", help="The journal to use.", rich_help_panel=_PANEL),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="The longshore.toml to use.", rich_help_panel=_PANEL
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="JSON Lines on stdout, for scripts.", rich_help_panel=_PANEL),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, no logs.", rich_help_panel=_PANEL)
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="More detail, and logs.", rich_help_panel=_PANEL)
+]
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "json": (Json, False),
+    "journal": (Journal, None),
+    "config": (Config, None),
+    "quiet": (Quiet, False),
+    "verbose": (Verbose, False),
+}
+
+P = ParamSpec("P")
+
+
+def command(
+    *examples: str,
+) -> Callable[[Callable[Concatenate[Terminal, P], int | None]], Callable[..., None]]:
+    """Make a function a command: it gets a ``Terminal`` and returns its exit code.
+
+    The options that every command has are added to its own and end up in the ``Terminal``.
+
+    Args:
+        examples: command lines for the end of its help.
+    """
+
+    def decorate(function: Callable[Concatenate[Terminal, P], int | None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            common: dict[str, Any] = {name: kwargs.pop(name) for name in _COMMON}
+            terminal = Terminal(**common)
+            with terminal:
+                code = _guarded(terminal, lambda: function(terminal, *args, **kwargs))
+            raise typer.Exit(code)
+
+        hints = get_type_hints(function, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())[1:]
+        parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+        for name, (annotation, default) in _COMMON.items():
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(
+                inspect.Parameter(name, kind, default=default, annotation=annotation)
+            )
+        changed: Any = run
+        changed.__signature__ = inspect.Signature(parameters)
+        changed.__annotations__ = {p.name: p.annotation for p in parameters}
+        setattr(changed, EPILOG, _epilog(examples))
+        return run
+
+    return decorate
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    return "\n\n".join(f"Example: {example}" for example in examples)
+
+
+def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int:
+    """Turn what goes wrong into a line, a hint and an exit code."""
+    try:
+        return work() or 0
+    except LongshoreError as error:
+        terminal.fail(error)
+    except BrokenPipeError:
+        terminal.deaf()
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        terminal.note("longshore: interrupted")
+        return INTERRUPTED
+    except typer.Exit as error:
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, not a traceback
+        terminal.crash(error)
+    return TROUBLE

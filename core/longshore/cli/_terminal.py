@@ -1,0 +1,147 @@
+"""Where a command speaks: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import typer
+
+from longshore.errors import LongshoreError
+
+__all__ = ["Above", "Terminal", "colour"]
+
+_COLOURS = {
+    "succeeded": "green",
+    "running": "blue",
+    "skipped": "blue",
+    "needs_action": "yellow",
+    "unknown": "yellow",
+    "partial": "yellow",
+}
+
+
+def colour(state: str, text: str) -> str:
+    """Give a text the colour of a state; it is taken away where stdout is no terminal."""
+    return typer.style(text, fg=_COLOURS.get(state, "red"))
+
+
+class Above(Protocol):
+    """A display that keeps the last lines of a terminal for itself; others write above it."""
+
+    def print(self, text: str) -> None:
+        """Write a line above the display."""
+        ...
+
+
+@dataclass
+class Terminal:
+    """What the options that every command has say, and how a command speaks.
+
+    Attributes:
+        json: JSON Lines on stdout and nothing else there.
+        journal: the journal file; None is the usual place.
+        config: the ``longshore.toml``; None is to look for it.
+        quiet: neither progress nor logs on stderr.
+        verbose: more detail, logs, tracebacks.
+        display: what is on the terminal right now, if anything is.
+    """
+
+    json: bool = False
+    journal: Path | None = None
+    config: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+    display: Above | None = None
+
+    def __enter__(self) -> Terminal:
+        """Send the logs where they belong."""
+        from longshore.cli._logs import show_logs
+
+        show_logs(quiet=self.quiet, verbose=self.verbose)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave nothing unwritten."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self.deaf()
+
+    # ------------------------------------------------------------------ stdout
+
+    def line(self, value: Mapping[str, Any]) -> None:
+        """Print one JSON line, if scripts are listening.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        if self.json:
+            self._out(json.dumps(value, ensure_ascii=False))
+
+    def say(self, text: str = "") -> None:
+        """Print a line for people.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        if not self.json:
+            self._out(text)
+
+    def _out(self, text: str) -> None:
+        if self.display is not None and sys.stdout.isatty():
+            self.display.print(text)
+            return
+        text = text.encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8
+        typer.echo(text)  # flushes
+
+    def deaf(self) -> None:
+        """Nobody reads stdout any more: write the rest to nowhere, so that nothing fails on it."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+    # ------------------------------------------------------------------ stderr
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, unless it is to be quiet."""
+        if not self.quiet:
+            self._err(text)
+
+    def fail(self, error: LongshoreError) -> None:
+        """Say what went wrong and what to do next."""
+        from longshore.redaction import redact_text
+
+        self._err(f"longshore: {redact_text(error.message)}")
+        if error.hint:
+            self._err(f"hint: {redact_text(error.hint)}")
+
+    def crash(self, error: Exception) -> None:
+        """Say that something went wrong that nobody thought of."""
+        from longshore.redaction import redact_text
+
+        if self.verbose:
+            import traceback
+
+            self._err(redact_text("".join(traceback.format_exception(error))).rstrip())
+        words = " ".join(str(error).split())
+        self._err(redact_text(f"longshore: unexpected {type(error).__name__}: {words}"))
+        if not self.verbose:
+            self._err("hint: this is a fault in Longshore; --verbose shows where it happened")
+
+    def _err(self, text: str) -> None:
+        if self.display is not None:
+            self.display.print(text)
+        else:
+            typer.echo(text, err=True)
