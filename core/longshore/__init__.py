@@ -2,7 +2,7 @@
 
 from longshore import Client
 
-with Client("plangrep") as client:
+with Client("my-target") as client:
     report = client.upload(["plans/"])
     print(report.outcomes)
 """

@@ -91,6 +91,8 @@ class Capabilities(Frozen):
         concurrency: requests in flight by default.
         idempotency_window: seconds for which the vendor honours a repeated key.
         wants_sha256: the digest must be known before ``start``.
+        provisional: the limits on single documents are only the usual ones; the vendor tells its
+            own in ``prepare``, and until then no document is refused by these.
         behaviours: sentences for people: what the vendor does that a user should know.
     """
 
@@ -101,4 +103,14 @@ class Capabilities(Frozen):
     concurrency: int = 8
     idempotency_window: float = 86_400.0
     wants_sha256: bool = False
+    provisional: bool = False
     behaviours: tuple[str, ...] = ()
+
+    def for_upload(self) -> Capabilities:
+        """What a document may be refused by before the vendor was asked."""
+        if not self.provisional:
+            return self
+        limits = self.limits.model_copy(
+            update={"bytes_per_document": None, "extensions": None, "media_types": None}
+        )
+        return self.model_copy(update={"limits": limits})

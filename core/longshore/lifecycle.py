@@ -161,8 +161,8 @@ class Transfer(Frozen):
     id: str
     pieces: tuple[Piece, ...]
     number: int = 1
-    url: str | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    url: str | None = Field(default=None, repr=False)
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
     expires_at: float | None = None
 
     @property
@@ -199,7 +199,7 @@ class Session(Frozen):
 
     transfers: tuple[Transfer, ...]
     data: dict[str, JsonValue] = Field(default_factory=dict)
-    secrets: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict, repr=False)
 
 
 class Job(Frozen):
@@ -298,7 +298,8 @@ def match_documents(
     theirs = Counter(reported.name for reported in status.documents)
     by_name = {d.name: d.id for d in batch.documents if ours[d.name] == 1}
     found: dict[str, DocumentStatus] = {}
-    for reported in status.documents:
+    # Ids first: a name must not take a document that another entry names by its id.
+    for reported in sorted(status.documents, key=lambda entry: entry.vendor_id not in by_id):
         id = by_id.get(reported.vendor_id) if reported.vendor_id else None
         if id is None and reported.name and theirs[reported.name] == 1:
             id = by_name.get(reported.name)
@@ -311,9 +312,10 @@ def combine(states: Iterable[State]) -> State:
     """Sum up the states of several documents as the state of their job.
 
     Anything running runs; else anything that needs action needs it; all alike is that; a mixture
-    with some success is ``partial``, without any ``failed``.
+    with some success is ``partial``, without any ``failed``. No document at all: nothing is known
+    yet, so it runs.
     """
-    seen = set(states)
+    seen = set(states) or {State.RUNNING}
     for state in (State.RUNNING, State.NEEDS_ACTION):
         if state in seen:
             return state

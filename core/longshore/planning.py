@@ -50,7 +50,8 @@ def group(
         batch_size: most documents in a batch, if the user chose.
 
     Raises:
-        UsageError: the part size or batch size asked for breaks a limit of the vendor.
+        UsageError: the part size breaks a limit of the vendor, or a size is below 1. A batch size
+            above the vendor's limit is lowered to it.
     """
     limits, parts = capabilities.limits, capabilities.parts
     check_part_size(part_size, parts)
@@ -82,7 +83,7 @@ def reasons_against(
     most = _least(limits.bytes_per_document, limits.bytes_per_batch)
     if most is not None and document.size > most:
         reasons.append(
-            f"too large: {format_bytes(document.size)}, the vendor takes {format_bytes(most)}"
+            f"too large: {document.size:,} bytes, the vendor takes {most:,} ({format_bytes(most)})"
         )
     if document.size < limits.min_bytes_per_document:
         reasons.append(
@@ -123,16 +124,16 @@ def cut(document: Document, part_size: int) -> tuple[Piece, ...]:
 def part_size_for(size: int, rule: PartRule | None, asked: int | None = None) -> int:
     """Choose the part size for a document of ``size`` bytes.
 
-    What was asked for (or the default) grows, in whole MiB, until the number of parts fits.
+    What was asked for (or the default) is brought between minimum and maximum, and grows, in whole
+    MiB where the maximum allows, until the number of parts fits; also when the user asked for
+    less. Only where no size fits is the result above the maximum: such a document is refused.
     """
     rule = rule or PartRule()
-    chosen = asked or rule.default
+    chosen = max(_least(asked or rule.default, rule.maximum) or 1, rule.minimum)
     if rule.count is not None and size > chosen * rule.count:
         least = -(-size // rule.count)
-        chosen = -(-least // _MIB) * _MIB
-        if rule.maximum is not None:
-            chosen = max(min(chosen, rule.maximum), least)
-    return max(chosen, rule.minimum)
+        chosen = max(_least(-(-least // _MIB) * _MIB, rule.maximum) or 1, least)
+    return chosen
 
 
 def check_part_size(asked: int | None, rule: PartRule | None) -> None:
@@ -141,14 +142,16 @@ def check_part_size(asked: int | None, rule: PartRule | None) -> None:
     Raises:
         UsageError: it is outside the vendor's limits; the message names them.
     """
+    if asked is not None and asked < 1:
+        raise UsageError("a part has at least one byte", hint="use --part-size 1 or more")
     if asked is None or rule is None or rule.chosen_by == "vendor":
         return
     low, high = rule.minimum, rule.maximum
     if asked < low or (high is not None and asked > high):
-        upper = f" to {format_bytes(high)}" if high is not None else " or more"
+        upper = f" to {high:,}" if high is not None else " or more"
         raise UsageError(
-            f"a part of {format_bytes(asked)} is outside the vendor's limits",
-            hint=f"choose {format_bytes(low)}{upper} with --part-size",
+            f"a part of {asked:,} bytes is outside the vendor's limits",
+            hint=f"choose {low:,}{upper} bytes with --part-size",
         )
 
 

@@ -1,34 +1,38 @@
-"""Sizes, durations and rates as people write them: ``8MiB``, ``20M``, ``5m``, ``60/m``."""
+"""Sizes and durations as people write them: ``8MiB``, ``20M``, ``5m``."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
 __all__ = ["ByteSize", "Seconds", "format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
 
-_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_NUMBER = re.compile(r"\s*(\d{1,30}(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 _BYTES = {
     "": 1, "b": 1,
     "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12,
     "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
-_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {"": 1, "ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _parse(text: object, table: dict[str, int] | dict[str, float], what: str) -> float:
-    if isinstance(text, bool):
-        raise ValueError(f"{text!r} is not {what}")
+def _parse(text: object, table: Mapping[str, int | Fraction], what: str) -> Fraction:
+    """Read a number exactly: a float would lose bytes of ``1.001M``."""
     if isinstance(text, int | float):
-        return text
+        if isinstance(text, bool) or not math.isfinite(text) or text < 0:
+            raise ValueError(f"{text!r} is not {what}")
+        return Fraction(text)
     match = _NUMBER.fullmatch(str(text))
     factor = table.get(match[2].lower()) if match else None
     if match is None or factor is None:
         units = ", ".join(unit for unit in table if unit)
         raise ValueError(f"{text!r} is not {what}: give a number, with one of {units} if you like")
-    return float(match[1]) * factor
+    return Fraction(match[1]) * factor
 
 
 def parse_bytes(text: object) -> int:
@@ -52,7 +56,7 @@ def parse_seconds(text: object) -> float:
 def format_bytes(size: float) -> str:
     """Write a size for people, in decimal units: ``1.5 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.95:  # what would be rounded up to 1000.0
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
@@ -60,7 +64,7 @@ def format_bytes(size: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Write a duration for people: ``0.4 s``, ``2 m 05 s``, ``3 h 10 m``."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

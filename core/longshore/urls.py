@@ -14,11 +14,12 @@ def url_expiry(url: str) -> float | None:
     SigV2 carries ``Expires`` (an epoch), SigV4 carries ``X-Amz-Date`` and ``X-Amz-Expires``
     (seconds from that date). None when the URL says neither.
     """
-    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     try:
+        fields = parse_qs(urlsplit(url).query)
+        query = {name.lower(): values[0] for name, values in fields.items()}
         if "x-amz-date" in query and "x-amz-expires" in query:
             signed = datetime.strptime(query["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            return signed.timestamp() + float(query["x-amz-expires"])
-        return float(query["expires"]) if "expires" in query else None
-    except ValueError:
+            return signed.timestamp() + int(query["x-amz-expires"])
+        return float(int(query["expires"])) if "expires" in query else None
+    except (ValueError, OverflowError):
         return None

@@ -53,5 +53,6 @@ def capabilities_of(config: UploadConfig = _DEFAULTS) -> Capabilities:
         ),
         rate=Rate(requests=60),
         polls=PollSchedule(interval=2.0, longest=15.0),
+        provisional=config is _DEFAULTS,  # every server has limits of its own
         behaviours=_BEHAVIOURS,
     )

@@ -73,7 +73,7 @@ def command(
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             common: dict[str, Any] = {name: kwargs.pop(name) for name in _COMMON}
             terminal = Terminal(**common)
-            with terminal:
+            with terminal.open():
                 code = _guarded(terminal, lambda: function(terminal, *args, **kwargs))
             raise typer.Exit(code)
 
@@ -82,9 +82,7 @@ def command(
         parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
         for name, (annotation, default) in _COMMON.items():
             kind = inspect.Parameter.KEYWORD_ONLY
-            parameters.append(
-                inspect.Parameter(name, kind, default=default, annotation=annotation)
-            )
+            parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
         changed: Any = run
         changed.__signature__ = inspect.Signature(parameters)
         changed.__annotations__ = {p.name: p.annotation for p in parameters}

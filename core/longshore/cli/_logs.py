@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import logging
-import sys
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["show_logs"]
+__all__ = ["logs"]
+
+_LOGGERS = ("longshore", "httpx", "httpcore")
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to whatever stderr is now, one line a record."""
+class _Lines(logging.Handler):
+    """Hands each record on as one line."""
 
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
+    def __init__(self, write: Callable[[str], None], level: int) -> None:
+        super().__init__(level)
+        self._write = write
         self.setFormatter(logging.Formatter("longshore: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stderr
-        super().emit(record)
-
-    def format(self, record: logging.LogRecord) -> str:
         from longshore.redaction import redact_text
 
-        return redact_text(super().format(record))
+        try:
+            self._write(redact_text(self.format(record)))
+        except Exception:  # noqa: BLE001 - a log line never stops an upload
+            self.handleError(record)
 
 
-_HANDLER = _Stderr()
-
-
-def show_logs(*, quiet: bool, verbose: bool) -> None:
+@contextmanager
+def logs(write: Callable[[str], None], *, quiet: bool, verbose: bool) -> Iterator[None]:
     """Show warnings; with ``verbose`` what happens step by step; with ``quiet`` nothing."""
-    for name in ("longshore", "httpx", "httpcore"):
-        logger = logging.getLogger(name)
-        if _HANDLER not in logger.handlers:
-            logger.addHandler(_HANDLER)
-        logger.propagate = False
     level = logging.INFO if verbose else logging.WARNING
-    _HANDLER.setLevel(logging.CRITICAL + 1 if quiet else level)
-    logging.getLogger("longshore").setLevel(level)
+    handler = _Lines(write, logging.CRITICAL + 1 if quiet else level)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = loggers[0].level
+    loggers[0].setLevel(level)
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        loggers[0].setLevel(before)
+        for logger in loggers:
+            logger.removeHandler(handler)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import typer
@@ -60,20 +60,13 @@ class Terminal:
     verbose: bool = False
     display: Above | None = None
 
-    def __enter__(self) -> Terminal:
-        """Send the logs where they belong."""
-        from longshore.cli._logs import show_logs
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Send the logs where they belong, and leave nothing unwritten."""
+        from longshore.cli._logs import logs
 
-        show_logs(quiet=self.quiet, verbose=self.verbose)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave nothing unwritten."""
+        with logs(self._err, quiet=self.quiet, verbose=self.verbose):
+            yield
         try:
             sys.stdout.flush()
         except BrokenPipeError:
@@ -118,6 +111,10 @@ class Terminal:
         """Say something on stderr, unless it is to be quiet."""
         if not self.quiet:
             self._err(text)
+
+    def last(self, text: str) -> None:
+        """Say the last line, also when it is to be quiet: how to go on."""
+        self._err(text)
 
     def fail(self, error: LongshoreError) -> None:
         """Say what went wrong and what to do next."""

@@ -55,7 +55,7 @@ async def begin(
     )
     planned = plan(
         candidates,
-        capabilities_of(provider),
+        capabilities_of(provider).for_upload(),
         run_id=run.id,
         new_id=environment.new_id,
         part_size=options.part_size,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -169,7 +169,9 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        pairs = cast(
+            "Iterable[tuple[str, str]]", fields.items() if isinstance(fields, Mapping) else fields
+        )
         self._fields = {name.lower(): value for name, value in pairs}
 
     def __getitem__(self, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Generic
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from typing_extensions import TypeVar
 
 from longshore.capabilities import Capabilities
@@ -48,9 +48,9 @@ class ProviderSettings(BaseModel):
     base_url: str = ""
     poll_interval: Seconds | None = None
     poll_timeout: Seconds | None = None
-    max_concurrency: int | None = None
-    requests_per_minute: float | None = None
-    timeout: Seconds = 60.0
+    max_concurrency: int | None = Field(default=None, ge=1)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    timeout: Seconds = Field(default=60.0, gt=0)
     verify: bool = True
     ca_bundle: str | None = None
 
@@ -72,10 +72,10 @@ class ProviderSettings(BaseModel):
         return tuple(name for name, value in wanted.items() if not value)
 
 
-S = TypeVar("S", bound=ProviderSettings, default=ProviderSettings)
+S_co = TypeVar("S_co", bound=ProviderSettings, default=ProviderSettings, covariant=True)
 
 
-class Provider(Generic[S]):
+class Provider(Generic[S_co]):
     """The adapter to one vendor's API: flows without I/O.
 
     A flow is re-run from the top, never resumed: it uses no clock, no randomness and no globals,
@@ -98,7 +98,7 @@ class Provider(Generic[S]):
     documentation: ClassVar[str] = ""
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
 
-    def __init__(self, settings: S) -> None:
+    def __init__(self, settings: S_co) -> None:
         self.settings = settings
 
     def account(self) -> str:

@@ -34,7 +34,7 @@ from longshore.pipeline import (
 from longshore.plugins import load_plugins
 from longshore.provider import Results
 from longshore.sandbox import Fault, Faults, Vendor, asgi_app
-from longshore.targets import Target, resolve_target
+from longshore.targets import Target, resolve_target, secret_values
 from longshore.testing.cassettes._loop import LoopClock, run_virtually
 from longshore.testing.cassettes._scrub import Scrubber
 from longshore.testing.cassettes._tape import (
@@ -162,7 +162,9 @@ def record(scenario: Scenario, folder: Path) -> Played:
         app = asgi_app(vendor, faults=Faults(scenario.faults), clock=clock.now)
         inner = httpx.ASGITransport(app=app)
         environment = seeded_environment(header, lambda: HttpTransport(inner=inner))
-        with recording(scenario.path(folder), header, Scrubber(target.secrets)):
+        with recording(
+            scenario.path(folder), header, Scrubber(secret_values(target.provider.settings))
+        ):
             return await _play(scenario, target, environment)
 
     return run_virtually(play())
@@ -179,7 +181,7 @@ def replay(scenario: Scenario, folder: Path) -> Played:
 
     async def play() -> Played:
         environment = seeded_environment(header, HttpTransport)
-        with playing(path, Scrubber(target.secrets)):
+        with playing(path, Scrubber(secret_values(target.provider.settings))):
             return await _play(scenario, target, environment)
 
     return run_virtually(play())
@@ -206,9 +208,7 @@ def _target(scenario: Scenario, base_url: str) -> Target:
     """Fill the settings from the scenario alone: nothing of this machine may play a part."""
     with tempfile.TemporaryDirectory() as empty:
         overrides = {"base_url": base_url, **scenario.settings}
-        return resolve_target(
-            scenario.provider, overrides=overrides, environ={}, cwd=Path(empty)
-        )
+        return resolve_target(scenario.provider, overrides=overrides, environ={}, cwd=Path(empty))
 
 
 # ---------------------------------------------------------------------------------- the steps

@@ -188,9 +188,7 @@ class _Form:
         assert self._header is not None
         about = self._header.model_dump(mode="json", exclude_defaults=True)
         whole = {"about": about, "interactions": data["interactions"], "version": 1}
-        text: str = yaml.dump(
-            whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
-        )
+        text: str = yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
         return text
 
     @staticmethod

@@ -1,0 +1,98 @@
+"""Executing a run while somebody watches: lines on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from longshore.cli._lines import document_text, next_steps, run_text
+from longshore.cli._terminal import Terminal
+
+if TYPE_CHECKING:
+    from longshore.cli._interrupt import Interrupt
+    from longshore.journal import Journal, RunRecord
+    from longshore.pipeline import Environment, Event, RunReport
+    from longshore.targets import Target
+
+__all__ = ["carry", "finish", "worst"]
+
+
+async def carry(
+    terminal: Terminal,
+    journal: Journal,
+    target: Target,
+    run: RunRecord,
+    environment: Environment,
+    interrupt: Interrupt,
+) -> RunReport:
+    """Execute a run as far as it goes; a line per document, then that of the run.
+
+    Raises:
+        LongshoreError: it could not be executed at all.
+    """
+    from longshore.cli._progress import open_display
+    from longshore.pipeline import execute, summary
+
+    interrupt.sending = True
+    with open_display(terminal, journal) as display:
+
+        def listen(event: Event) -> None:
+            display.see(event)
+            try:
+                _tell(terminal, event)
+            except BrokenPipeError:
+                terminal.deaf()
+                interrupt.stop.set()  # nobody reads any more: as if they had pressed Ctrl-C
+
+        try:
+            report = await execute(
+                journal, target, run, environment, listener=listen, stop=interrupt.stop
+            )
+        except asyncio.CancelledError:
+            if not interrupt.at_once:
+                raise
+            report = await summary(journal, run)
+            report.interrupted = True
+    finish(terminal, report)
+    return report
+
+
+def _tell(terminal: Terminal, event: Event) -> None:
+    from longshore.pipeline import DocumentFinished, Notice, Retried, document_line
+
+    if isinstance(event, DocumentFinished):
+        line = document_line(event.run, event.record, event.unit)
+        terminal.line(line)
+        if not terminal.json:
+            terminal.say(document_text(line))
+    elif isinstance(event, Notice):
+        terminal.note(f"longshore: {event.text}")
+    elif isinstance(event, Retried) and terminal.verbose:
+        terminal.note(f"longshore: again in {event.seconds:.1f} s: {event.why}")
+
+
+def finish(terminal: Terminal, report: RunReport) -> None:
+    """Print the run's line, what went wrong with the account, and what to type next."""
+    from longshore.pipeline import run_line
+
+    line = run_line(report)
+    try:
+        terminal.line(line)
+        terminal.say(run_text(line))
+    except BrokenPipeError:
+        terminal.deaf()
+    if report.trouble is not None:
+        terminal.fail(report.trouble)
+    if report.interrupted or report.trouble is not None:
+        terminal.last(f"longshore resume {report.run.id}")
+        return
+    for step in next_steps(line):
+        terminal.note(step)
+
+
+_WORST_FIRST = (2, 130, 4, 1, 3, 0)
+
+
+def worst(codes: list[int]) -> int:
+    """Return the exit code that counts for several runs."""
+    return min(codes, key=_WORST_FIRST.index, default=0)

@@ -1,0 +1,90 @@
+"""Ctrl-C and SIGTERM: once, the run ends in good order; twice, it stops at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
+
+from longshore.cli._command import INTERRUPTED
+from longshore.cli._terminal import Terminal
+
+__all__ = ["Interrupt", "run_async"]
+
+T = TypeVar("T")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """What signals do while a command works.
+
+    Before anything was sent a signal simply ends the command. Then the first one sets ``stop``,
+    the second cancels the command's task.
+
+    Attributes:
+        stop: set by the first signal.
+        sending: true once there is a run that can be resumed.
+        at_once: a second signal came.
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.stop = asyncio.Event()
+        self.sending = False
+        self.at_once = False
+        self._terminal = terminal
+        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        """Catch the signals; only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            # Not the loop's own handlers: those cannot end a read from a terminal.
+            self._before = {number: signal.signal(number, self._caught) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        if not self.sending:
+            raise KeyboardInterrupt
+        if self.at_once:
+            os._exit(INTERRUPTED)  # the journal is made for it
+        self._loop.call_soon_threadsafe(self.interrupt)
+
+    def interrupt(self) -> None:
+        """Do what a signal does."""
+        if not self.stop.is_set():
+            self.stop.set()
+            self._terminal.note(
+                "longshore: stopping; requests in flight may end. Ctrl-C again stops at once"
+            )
+        elif self._task is not None and not self.at_once:
+            self.at_once = True
+            self._task.cancel()
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine."""
+    return asyncio.run(work)
+
+
+def leave_at_once() -> None:
+    """End the process without waiting for its threads, which may be reading large files."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)

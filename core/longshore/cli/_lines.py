@@ -1,0 +1,69 @@
+"""What people read about documents and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from longshore.cli._terminal import colour
+from longshore.units import format_bytes, format_seconds
+
+__all__ = ["STATES", "counts", "document_text", "next_steps", "run_text", "when"]
+
+STATES = (
+    "succeeded", "partial", "failed", "cancelled", "expired", "refused", "needs_action", "unknown",
+    "running", "skipped",
+)  # fmt: skip
+
+_WIDEST = max(map(len, STATES))
+
+
+def document_text(line: Mapping[str, Any]) -> str:
+    """Describe a document: its state, its path, the vendor's job; why, if it is not good."""
+    state = str(line["state"])
+    parts = [colour(state, state.ljust(_WIDEST)), str(line["path"])]
+    if line["vendor_job_id"]:
+        parts.append(f"job {line['vendor_job_id']}")
+    text = "  ".join(parts)
+    error = line["error"]
+    if error and state not in ("succeeded", "running"):
+        text += f"\n{' ' * _WIDEST}  {error['message']}"
+        if error["hint"]:
+            text += f"\n{' ' * _WIDEST}  hint: {error['hint']}"
+    return text
+
+
+def counts(line: Mapping[str, Any]) -> str:
+    """Return the counts that are not zero: ``3 succeeded, 1 failed``."""
+    told = [f"{line[state]} {state.replace('_', ' ')}" for state in STATES if line[state]]
+    return ", ".join(told) or "no documents"
+
+
+def run_text(line: Mapping[str, Any]) -> str:
+    """Sum up a run in one line."""
+    seconds = format_seconds(line["seconds"])
+    sent = format_bytes(line["bytes_sent"])
+    requests = f"{line['requests']} requests"
+    if line["retries"]:
+        requests += f" ({line['retries']} retries)"
+    return (
+        f"run {line['run_id']} to {line['target']}: {counts(line)}; {sent} in {requests}, {seconds}"
+    )
+
+
+def next_steps(line: Mapping[str, Any], *, interrupted: bool = False) -> Iterable[str]:
+    """Say what to type next, if anything is left to do."""
+    run = line["run_id"]
+    if line["needs_action"]:
+        yield f"what can be done:  longshore actions {run}"
+    if line["failed"] or line["cancelled"] or line["expired"]:
+        yield f"try those again:   longshore rerun {run} --failed"
+    if not interrupted and (line["running"] or line["unknown"]):
+        yield f"look again:        longshore resume {run}"
+
+
+def when(at: float) -> str:
+    """Write a moment for people, in their own time zone."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,170 @@
+"""``plan``: what an upload would do, without doing it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from longshore.cli._command import TROUBLE, command
+from longshore.cli._lines import document_text
+from longshore.cli._parameters import Paths, Set, pairs
+from longshore.cli._terminal import Terminal
+from longshore.units import format_bytes
+
+if TYPE_CHECKING:
+    from longshore.capabilities import Capabilities
+    from longshore.pipeline import Environment, RunOptions
+    from longshore.targets import Target
+
+__all__ = ["plan", "show_plan"]
+
+_HELD = 4 * 2**20
+"""Bytes in memory for each request in flight: chunks of 1 MiB being read, sent and received."""
+
+
+@command(
+    "longshore plan plans/ --to plangrep --to subworkflow",
+    "longshore plan plans/ --to plangrep --ask",
+)
+def plan(
+    terminal: Terminal,
+    paths: Paths,
+    to: Annotated[
+        list[str], typer.Option("--to", metavar="TARGET", help="Where; may be given again.")
+    ],
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Ask the vendor for its own limits first (runs prepare)."),
+    ] = False,
+    set: Set = None,
+    part_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
+    ] = None,
+) -> int:
+    """Show what an upload would do: batches, parts, bytes, and what is refused, and why."""
+    from longshore.cli._interrupt import run_async
+    from longshore.cli._upload import options_of
+
+    options = options_of(part_size=part_size, batch_size=batch_size)
+    return run_async(show_plan(terminal, paths, to, pairs(set), options, ask=ask))
+
+
+async def show_plan(
+    terminal: Terminal,
+    paths: list[str],
+    targets: Iterable[str],
+    given: dict[str, str],
+    options: RunOptions,
+    *,
+    ask: bool = False,
+) -> int:
+    """Print the plan for each target.
+
+    Returns:
+        0, or 2 when nothing could go to one of them.
+    """
+    from longshore.pipeline import Environment, capabilities_of, find_documents
+    from longshore.targets import resolve_target
+
+    candidates = list(find_documents(paths))  # stdin can be read only once
+    found = [resolve_target(name, overrides=given, config_file=terminal.config) for name in targets]
+    code = 0
+    for target in found:
+        capabilities = capabilities_of(target.provider)
+        if ask:
+            capabilities = await _asked(target, options, Environment())
+        line = _plan(terminal, target, capabilities, candidates, options, asked=ask)
+        refuses_all = options.strict and line["refused"]
+        if not line["documents"] or refuses_all:
+            code = TROUBLE
+        terminal.line(line)
+        terminal.say(_text(line))
+    return code
+
+
+def _plan(
+    terminal: Terminal,
+    target: Target,
+    capabilities: Capabilities,
+    candidates: Iterable[Any],
+    options: RunOptions,
+    *,
+    asked: bool,
+) -> dict[str, Any]:
+    from longshore.journal import DocumentRecord, RunRecord
+    from longshore.pipeline import Plan, document_line
+    from longshore.pipeline import plan as planned
+
+    run = RunRecord(id="", target=target.name, provider=target.provider_name)
+    ids = (str(number) for number in range(10**9))
+    total = Plan()
+    for item in planned(
+        candidates,
+        capabilities,
+        run_id="",
+        new_id=lambda: next(ids),
+        part_size=options.part_size,
+        batch_size=options.batch_size,
+    ):
+        total.add(item, capabilities)
+        if isinstance(item, DocumentRecord):
+            line = document_line(run, item, None)
+            terminal.line(line)
+            terminal.say(document_text(line))
+    concurrency = options.concurrency or capabilities.concurrency
+    return {
+        "event": "plan",
+        "target": target.name,
+        "provider": target.provider_name,
+        "documents": total.documents,
+        "refused": len(total.refused),
+        "batches": total.batches,
+        "parts": total.parts,
+        "bytes": total.size,
+        "concurrency": concurrency,
+        "memory": concurrency * _HELD,
+        "asked": asked,
+    }
+
+
+def _text(line: dict[str, Any]) -> str:
+    refused = f", {line['refused']} refused" if line["refused"] else ""
+    parts = f", {line['parts']} parts" if line["parts"] else ""
+    limits = "its own limits" if line["asked"] else "limits as documented; --ask asks the vendor"
+    return (
+        f"{line['target']}: {line['documents']} documents{refused}, {format_bytes(line['bytes'])} "
+        f"in {line['batches']} batches{parts}\n"
+        f"  {line['concurrency']} requests in flight, up to {format_bytes(line['memory'])} of "
+        f"memory for them; {limits}"
+    )
+
+
+async def _asked(target: Target, options: RunOptions, environment: Environment) -> Capabilities:
+    """Run ``prepare`` and return what then holds.
+
+    Raises:
+        LongshoreError: a setting is missing, or the vendor refuses.
+    """
+    from longshore.journal import MemoryJournal
+    from longshore.pipeline import begin, open_engine, prepare
+    from longshore.targets import require
+
+    require(target)
+    journal = MemoryJournal()
+    run = await begin(journal, target, (), options, environment)
+    async with open_engine(journal, target, run, environment) as engine:
+        while True:
+            outcome = await prepare(engine)
+            if isinstance(outcome, Exception):
+                raise outcome
+            if outcome.state == "finished":
+                return engine.capabilities
+            if engine.trouble is not None:
+                raise engine.trouble
+            await asyncio.sleep(max(outcome.at - environment.clock.now(), 0.0))

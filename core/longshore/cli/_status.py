@@ -1,0 +1,112 @@
+"""``status``: how the runs of the journal stand; only reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from longshore.cli._command import command
+from longshore.cli._lines import counts, document_text, next_steps, run_text, when
+from longshore.cli._parameters import SomeRun
+from longshore.cli._terminal import Terminal
+
+if TYPE_CHECKING:
+    from longshore.journal import Journal, RunRecord, UnitRecord
+    from longshore.pipeline import RunReport
+
+__all__ = ["status"]
+
+
+@command("longshore status", "longshore status 4f1c2a9b --json")
+def status(terminal: Terminal, run: SomeRun = None) -> int:
+    """List the runs, or show one of them document by document. Only reads the journal."""
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_status(terminal, run))
+
+
+async def _status(terminal: Terminal, run_id: str | None) -> int:
+    from longshore.journal import open_journal
+
+    async with open_journal(terminal.journal) as journal:
+        if run_id is None:
+            runs = await journal.runs()
+            for run in runs:
+                await _list(terminal, journal, run)
+            if not runs:
+                terminal.note("longshore: the journal holds no runs")
+            return 0
+        await _show(terminal, journal, await journal.run(run_id))
+        return 0
+
+
+async def _list(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
+    line = run_state(await report_of(journal, run), len(await journal.abandoned(run.id)))
+    terminal.line(line)
+    terminal.say(
+        f"{run.id}  {when(run.created_at)}  {line['state']:<10}  {run.target}: {counts(line)}"
+    )
+
+
+async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
+    from longshore.pipeline import document_line
+
+    units: dict[str, UnitRecord] = {}
+    after = -1
+    while page := await journal.documents(run.id, after=after):
+        after = page[-1][0]
+        for _, record in page:
+            unit = units.get(record.unit_id or "")
+            if record.unit_id and unit is None:
+                unit = await journal.unit(record.unit_id)
+                units = {unit.id: unit}  # the documents of a batch stand together
+            line = document_line(run, record, unit)
+            terminal.line(line)
+            terminal.say(document_text(line))
+            if terminal.verbose and unit is not None:
+                terminal.say(_details(unit))
+    abandoned = len(await journal.abandoned(run.id))
+    line = run_state(await report_of(journal, run), abandoned)
+    terminal.line(line)
+    terminal.say(run_text(line))
+    if terminal.verbose:
+        terminal.say(
+            f"begun {when(run.created_at)} with {run.provider} {run.provider_version}; "
+            f"settings: {run.settings}"
+        )
+    if abandoned:
+        terminal.say(f"{abandoned} abandoned sessions at the vendor; longshore gc gives them back")
+    for step in next_steps(line):
+        terminal.note(step)
+
+
+def _details(unit: UnitRecord) -> str:
+    spent = ", ".join(f"{verb} {seconds:.1f} s" for verb, seconds in unit.seconds.items())
+    waits = f"; {unit.why}" if unit.why else ""
+    return (
+        f"    batch {unit.id}, attempt {unit.attempt}: {unit.counters.requests} requests, "
+        f"{unit.counters.retries} retries; {spent}{waits}"
+    )
+
+
+async def report_of(journal: Journal, run: RunRecord) -> RunReport:
+    """Sum up a run; its seconds are those from its beginning to its end or last sign of life."""
+    from longshore.pipeline import summary
+
+    report = await summary(journal, run)
+    report.seconds = max((run.finished_at or run.alive_at) - run.created_at, 0.0)
+    return report
+
+
+def run_state(report: RunReport, abandoned: int) -> dict[str, Any]:
+    """Return the run's line with what only ``status`` tells besides."""
+    from longshore.pipeline import run_line
+
+    run = report.run
+    return {
+        **run_line(report),
+        "provider": run.provider,
+        "state": "finished" if run.finished_at is not None else "unfinished",
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "abandoned": abandoned,
+    }

@@ -1,0 +1,127 @@
+"""``upload``: carry documents to a target and follow their jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from longshore.cli._command import command
+from longshore.cli._parameters import Paths, Set, pairs
+from longshore.cli._terminal import Terminal
+from longshore.errors import UsageError
+
+if TYPE_CHECKING:
+    from longshore.pipeline import RunOptions
+
+__all__ = ["upload"]
+
+
+@command(
+    "longshore upload plans/ --to plangrep",
+    "longshore upload 'scans/*.pdf' --to sendai --set project_id=proj_1 --json",
+)
+def upload(
+    terminal: Terminal,
+    paths: Paths,
+    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where the documents go.")],
+    set: Set = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")
+    ] = None,
+    part_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
+    ] = None,
+    bwlimit: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Follow the jobs until they are over.")
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; send nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Send nothing if one document is refused.")
+    ] = False,
+    no_checksum: Annotated[
+        bool, typer.Option("--no-checksum", help="No SHA-256, unless the vendor wants it.")
+    ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Leave out what succeeded here before, by SHA-256 and the same settings.",
+        ),
+    ] = False,
+    on_unknown: Annotated[
+        Literal["hold", "resend"],
+        typer.Option(help="When nobody can tell whether the vendor acted."),
+    ] = "hold",
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Begin nothing new after N failures.")
+    ] = None,
+    give_up_after: Annotated[
+        str, typer.Option(metavar="TIME", help="How long an outage is waited out.")
+    ] = "24h",
+) -> int:
+    """Carry documents to a target, and follow their jobs until they are over."""
+    from longshore.cli._interrupt import run_async
+
+    options = options_of(
+        concurrency=concurrency,
+        part_size=part_size,
+        batch_size=batch_size,
+        bwlimit=bwlimit,
+        wait=wait,
+        strict=strict,
+        checksum=not no_checksum,
+        skip_existing=skip_existing,
+        on_unknown=on_unknown,
+        max_failures=max_failures,
+        give_up_after=give_up_after,
+    )
+    if dry_run:
+        from longshore.cli._plan import show_plan
+
+        return run_async(show_plan(terminal, paths, [to], pairs(set), options))
+    return run_async(_upload(terminal, paths, to, pairs(set), options))
+
+
+async def _upload(
+    terminal: Terminal, paths: list[str], to: str, given: dict[str, str], options: RunOptions
+) -> int:
+    from longshore.cli._carry import carry
+    from longshore.cli._interrupt import Interrupt
+    from longshore.journal import open_journal
+    from longshore.pipeline import Environment, begin, find_documents
+    from longshore.targets import require, resolve_target
+
+    target = resolve_target(to, overrides=given, config_file=terminal.config)
+    require(target)
+    environment = Environment()
+    with Interrupt(terminal) as interrupt:
+        async with open_journal(terminal.journal) as journal:
+            run = await begin(journal, target, find_documents(paths), options, environment)
+            report = await carry(terminal, journal, target, run, environment, interrupt)
+    return report.exit_code
+
+
+def options_of(**given: Any) -> RunOptions:
+    """Check the options of a run.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    from pydantic import ValidationError
+
+    from longshore.pipeline import RunOptions
+
+    try:
+        return RunOptions(**given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        flag = "--" + str(wrong["loc"][0]).replace("_", "-")
+        words = wrong["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{flag}: {words}", hint="longshore upload --help") from None
