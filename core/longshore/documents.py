@@ -36,6 +36,8 @@ _MEDIA_TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _HASH_CHUNK = 1 << 20
+# Without O_NONBLOCK, opening a pipe that took the file's place would wait for its writer.
+_OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Fingerprint(Frozen):
@@ -107,28 +109,28 @@ class Document(Frozen):
             SourceMissing: there is no such file.
             SourceUnreadable: it is no regular file, or may not be read.
         """
+        named, whole = shown(path), str(path.absolute())
         try:
             status = path.stat()
-        except FileNotFoundError as error:
-            raise SourceMissing(f"{path}: no such file") from error
+        except (FileNotFoundError, ValueError) as error:  # ValueError: no file can be named so
+            raise SourceMissing(f"{named}: no such file") from error
         except OSError as error:
-            raise SourceUnreadable(f"{path}: {error.strerror}") from error
+            raise SourceUnreadable(f"{named}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
-            raise SourceUnreadable(f"{path}: not a regular file")
-        try:
-            os.fsencode(path.name).decode()
-        except UnicodeDecodeError:
+            raise SourceUnreadable(f"{named}: not a regular file")
+        if shown(whole) != whole:
             raise SourceUnreadable(
-                f"{shown(path)}: the file's name is not UTF-8", hint="rename the file"
-            ) from None
+                f"{named}: the name of the file or of a folder above it is not UTF-8",
+                hint="rename the file",
+            )
         if not os.access(path, os.R_OK):
-            raise SourceUnreadable(f"{path}: no permission to read", hint="check the file's mode")
+            raise SourceUnreadable(f"{named}: no permission to read", hint="check the file's mode")
         return cls(
             id=id,
             name=name or path.name,
             size=status.st_size,
             media_type=media_type_of(name or path.name),
-            source=str(path.absolute()),
+            source=whole,
             fingerprint=Fingerprint.of(status),
         )
 
@@ -165,7 +167,7 @@ class SourceFile:
     def __init__(self, document: Document) -> None:
         self.document = document
         try:
-            self.fd = os.open(document.source, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self.fd = os.open(document.source, _OPEN)
         except FileNotFoundError as error:
             raise SourceMissing(
                 f"{document.source}: the file is gone", document=document.id
@@ -174,6 +176,12 @@ class SourceFile:
             raise SourceUnreadable(
                 f"{document.source}: {error.strerror}", document=document.id
             ) from error
+        if not stat.S_ISREG(os.fstat(self.fd).st_mode):
+            self.close()
+            raise SourceUnreadable(
+                f"{document.source}: not a regular file any more", document=document.id
+            )
+        self._proved = document.fingerprint
 
     def check(self) -> None:
         """Compare the file with its planned fingerprint.
@@ -183,12 +191,12 @@ class SourceFile:
         Raises:
             SourceChanged: the file changed since it was planned.
         """
-        planned, document = self.document.fingerprint, self.document
-        now = Fingerprint.of(os.fstat(self.fd))
-        if planned is None or now == planned:
+        document, now = self.document, Fingerprint.of(os.fstat(self.fd))
+        if self._proved is None or now == self._proved:
             return
-        same_size = now.size == document.size
-        if same_size and document.sha256 and sha256_file(document.source) == document.sha256:
+        # The open file is hashed, not its path: that may be another file by now, or none.
+        if now.size == document.size and document.sha256 and self._sha256() == document.sha256:
+            self._proved = now
             return
         raise SourceChanged(
             f"{document.source}: the file changed after it was planned",
@@ -199,6 +207,13 @@ class SourceFile:
     def read(self, offset: int, size: int) -> bytes:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end of the file."""
         return os.pread(self.fd, size, offset)
+
+    def _sha256(self) -> str:
+        digest, offset = hashlib.sha256(), 0
+        while chunk := self.read(offset, _HASH_CHUNK):
+            digest.update(chunk)
+            offset += len(chunk)
+        return digest.hexdigest()
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
@@ -215,14 +230,19 @@ class SourceFile:
 
 def shown(path: Path | str) -> str:
     """Write a path so that it can be printed and stored, whatever bytes its name has."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a surrogate, from a manifest: no file is named so
+        return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def media_type_of(name: str) -> str:
     """Guess the media type from a file name; ``application/octet-stream`` when unknown."""
     extension = Path(name).suffix.lower()
-    guess = _MEDIA_TYPES.get(extension) or mimetypes.guess_type(name)[0]
-    return guess or "application/octet-stream"
+    guess, packed = mimetypes.guess_type(name)
+    if packed:  # plan.pdf.gz is no PDF
+        return "application/gzip" if packed == "gzip" else "application/octet-stream"
+    return _MEDIA_TYPES.get(extension) or guess or "application/octet-stream"
 
 
 def sha256_file(path: str) -> str:

@@ -129,10 +129,10 @@ def part_size_for(size: int, rule: PartRule | None, asked: int | None = None) ->
     less. Only where no size fits is the result above the maximum: such a document is refused.
     """
     rule = rule or PartRule()
-    chosen = max(_least(asked or rule.default, rule.maximum) or 1, rule.minimum)
+    chosen = max(_at_most(rule.maximum, asked or rule.default), rule.minimum)
     if rule.count is not None and size > chosen * rule.count:
         least = -(-size // rule.count)
-        chosen = max(_least(-(-least // _MIB) * _MIB, rule.maximum) or 1, least)
+        chosen = max(_at_most(rule.maximum, -(-least // _MIB) * _MIB), least)
     return chosen
 
 
@@ -163,6 +163,10 @@ def _documents_per_batch(limits: Limits, asked: int | None) -> int | None:
 
 def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _at_most(limit: int | None, size: int) -> int:
+    return size if limit is None else min(size, limit)
 
 
 def _too_many_parts(size: int, rule: PartRule | None, asked: int | None) -> bool:

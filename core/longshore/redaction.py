@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -17,43 +17,39 @@ __all__ = ["HIDDEN", "Redactor", "excerpt", "redact_headers", "redact_json", "re
 
 HIDDEN = "REDACTED"
 
-_HEADERS = frozenset({
-    "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key",
-    "x-amz-security-token", "www-authenticate",
-})  # fmt: skip
-_QUERY = frozenset({
-    "x-amz-signature", "x-amz-credential", "x-goog-signature", "x-goog-credential", "policy",
-    "key-pair-id", "x-amz-security-token", "signature", "sig",
-    "awsaccesskeyid", "token", "key", "api_key", "api-key", "apikey", "access_token",
-})  # fmt: skip
-_JSON_KEY = re.compile(r"token|secret|api[_-]?key|password|signature|credential|^key$", re.I)
-_URL = re.compile(r"https?://[^\s\"'<>\\]+")
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{4,}")
+_HEADERS = frozenset({"cookie", "set-cookie", "www-authenticate"})
+_NAME = (  # of a header, a query field or a JSON key that holds a secret
+    r"[\w.-]{0,40}(?:token|secret|passw|passphrase|signature|credential|authorization"
+    r"|(?:api|access|private|session)[_-]?key)[\w.-]{0,40}"
+    r"|key|sig|policy|key-pair-id"
+)
+_SECRET_NAME = re.compile(_NAME, re.I)
+# A plain URL, one inside a URL, and one whose "&" was escaped by a JSON or XML writer.
+_FIELD = re.compile(
+    rf"((?:(?<![\w.-])|(?<=u0026)|(?<=%26)|(?<=%3F))(?:{_NAME}))"
+    r"(?:(=)[^&\s\"'<>\\]+|(%3D)(?:(?!%26)[^&\s\"'<>\\])+)",
+    re.I,
+)
+_USER = re.compile(r"(://)[^\s/?#\"'<>]*@")
+# JSON that cannot be parsed: cut off, or inside other text.
+_MEMBER = re.compile(rf"(\\?[\"'](?:{_NAME})\\?[\"']\s*:\s*\\?[\"'])(?:\\/|[^\"'\\])+", re.I)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?)\b)[\w.~+/=-]{4,}")
 _EXCERPT = 200
 
 
-def _redact_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # no URL after all; whatever it is, its query is not shown
-        return url.partition("?")[0]
-    host = parts.netloc.rpartition("@")[2]
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    shown = [(name, HIDDEN if name.lower() in _QUERY else value) for name, value in pairs]
-    return urlunsplit(parts._replace(netloc=host, query=urlencode(shown)))
-
-
 def redact_text(text: str) -> str:
-    """Hide the credentials inside the URLs and bearer words of a text."""
-    hidden = _URL.sub(lambda match: _redact_url(match[0]), text)
-    return _BEARER.sub(lambda match: f"{match[1]} {HIDDEN}", hidden)
+    """Hide the credentials in a text: inside URLs, after bearer words, beside secret names."""
+    hidden = _USER.sub(r"\1", text)
+    hidden = _FIELD.sub(lambda match: f"{match[1]}{match[2] or match[3]}{HIDDEN}", hidden)
+    hidden = _MEMBER.sub(rf"\1{HIDDEN}", hidden)
+    return _BEARER.sub(rf"\1 {HIDDEN}", hidden)
 
 
 def redact_json(value: JsonValue) -> JsonValue:
-    """Hide the values under keys that name a secret, and credentials inside URLs."""
+    """Hide the texts under keys that name a secret, at any depth, and those inside URLs."""
     if isinstance(value, dict):
         return {
-            key: HIDDEN if _JSON_KEY.search(key) and isinstance(item, str) else redact_json(item)
+            redact_text(key): _hide(item) if _SECRET_NAME.fullmatch(key) else redact_json(item)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -61,12 +57,25 @@ def redact_json(value: JsonValue) -> JsonValue:
     return redact_text(value) if isinstance(value, str) else value
 
 
+def _hide(value: JsonValue) -> JsonValue:
+    """Hide every text in a value; numbers stay: ``tokens`` may be a count."""
+    if isinstance(value, dict):
+        return {key: _hide(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hide(item) for item in value]
+    return HIDDEN if isinstance(value, str) else value
+
+
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Hide the header fields that carry credentials."""
     return {
-        name: HIDDEN if name.lower() in _HEADERS else redact_text(value)
+        name: HIDDEN if _holds_secret(name) else redact_text(value)
         for name, value in headers.items()
     }
+
+
+def _holds_secret(header: str) -> bool:
+    return header.lower() in _HEADERS or _SECRET_NAME.fullmatch(header) is not None
 
 
 def excerpt(body: bytes) -> str:
@@ -77,33 +86,45 @@ def excerpt(body: bytes) -> str:
     except (ValueError, RecursionError):  # no JSON, or nested without end
         text = redact_text(text)
     line = " ".join(text.split())
-    return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"
+    line = line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"
+    # Neither the terminal nor the journal gets what cannot be printed, such as half a surrogate.
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line
+    )
 
 
 class Redactor:
     """Hides secrets that are known by value, wherever they turn up."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: set[str] = set()
+        self._secrets: tuple[str, ...] = ()
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Know more secrets; values under 6 characters would hide ordinary words."""
-        self._secrets.update(secret for secret in secrets if len(secret) >= 6)
+        known = {form for secret in secrets if len(secret) >= 6 for form in _forms(secret)}
+        # Longest first: one that begins another must not uncover the other's end. One write:
+        # the log filter reads in any thread.
+        self._secrets = tuple(sorted(known.union(self._secrets), key=len, reverse=True))
 
     def text(self, text: str) -> str:
         """Return the text without any secret."""
         for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, HIDDEN)
+            text = text.replace(secret, HIDDEN)
         return redact_text(text)
 
     def json(self, value: JsonValue) -> JsonValue:
         """Return the JSON value without any secret."""
+        return self._known(redact_json(value))
+
+    def _known(self, value: JsonValue) -> JsonValue:
         if isinstance(value, dict):
-            shown = redact_json(value)
-            assert isinstance(shown, dict)
-            return {key: self.json(item) for key, item in shown.items()}
+            return {self.text(key): self._known(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.json(item) for item in value]
+            return [self._known(item) for item in value]
         return self.text(value) if isinstance(value, str) else value
+
+
+def _forms(secret: str) -> set[str]:
+    """The secret as it stands in text, in a URL and in JSON."""
+    return {secret, quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1]}

@@ -58,6 +58,7 @@ class PlangrepSandbox(Uploads, Vendor):
     name = "plangrep"
     home = "https://plangrep.com"
     table = TABLE
+    demo_settings = {**Vendor.demo_settings, "project_name": "Demo"}
 
     def __init__(
         self,

@@ -51,6 +51,11 @@ class SendaiSandbox(Vendor):
     name = "sendai"
     home = "https://api.send.ai"
     table = TABLE
+    demo_settings = {
+        **Vendor.demo_settings,
+        "team_id": "team_demo",
+        "project_id": "proj_demo",
+    }
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -46,10 +47,14 @@ class _Commands(Mapping[str, Any]):
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
+        return (name for name, place in COMMANDS.items() if _is_there(place))
 
     def __len__(self) -> int:
-        return len(COMMANDS)
+        return len(list(iter(self)))
+
+
+def _is_there(place: str) -> bool:
+    return find_spec(f"longshore.cli.{place.partition(':')[0]}") is not None
 
 
 def _make(name: str, place: str) -> Any:
@@ -70,7 +75,7 @@ class _Group(TyperGroup):
         self.commands: Any = _Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+        return list(self.commands)
 
 
 app = typer.Typer(

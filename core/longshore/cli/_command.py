@@ -62,6 +62,8 @@ def command(
 ) -> Callable[[Callable[Concatenate[Terminal, P], int | None]], Callable[..., None]]:
     """Make a function a command: it gets a ``Terminal`` and returns its exit code.
 
+    One that returns None leaves the rest to a command of its own group.
+
     The options that every command has are added to its own and end up in the ``Terminal``.
 
     Args:
@@ -75,7 +77,8 @@ def command(
             terminal = Terminal(**common)
             with terminal.open():
                 code = _guarded(terminal, lambda: function(terminal, *args, **kwargs))
-            raise typer.Exit(code)
+            if code is not None:
+                raise typer.Exit(code)
 
         hints = get_type_hints(function, include_extras=True)
         own = list(inspect.signature(function).parameters.values())[1:]
@@ -96,10 +99,10 @@ def _epilog(examples: tuple[str, ...]) -> str:
     return "\n\n".join(f"Example: {example}" for example in examples)
 
 
-def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int:
+def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int | None:
     """Turn what goes wrong into a line, a hint and an exit code."""
     try:
-        return work() or 0
+        return work()
     except LongshoreError as error:
         terminal.fail(error)
     except BrokenPipeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +15,11 @@ from longshore.units import format_bytes
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
+    from longshore.lifecycle import Setup
     from longshore.pipeline import Environment, RunOptions
     from longshore.targets import Target
 
-__all__ = ["plan", "show_plan"]
+__all__ = ["ask_vendor", "plan", "show_plan"]
 
 _HELD = 4 * 2**20
 """Bytes in memory for each request in flight: chunks of 1 MiB being read, sent and received."""
@@ -78,7 +78,7 @@ async def show_plan(
     for target in found:
         capabilities = capabilities_of(target.provider)
         if ask:
-            capabilities = await _asked(target, options, Environment())
+            _, capabilities = await ask_vendor(target, options, Environment())
         line = _plan(terminal, target, capabilities, candidates, options, asked=ask)
         refuses_all = options.strict and line["refused"]
         if not line["documents"] or refuses_all:
@@ -145,26 +145,36 @@ def _text(line: dict[str, Any]) -> str:
     )
 
 
-async def _asked(target: Target, options: RunOptions, environment: Environment) -> Capabilities:
-    """Run ``prepare`` and return what then holds.
+async def ask_vendor(
+    target: Target, options: RunOptions, environment: Environment
+) -> tuple[Setup, Capabilities]:
+    """Run ``prepare``, outside of any run; return what it found, and what then holds.
 
     Raises:
         LongshoreError: a setting is missing, or the vendor refuses.
     """
-    from longshore.journal import MemoryJournal
-    from longshore.pipeline import begin, open_engine, prepare
+    from longshore.journal import MemoryJournal, RunRecord
+    from longshore.pipeline import open_engine, prepare
     from longshore.targets import require
 
     require(target)
     journal = MemoryJournal()
-    run = await begin(journal, target, (), options, environment)
+    run = RunRecord(
+        id=environment.new_id(),
+        target=target.name,
+        provider=target.provider_name,
+        state_version=target.provider.state_version,
+        account=target.provider.account(),
+        options=options.model_dump(mode="json"),
+    )
+    await journal.create_run(run)
     async with open_engine(journal, target, run, environment) as engine:
         while True:
             outcome = await prepare(engine)
             if isinstance(outcome, Exception):
                 raise outcome
             if outcome.state == "finished":
-                return engine.capabilities
-            if engine.trouble is not None:
+                return engine.setup, engine.capabilities
+            if outcome.state == "blocked" and engine.trouble is not None:
                 raise engine.trouble
-            await asyncio.sleep(max(outcome.at - environment.clock.now(), 0.0))
+            await environment.clock.sleep(max(outcome.at - environment.clock.now(), 0.0))

@@ -21,7 +21,7 @@ from longshore.pipeline._unit import Unit
 from longshore.plugins import load_plugins
 from longshore.redaction import Redactor
 from longshore.targets import Target, secret_values
-from longshore.transfer import Driver, Pace, quiet_http_logs
+from longshore.transfer import Bandwidth, Driver, Pace, quiet_http_logs
 
 __all__ = ["begin", "execute", "open_engine", "summary"]
 
@@ -112,6 +112,7 @@ async def open_engine(
         pace=Pace(environment.clock, capabilities.rate),
         retries=environment.retries,
         rng=environment.rng,
+        bandwidth=Bandwidth(environment.clock, options.bwlimit) if options.bwlimit else None,
     )
     try:
         yield Engine(

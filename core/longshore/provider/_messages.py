@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -14,7 +15,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from longshore.documents import Document, Piece
 from longshore.errors import LongshoreError, ProtocolError
 from longshore.lifecycle import Session
-from longshore.redaction import excerpt
+from longshore.redaction import excerpt, redact_text
 
 if TYPE_CHECKING:
     from longshore.provider._flows import Flow
@@ -26,6 +27,9 @@ __all__ = [
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_MOST_WRONG = 3
 
 
 # ------------------------------------------------------------------------------- bodies
@@ -215,7 +219,7 @@ class Request:
     method: str
     url: str
     body: Body | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     step: str = ""
     retry: Retry = Retry.SAFE
     key_header: str = ""
@@ -225,6 +229,9 @@ class Request:
     timeout: float | None = None
 
     def __post_init__(self) -> None:
+        if not self.absolute and not self.url.startswith("/"):
+            # Put behind the base URL, "@host/" or ".host/" would take the credentials elsewhere.
+            raise ValueError(f"{self.method} {self.url}: a relative URL begins with /")
         if self.retry is not Retry.SAFE and not self.step:
             raise ValueError(f"{self.method} {self.url}: a request that is not safe needs a step")
         if self.retry is Retry.KEYED and not self.key_header:
@@ -233,7 +240,7 @@ class Request:
     @property
     def absolute(self) -> bool:
         """True for a URL that carries its own host, and its own credentials."""
-        return "://" in self.url
+        return _ABSOLUTE.match(self.url) is not None
 
     def with_header(self, name: str, value: str) -> Request:
         """Return the same request with one more header field."""
@@ -298,7 +305,11 @@ class Response:
             ProtocolError: the body is no JSON; the message shows its beginning.
         """
         try:
-            return json.loads(self.body)
+            value = json.loads(self.body)
+            if b"\\u" not in self.body:
+                return value
+            # Half a surrogate ("\\ud800") could be neither stored nor printed later.
+            return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             raise ProtocolError(
                 f"the vendor's reply (status {self.status}) is not JSON: {excerpt(self.body)}",
@@ -315,9 +326,13 @@ class Response:
         try:
             return model.model_validate(self.json())
         except ValidationError as error:
+            errors = error.errors(include_url=False, include_context=False, include_input=False)
             wrong = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'reply'}: {e['msg']}" for e in error.errors()
+                f"{'.'.join(map(str, e['loc'])) or 'reply'}: {redact_text(e['msg'])}"
+                for e in errors[:_MOST_WRONG]
             )
+            if len(errors) > _MOST_WRONG:
+                wrong += f"; and {len(errors) - _MOST_WRONG} more"
             raise ProtocolError(
                 f"the vendor's reply cannot be used: {wrong}; it said {excerpt(self.body)}",
                 status=self.status,

@@ -21,7 +21,7 @@ from longshore.lifecycle import Action, Batch, Job, Receipt, Session, Setup, Sta
 from longshore.provider._flows import Flow, immediately
 from longshore.provider._messages import Request, Response
 from longshore.provider._results import Results
-from longshore.redaction import excerpt
+from longshore.redaction import excerpt, redact_text
 from longshore.units import Seconds
 
 __all__ = ["Provider", "ProviderSettings", "refusal_of"]
@@ -196,9 +196,10 @@ def refusal_of(
     """
     status = response.status
     if 300 <= status < 400:
+        place = redact_text(response.headers.get("location", ""))
         return ProtocolError(
             f"the vendor answered with a redirect ({status})",
-            hint=f"redirects are not followed; base_url may be {response.headers.get('location')}",
+            hint="redirects are not followed" + (f"; base_url may be {place}" if place else ""),
             status=status,
         )
     words = message or excerpt(response.body) or "without a reason"

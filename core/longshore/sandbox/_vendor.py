@@ -117,11 +117,13 @@ class Vendor:
         table: the assumptions; `assumptions` holds the values in force.
         base_url: where this instance is reached; absolute URLs in replies begin with it.
         storages: the storages that belong to this vendor; `handle` gives them their calls.
+        demo_settings: what a target needs beside `base_url` to work with this sandbox, as text.
     """
 
     name: ClassVar[str] = "vendor"
     home: ClassVar[str] = "https://api.vendor.example"
     table: ClassVar[tuple[Assumption, ...]] = ()
+    demo_settings: ClassVar[Mapping[str, str]] = {"api_key": "demo", "poll_interval": "0.2"}
     _table: ClassVar[tuple[tuple[Route, re.Pattern[str], str], ...]] = ()
 
     def __init__(

@@ -8,6 +8,7 @@ first found wins. Secrets may be references: ``env:NAME``, ``file:PATH``, ``keyr
 
 from __future__ import annotations
 
+from longshore.targets._layers import variable
 from longshore.targets._resolve import (
     REFRESHED,
     Target,
@@ -22,4 +23,5 @@ from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 __all__ = [
     "FILE_NAME", "REFRESHED", "Config", "Target", "find_config", "list_targets", "load_config",
     "public_settings", "require", "resolve_for_resume", "resolve_target", "secret_values",
+    "variable",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from longshore.transfer._driver import Driver, Tally
 from longshore.transfer._logs import quiet_http_logs
-from longshore.transfer._pace import Pace
+from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
     AnswerLost,
     Clock,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from longshore.transfer._http import HttpTransport
 
 __all__ = [
-    "AnswerLost", "Clock", "Driver", "Encoded", "NotSent", "Outgoing", "Pace", "Policy",
-    "Retries", "Segment", "Source", "Sources", "Tally", "Transport", "decide", "encode",
-    "http_transport", "quiet_http_logs", "retry_after", "retry_with_clock",
+    "AnswerLost", "Bandwidth", "Clock", "Driver", "Encoded", "NotSent", "Outgoing", "Pace",
+    "Policy", "Retries", "Segment", "Source", "Sources", "Tally", "Transport", "decide",
+    "encode", "http_transport", "quiet_http_logs", "retry_after", "retry_with_clock",
     "retry_with_stamina",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from longshore.documents import Document, Piece
 from longshore.errors import ProtocolError, VendorUnavailable
 from longshore.provider import Provider, ProviderSettings, Request, Response
 from longshore.redaction import redact_text
-from longshore.transfer._pace import Pace
+from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
     AnswerLost,
     Clock,
@@ -69,6 +70,7 @@ class Driver:
         retries: carries retries out.
         rng: spreads the pauses.
         policy: how patient one exchange is.
+        bandwidth: caps the bytes a second; None: no cap.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Driver:
         retries: Retries,
         rng: random.Random,
         policy: Policy | None = None,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._provider = provider
         self._base = provider.settings.base_url
@@ -92,6 +95,7 @@ class Driver:
         self._retries = retries
         self._rng = rng
         self._policy = policy or Policy()
+        self._throttle = bandwidth.take if bandwidth else None
         self.answered_at: float | None = None
         """When the vendor last answered anything at all."""
         self._skew = 0.0
@@ -121,12 +125,15 @@ class Driver:
         if request.absolute:
             self._check_absolute(request.url)
         body = encode(request.body, f"longshore-{key}")
-        first = self._clock.now()
+        deadline = math.inf
 
         async def attempt(number: int) -> Response:
+            nonlocal deadline
             tally.retries += number > 1
             outcome = await self._try(request, key, body, documents, tally)
-            return self._judge(request, number, outcome, first + self._policy.seconds, tally)
+            if number == 1:  # neither the wait for a turn nor a long upload uses up the patience
+                deadline = self._clock.now() + self._policy.seconds
+            return self._judge(request, number, outcome, deadline, tally)
 
         return await self._retries(attempt)
 
@@ -190,6 +197,7 @@ class Driver:
             sources=sources,
             timeout=request.timeout or self._provider.settings.timeout,
             progress=tally.progress,
+            throttle=self._throttle,
         )
 
     def _judge(
@@ -243,9 +251,13 @@ class Driver:
             self._skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
 
     def _check_absolute(self, url: str) -> None:
-        parts = urlsplit(url)
-        allowed = ("http", "https") if self._base.startswith("http:") else ("https",)
-        if parts.scheme not in allowed or not parts.hostname:
+        allowed = ("http", "https") if self._base.lower().startswith("http:") else ("https",)
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in allowed and bool(parts.hostname)
+        except ValueError:  # no URL at all
+            usable = False
+        if not usable:
             raise ProtocolError(
                 f"the vendor sent an upload address that is not https: {redact_text(url)}",
                 hint="nothing is sent in the clear unless base_url itself is http",

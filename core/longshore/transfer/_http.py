@@ -186,6 +186,8 @@ class _Body(httpx.AsyncByteStream):
         chunks = _chunks(self._outgoing)
         while chunk := await loop.run_in_executor(self._readers, next, chunks, None):
             data, of_files = chunk
+            if of_files and self._outgoing.throttle is not None:
+                await self._outgoing.throttle(of_files)
             yield data
             if of_files:
                 self._outgoing.progress(of_files)

@@ -12,7 +12,7 @@ from collections import deque
 from longshore.capabilities import Rate
 from longshore.transfer._port import Clock
 
-__all__ = ["Pace"]
+__all__ = ["Bandwidth", "Pace"]
 
 _FIRST_SPACING = 0.05
 _WIDEST_SPACING = 10.0
@@ -29,33 +29,61 @@ class Pace:
 
     def __init__(self, clock: Clock, rate: Rate | None = None) -> None:
         self._clock = clock
-        self._rate = rate
+        # Less than one request in a window is one request in a longer window.
+        self._window = rate.seconds / min(rate.requests, 1.0) if rate else 0.0
         self._recent: deque[float] = deque(maxlen=max(int(rate.requests), 1) if rate else 1)
         self._spacing = 0.0
         self._paused_until = 0.0
 
     async def turn(self) -> None:
         """Wait for the next free moment and take it."""
-        now = self._clock.now()
-        moment = self._next(now)
-        self._recent.append(moment)
-        if moment > now:
-            await self._clock.sleep(moment - now)
+        while True:
+            now = self._clock.now()
+            moment = self._next(now)
+            self._recent.append(moment)
+            if moment > now:
+                await self._clock.sleep(moment - now)
+            if moment >= self._paused_until:  # else a 429 came meanwhile: queue again behind it
+                return
 
     def _next(self, now: float) -> float:
         moment = max(now, self._paused_until)
         if self._recent and self._spacing:
             moment = max(moment, self._recent[-1] + self._spacing)
-        if self._rate and len(self._recent) == self._recent.maxlen:
-            moment = max(moment, self._recent[0] + self._rate.seconds)
+        if self._window and len(self._recent) == self._recent.maxlen:
+            moment = max(moment, self._recent[0] + self._window)
         # Moments are given out in order, also while earlier ones are still being waited for.
-        return max(moment, self._recent[-1]) if self._recent and self._rate else moment
+        return max(moment, self._recent[-1]) if self._recent and self._window else moment
 
     def throttled(self, seconds: float) -> None:
         """The vendor said 429: the account pauses, and goes on with more room between requests."""
-        self._paused_until = max(self._paused_until, self._clock.now() + seconds)
-        self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
+        now = self._clock.now()
+        if now >= self._paused_until:  # else it answers a request that left before the pause
+            self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
+        self._paused_until = max(self._paused_until, now + seconds)
 
     def succeeded(self) -> None:
         """The vendor answered: close up again, slowly."""
         self._spacing = self._spacing * _MELT if self._spacing > _FIRST_SPACING / 8 else 0.0
+
+
+class Bandwidth:
+    """Bytes a second that may leave for a target, over all its requests together.
+
+    Args:
+        clock: the engine's.
+        rate: bytes a second.
+    """
+
+    def __init__(self, clock: Clock, rate: float) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._free_at = 0.0
+
+    async def take(self, count: int) -> None:
+        """Wait until ``count`` more bytes may leave."""
+        now = self._clock.now()
+        begins = max(now, self._free_at)
+        self._free_at = begins + count / self._rate
+        if begins > now:
+            await self._clock.sleep(begins - now)

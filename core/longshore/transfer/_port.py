@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,6 +63,7 @@ class Outgoing:
         sources: the open documents that the regions refer to, by document id.
         timeout: seconds to wait for the answer after the last byte.
         progress: told the number of bytes of each file region as they leave.
+        throttle: awaited before so many bytes of a file region leave; None: no limit.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Outgoing:
     sources: Mapping[str, Source]
     timeout: float
     progress: Callable[[int], None] = lambda _count: None
+    throttle: Callable[[int], Awaitable[None]] | None = None
 
 
 class NotSent(Exception):

@@ -32,7 +32,7 @@ class Policy:
 
     Attributes:
         tries: at most.
-        seconds: after the first try no new one begins later than this.
+        seconds: counted from the end of the first try, no new one begins later than this.
         first: pause after the first failure; it doubles.
         longest: longest pause of our own choosing.
     """
@@ -138,7 +138,7 @@ def http_date(text: str) -> float | None:
     """Read an HTTP date as seconds since the epoch; None when it is none."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: an absurd time zone
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

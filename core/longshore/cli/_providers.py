@@ -1,0 +1,185 @@
+"""``providers``: which vendors there are, what each takes, and whether a target would work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from longshore.cli._command import EPILOG, command
+from longshore.cli._parameters import Set, pairs
+from longshore.cli._terminal import Terminal, colour
+from longshore.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from longshore.capabilities import Capabilities
+    from longshore.provider import Provider
+    from longshore.targets import Target
+
+__all__ = ["providers"]
+
+VERBS = ("renew", "abort", "cancel", "act", "results")
+"""What a provider need not offer."""
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider, an alias, or a target.")]
+
+providers = typer.Typer(
+    invoke_without_command=True,
+    help="List the providers; show what one takes; check that a target would work.",
+)
+
+
+@command("longshore providers", "longshore providers show plangrep")
+def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
+    """List the providers; show what one takes; check that a target would work."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    from longshore.plugins import load_plugins
+
+    plugins = load_plugins()
+    for name, info in plugins.providers().items():
+        kind = info.type
+        terminal.line({
+            "event": "provider",
+            "name": name,
+            "aliases": list(kind.aliases),
+            "title": kind.title,
+            "documentation": kind.documentation,
+            "distribution": info.distribution,
+            "version": info.version,
+            "offers": _offers(kind),
+        })  # fmt: skip
+        also = f" ({', '.join(kind.aliases)})" if kind.aliases else ""
+        source = f"{info.distribution} {info.version}".strip()
+        terminal.say(f"{name + also:<24}  {kind.title or name:<16}  {source}")
+    for left_out in plugins.quarantined:
+        terminal.line({
+            "event": "quarantined",
+            "name": left_out.entry_point,
+            "distribution": left_out.distribution,
+            "reason": left_out.reason,
+        })  # fmt: skip
+        terminal.say(colour("failed", f"{left_out.entry_point:<24}  not used: {left_out.reason}"))
+    return 0
+
+
+def _offers(kind: type[Provider[Any]]) -> list[str]:
+    from longshore.provider import Provider
+
+    return [verb for verb in VERBS if getattr(kind, verb) is not getattr(Provider, verb)]
+
+
+@command("longshore providers show plangrep", "longshore providers show presigned-s3 --json")
+def _show(terminal: Terminal, name: Name, set: Set = None) -> int:
+    """Show what a vendor takes, how it behaves, and the settings with their variables."""
+    from longshore.pipeline import capabilities_of
+    from longshore.targets import resolve_target
+
+    target = resolve_target(name, overrides=pairs(set), config_file=terminal.config)
+    provider, capabilities = target.provider, capabilities_of(target.provider)
+    settings = _settings(target)
+    line = {
+        "event": "provider",
+        "name": provider.name,
+        "aliases": list(provider.aliases),
+        "title": provider.title,
+        "documentation": provider.documentation,
+        "state_version": provider.state_version,
+        "offers": _offers(type(provider)),
+        "capabilities": capabilities.model_dump(mode="json"),
+        "settings": settings,
+    }
+    terminal.line(line)
+    also = f" ({', '.join(provider.aliases)})" if provider.aliases else ""
+    terminal.say(f"{provider.name}{also}  {provider.title}  {provider.documentation}")
+    terminal.say()
+    for text in _words(capabilities):
+        terminal.say(f"  {text}")
+    terminal.say(f"  offers beside the upload: {', '.join(line['offers']) or 'nothing'}")  # type: ignore[arg-type]
+    terminal.say()
+    widest = max(len(entry["variable"]) for entry in settings)
+    for entry in settings:
+        value = "" if entry["default"] in (None, "") else f"  ({entry['default']})"
+        terminal.say(f"  {entry['variable']:<{widest}}  --set {entry['name']}{value}")
+    return 0
+
+
+def _settings(target: Target) -> list[dict[str, Any]]:
+    from longshore.targets import variable
+
+    found = []
+    for name, field in type(target.provider.settings).model_fields.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+        if hasattr(default, "model_dump"):
+            default = default.model_dump(mode="json")
+        found.append({"name": name, "variable": variable(target.name, name), "default": default})
+    return found
+
+
+def _words(capabilities: Capabilities) -> list[str]:
+    """Write limits and behaviours as sentences."""
+    limits, parts, rate, polls = (
+        capabilities.limits,
+        capabilities.parts,
+        capabilities.rate,
+        capabilities.polls,
+    )
+    words = [
+        f"documents in one submission: {limits.documents_per_batch or 'no limit known'}",
+        f"bytes of one document: {_size(limits.bytes_per_document)}",
+        f"bytes of one submission: {_size(limits.bytes_per_batch)}",
+    ]
+    for what, names in (("endings", limits.extensions), ("media types", limits.media_types)):
+        if names is not None:
+            words.append(f"{what}: {', '.join(sorted(names))}")
+    if parts is not None:
+        chosen = (
+            "the vendor chooses" if parts.chosen_by == "vendor" else format_bytes(parts.default)
+        )
+        words.append(f"in parts above {format_bytes(parts.above)}: {chosen}")
+    if rate is not None:
+        words.append(f"requests: {rate.requests:g} in {format_seconds(rate.seconds)}")
+    words.append(f"polls: every {format_seconds(polls.interval)}, no sooner than {polls.floor:g} s")
+    words.append(f"requests in flight: {capabilities.concurrency}")
+    return [*words, *capabilities.behaviours]
+
+
+def _size(size: int | None) -> str:
+    return "no limit known" if size is None else format_bytes(size)
+
+
+@command("longshore providers check plangrep")
+def _check(terminal: Terminal, name: Name, set: Set = None) -> int:
+    """Check that a target's settings are complete, and ask the vendor what prepare asks.
+
+    For some vendors this finds or makes what an upload needs, such as a project.
+    """
+    from longshore.cli._interrupt import run_async
+    from longshore.targets import require, resolve_target
+
+    target = resolve_target(name, overrides=pairs(set), config_file=terminal.config)
+    require(target)
+    return run_async(_ask(terminal, target))
+
+
+async def _ask(terminal: Terminal, target: Target) -> int:
+    from longshore.cli._plan import ask_vendor
+    from longshore.pipeline import Environment, RunOptions
+
+    setup, _ = await ask_vendor(target, RunOptions(), Environment())
+    terminal.line({
+        "event": "check",
+        "target": target.name,
+        "provider": target.provider_name,
+        "ok": True,
+        "setup": setup.data,
+    })  # fmt: skip
+    terminal.say(f"{target.name}: the settings are complete, the vendor can be used")
+    for key, value in setup.data.items():
+        terminal.say(f"  {key}: {value}")
+    return 0
+
+
+providers.callback(epilog=getattr(_list, EPILOG))(_list)
+providers.command("show", epilog=getattr(_show, EPILOG))(_show)
+providers.command("check", epilog=getattr(_check, EPILOG))(_check)
