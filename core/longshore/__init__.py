@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from longshore.errors import LongshoreError
-from longshore.lifecycle import Outcome, State
 
 if TYPE_CHECKING:
     from longshore.client import AsyncClient, Client, Upload
+    from longshore.lifecycle import Outcome, State
     from longshore.pipeline import RunReport
 
 __all__ = ["AsyncClient", "Client", "LongshoreError", "Outcome", "RunReport", "State", "Upload"]
@@ -24,7 +24,9 @@ __all__ = ["AsyncClient", "Client", "LongshoreError", "Outcome", "RunReport", "S
 _HOMES = {
     "AsyncClient": "longshore.client",
     "Client": "longshore.client",
+    "Outcome": "longshore.lifecycle",
     "RunReport": "longshore.pipeline",
+    "State": "longshore.lifecycle",
     "Upload": "longshore.client",
 }
 

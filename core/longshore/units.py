@@ -18,7 +18,9 @@ _BYTES = {
     "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12,
     "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
-_SECONDS = {"": 1, "ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS: dict[str, int | Fraction] = {
+    "": 1, "ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600, "d": 86400,
+}  # fmt: skip
 
 
 def _parse(text: object, table: Mapping[str, int | Fraction], what: str) -> Fraction:

@@ -59,6 +59,8 @@ class PlangrepSandbox(Uploads, Vendor):
     home = "https://plangrep.com"
     table = TABLE
     demo_settings = {**Vendor.demo_settings, "project_name": "Demo"}
+    showcase_settings = {"upload_mode": "signed"}
+    showcase_assumptions = {"multipart_above": 20_000_000, "part_bytes": 10 << 20}
 
     def __init__(
         self,

@@ -46,6 +46,8 @@ _STATUSES = frozenset({"NOT_STARTED", "IN_QUEUE", "IN_PROGRESS", "SUCCESS", "ERR
 class SubworkflowSandbox(Door):
     """The pure core: ``handle(call, now)``."""
 
+    showcase_settings = {"session_threshold": "20M"}
+
     def __init__(
         self,
         assumptions: Mapping[str, Any] | None = None,

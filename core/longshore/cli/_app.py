@@ -64,7 +64,7 @@ def _make(name: str, place: str) -> Any:
         made = typer.main.get_command(found)
         made.name = name
         return made
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name, epilog=getattr(found, EPILOG, None))(found)
     return typer.main.get_command(app)
 
@@ -82,6 +82,7 @@ app = typer.Typer(
     name="longshore",
     cls=_Group,
     no_args_is_help=True,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from longshore.cli._lines import document_text, next_steps, run_text
+from longshore.cli._lines import next_steps, run_text, tell_document
 from longshore.cli._terminal import Terminal
 
 if TYPE_CHECKING:
@@ -58,13 +58,10 @@ async def carry(
 
 
 def _tell(terminal: Terminal, event: Event) -> None:
-    from longshore.pipeline import DocumentFinished, Notice, Retried, document_line
+    from longshore.pipeline import DocumentFinished, Notice, Retried
 
     if isinstance(event, DocumentFinished):
-        line = document_line(event.run, event.record, event.unit)
-        terminal.line(line)
-        if not terminal.json:
-            terminal.say(document_text(line))
+        tell_document(terminal, event.run, event.record, event.unit)
     elif isinstance(event, Notice):
         terminal.note(f"longshore: {event.text}")
     elif isinstance(event, Retried) and terminal.verbose:

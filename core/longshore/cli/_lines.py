@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from longshore.cli._terminal import colour
-from longshore.units import format_bytes, format_seconds
+from longshore.cli._terminal import Terminal, colour
 
-__all__ = ["STATES", "counts", "document_text", "next_steps", "run_text", "when"]
+if TYPE_CHECKING:
+    from longshore.journal import DocumentRecord, RunRecord, UnitRecord
+
+__all__ = ["STATES", "counts", "next_steps", "run_text", "tell_document", "when"]
 
 STATES = (
     "succeeded", "partial", "failed", "cancelled", "expired", "refused", "needs_action", "unknown",
@@ -18,7 +20,20 @@ STATES = (
 _WIDEST = max(map(len, STATES))
 
 
-def document_text(line: Mapping[str, Any]) -> str:
+def tell_document(
+    terminal: Terminal, run: RunRecord, record: DocumentRecord, unit: UnitRecord | None
+) -> None:
+    """Print how it stands with a document."""
+    from longshore.pipeline import document_line
+
+    line = document_line(run, record, unit)
+    if terminal.json:
+        terminal.line(line)
+    else:
+        terminal.say(_document_text(line, terminal.hinted))
+
+
+def _document_text(line: Mapping[str, Any], hinted: set[str]) -> str:
     """Describe a document: its state, its path, the vendor's job; why, if it is not good."""
     state = str(line["state"])
     parts = [colour(state, state.ljust(_WIDEST)), str(line["path"])]
@@ -28,7 +43,8 @@ def document_text(line: Mapping[str, Any]) -> str:
     error = line["error"]
     if error and state not in ("succeeded", "running"):
         text += f"\n{' ' * _WIDEST}  {error['message']}"
-        if error["hint"]:
+        if error["hint"] and error["hint"] not in hinted:
+            hinted.add(error["hint"])  # once is enough
             text += f"\n{' ' * _WIDEST}  hint: {error['hint']}"
     return text
 
@@ -41,6 +57,8 @@ def counts(line: Mapping[str, Any]) -> str:
 
 def run_text(line: Mapping[str, Any]) -> str:
     """Sum up a run in one line."""
+    from longshore.units import format_bytes, format_seconds
+
     seconds = format_seconds(line["seconds"])
     sent = format_bytes(line["bytes_sent"])
     requests = f"{line['requests']} requests"

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from longshore.cli._command import TROUBLE, command
-from longshore.cli._lines import document_text
+from longshore.cli._lines import tell_document
 from longshore.cli._parameters import Paths, Set, pairs
 from longshore.cli._terminal import Terminal
-from longshore.units import format_bytes
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -98,7 +97,7 @@ def _plan(
     asked: bool,
 ) -> dict[str, Any]:
     from longshore.journal import DocumentRecord, RunRecord
-    from longshore.pipeline import Plan, document_line
+    from longshore.pipeline import Plan
     from longshore.pipeline import plan as planned
 
     run = RunRecord(id="", target=target.name, provider=target.provider_name)
@@ -114,9 +113,7 @@ def _plan(
     ):
         total.add(item, capabilities)
         if isinstance(item, DocumentRecord):
-            line = document_line(run, item, None)
-            terminal.line(line)
-            terminal.say(document_text(line))
+            tell_document(terminal, run, item, None)
     concurrency = options.concurrency or capabilities.concurrency
     return {
         "event": "plan",
@@ -134,6 +131,8 @@ def _plan(
 
 
 def _text(line: dict[str, Any]) -> str:
+    from longshore.units import format_bytes
+
     refused = f", {line['refused']} refused" if line["refused"] else ""
     parts = f", {line['parts']} parts" if line["parts"] else ""
     limits = "its own limits" if line["asked"] else "limits as documented; --ask asks the vendor"

@@ -9,7 +9,6 @@ import typer
 from longshore.cli._command import EPILOG, command
 from longshore.cli._parameters import Set, pairs
 from longshore.cli._terminal import Terminal, colour
-from longshore.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -118,6 +117,8 @@ def _settings(target: Target) -> list[dict[str, Any]]:
 
 def _words(capabilities: Capabilities) -> list[str]:
     """Write limits and behaviours as sentences."""
+    from longshore.units import format_bytes, format_seconds
+
     limits, parts, rate, polls = (
         capabilities.limits,
         capabilities.parts,
@@ -145,6 +146,8 @@ def _words(capabilities: Capabilities) -> list[str]:
 
 
 def _size(size: int | None) -> str:
+    from longshore.units import format_bytes
+
     return "no limit known" if size is None else format_bytes(size)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._command import command
-from longshore.cli._lines import counts, document_text, next_steps, run_text, when
+from longshore.cli._lines import counts, next_steps, run_text, tell_document, when
 from longshore.cli._parameters import SomeRun
 from longshore.cli._terminal import Terminal
 
@@ -48,8 +48,6 @@ async def _list(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
 
 
 async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
-    from longshore.pipeline import document_line
-
     units: dict[str, UnitRecord] = {}
     after = -1
     while page := await journal.documents(run.id, after=after):
@@ -59,9 +57,7 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
             if record.unit_id and unit is None:
                 unit = await journal.unit(record.unit_id)
                 units = {unit.id: unit}  # the documents of a batch stand together
-            line = document_line(run, record, unit)
-            terminal.line(line)
-            terminal.say(document_text(line))
+            tell_document(terminal, run, record, unit)
             if terminal.verbose and unit is not None:
                 terminal.say(_details(unit))
     abandoned = len(await journal.abandoned(run.id))

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +51,7 @@ class Terminal:
         quiet: neither progress nor logs on stderr.
         verbose: more detail, logs, tracebacks.
         display: what is on the terminal right now, if anything is.
+        hinted: hints that were given already.
     """
 
     json: bool = False
@@ -59,6 +60,7 @@ class Terminal:
     quiet: bool = False
     verbose: bool = False
     display: Above | None = None
+    hinted: set[str] = field(default_factory=set)
 
     @contextmanager
     def open(self) -> Iterator[None]:

@@ -118,12 +118,16 @@ class Vendor:
         base_url: where this instance is reached; absolute URLs in replies begin with it.
         storages: the storages that belong to this vendor; `handle` gives them their calls.
         demo_settings: what a target needs beside `base_url` to work with this sandbox, as text.
+        showcase_settings: more of them, with which a file of 30 MB already travels in parts.
+        showcase_assumptions: the same for this side.
     """
 
     name: ClassVar[str] = "vendor"
     home: ClassVar[str] = "https://api.vendor.example"
     table: ClassVar[tuple[Assumption, ...]] = ()
     demo_settings: ClassVar[Mapping[str, str]] = {"api_key": "demo", "poll_interval": "0.2"}
+    showcase_settings: ClassVar[Mapping[str, str]] = {}
+    showcase_assumptions: ClassVar[Mapping[str, Any]] = {}
     _table: ClassVar[tuple[tuple[Route, re.Pattern[str], str], ...]] = ()
 
     def __init__(

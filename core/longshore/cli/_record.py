@@ -1,0 +1,137 @@
+"""``record``: write cassettes, from the real vendor or from the sandboxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from longshore.cli._command import command
+from longshore.cli._interrupt import run_async
+from longshore.cli._parameters import Set, pairs
+from longshore.cli._terminal import Terminal
+from longshore.errors import PluginError, UsageError
+
+if TYPE_CHECKING:
+    from longshore.testing.cassettes import Scenario
+
+__all__ = ["record"]
+
+
+@command(
+    "longshore record plan.pdf --to plangrep --cassette plan.yaml",
+    "longshore record --sandbox tests/cassettes/scenarios.py --into cassettes",
+)
+def record(
+    terminal: Terminal,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...", help="Documents; with --sandbox, Python files with SCENARIOS."
+        ),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="TARGET", help="The real vendor.")
+    ] = None,
+    cassette: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write the recording.")
+    ] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Record scenarios from the sandboxes.")
+    ] = False,
+    into: Annotated[
+        Path, typer.Option(metavar="DIR", help="With --sandbox: where the cassettes lie.")
+    ] = Path("cassettes"),
+    only: Annotated[
+        str, typer.Option(metavar="TEXT", help="With --sandbox: only scenarios whose name has it.")
+    ] = "",
+    set: Set = None,
+) -> int:
+    """Record what is sent and what is answered, without secrets and without documents.
+
+    Against the real vendor it is an upload like any other, and charged for.
+    """
+    try:
+        import vcr  # noqa: F401
+    except ImportError as error:
+        raise PluginError(
+            f"recording needs an extra ({error})", hint="pip install 'longshore[record]'"
+        ) from None
+    if sandbox:
+        if to or cassette:
+            raise UsageError("--sandbox needs neither --to nor --cassette")
+        return _scenarios(terminal, paths or ["tests/cassettes/scenarios.py"], into, only)
+    if not (to and cassette and paths):
+        raise UsageError(
+            "recording needs documents, --to and --cassette, or --sandbox",
+            hint="longshore record plan.pdf --to TARGET --cassette plan.yaml",
+        )
+    return run_async(_upload(terminal, paths, to, pairs(set), cassette))
+
+
+async def _upload(
+    terminal: Terminal, paths: list[str], to: str, given: dict[str, str], cassette: Path
+) -> int:
+    from longshore.pipeline import DocumentFinished, Event, document_line, find_documents, run_line
+    from longshore.targets import require, resolve_target
+    from longshore.testing.cassettes import record_upload
+
+    target = resolve_target(to, overrides=given, config_file=terminal.config)
+    require(target)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, DocumentFinished):
+            line = document_line(event.run, event.record, event.unit)
+            terminal.line(line)
+            terminal.say(f"{line['state']}  {line['path']}")
+
+    report = await record_upload(target, list(find_documents(paths)), cassette, listener=listen)
+    terminal.line(run_line(report))
+    if report.trouble is not None:
+        terminal.fail(report.trouble)
+    terminal.say(f"written: {cassette}")
+    terminal.note("longshore: read it before you share it; the names of documents are in it")
+    return report.exit_code
+
+
+# ------------------------------------------------------------------------------ the sandboxes
+
+
+def _scenarios(terminal: Terminal, files: list[str], folder: Path, only: str) -> int:
+    from longshore.testing.cassettes import record as record_scenario
+
+    for file in files:
+        for scenario in _load(Path(file)):
+            if only in str(scenario):
+                path = scenario.path(folder)
+                before = path.read_bytes() if path.is_file() else None
+                record_scenario(scenario, folder)
+                what = _compared(before, path.read_bytes())
+                terminal.line({"event": "cassette", "path": str(path), "change": what})
+                terminal.say(f"{what:9}  {path}")
+    return 0
+
+
+def _compared(before: bytes | None, after: bytes) -> str:
+    if before is None:
+        return "new"
+    return "unchanged" if before == after else "changed"
+
+
+def _load(file: Path) -> tuple[Scenario, ...]:
+    """Run a Python file and take its ``SCENARIOS``; it may import from the working folder."""
+    import runpy
+    import sys
+
+    if not file.is_file():
+        raise UsageError(
+            f"{file}: no such file", hint="name a Python file that defines SCENARIOS"
+        )
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return tuple(runpy.run_path(str(file))["SCENARIOS"])
+    except KeyError:
+        raise UsageError(f"{file}: it defines no SCENARIOS") from None
+    finally:
+        sys.path.remove(str(Path.cwd()))
