@@ -21,9 +21,19 @@ COMPLETE = "*/complete"
 COMMIT = "/ingest/commit/*"
 
 
+FIRST = ("f3fed2c6-f9d8-5546-ad99-b2741048dacc",)
+SECOND = ("6a02141d-5a50-501d-8ead-a9cec51b4e67",)
+
+
 def one(name: str, **more: Any) -> Scenario:
-    """Return a scenario with one vector file, unless it says otherwise."""
-    return Scenario("geolens", name, **{"documents": (CITY,), "settings": SETTINGS, **more})
+    """Return a scenario with one vector file that becomes a job, unless it says otherwise."""
+    known = {"documents": (CITY,), "settings": SETTINGS, "jobs": FIRST}
+    return Scenario("geolens", name, **{**known, **more})
+
+
+def refused(name: str, **more: Any) -> Scenario:
+    """Return a scenario with one vector file that the vendor does not take."""
+    return one(name, **{"outcomes": REFUSED, "jobs": (), **more})
 
 
 GEOLENS = (
@@ -49,71 +59,80 @@ GEOLENS = (
     ),
     # ------------------------------------------------------------------ retry
     one("retry-429", faults=throttled("POST", "/ingest/upload/presigned")),
-    one("retry-503-storage", faults=(Fault(method="PUT", path="https://s3.*", first=1, status=503),)),
+    one(
+        "retry-503-storage", faults=(Fault(method="PUT", path="https://s3.*", first=1, status=503),)
+    ),
     one("retry-502-complete", assumptions={"freeze_fails": 1}),
     # ------------------------------------------------------------------ errors
-    one(
+    refused(
         "error-401",
         assumptions={"api_key": "another-key"},
         outcomes=OPEN,
         trouble="Unauthorized",
     ),
-    one(
+    refused(
         "error-403-read-only",
         settings={"api_key": "read-only-key"},
         outcomes=OPEN,
         trouble="Forbidden",
     ),
-    one(
+    refused(
         "error-400-storage",
         assumptions={"presigned": False},
         outcomes=OPEN,
         trouble="AccountError",
     ),
-    one(
+    refused(
         "error-404",
         faults=(Fault(path="/ingest/upload/config", status=404, body={"detail": "Not Found"}),),
         outcomes=OPEN,
         trouble="RequestRefused",
     ),
-    one(
+    refused(
         "error-409-window",
         assumptions={"job_timeout": 30.0},
-        outcomes=REFUSED,
     ),
-    one(
+    refused(
         "error-413-quota",
         assumptions={"storage_quota": 10},
         outcomes=OPEN,
         trouble="AccountError",
     ),
-    one(
+    refused(
         "error-422-content",
         documents=(("city.tif", CITY[1]),),
-        outcomes=REFUSED,
     ),
-    one(
+    refused(
         "error-422-legacy-shape",
         documents=(("city.tif", CITY[1]),),
         assumptions={"errors": "legacy"},
-        outcomes=REFUSED,
     ),
     one(
-        "error-500-extension",
+        "error-500-presign",
         faults=(
             Fault(
                 method="POST",
                 path="/ingest/upload/presigned",
                 first=1,
                 status=500,
-                body={"title": "Internal Server Error", "status": 500, "detail": "Internal server error"},
+                body={
+                    "title": "Internal Server Error",
+                    "status": 500,
+                    "detail": "Internal server error",
+                },
             ),
         ),
     ),
-    one("error-502-assembly", documents=(LARGE,), assumptions={**PARTS, "assembly_fails": 1}),
-    one("error-503-queue", assumptions={"queue_down": 1}),
+    one(
+        "error-502-assembly",
+        documents=(LARGE,),
+        assumptions={**PARTS, "assembly_fails": 1},
+        jobs=SECOND,
+    ),
+    one("error-503-queue", assumptions={"queue_down": 1}, jobs=SECOND),
     one(
         "error-403-signed-url",
         faults=(Fault(method="PUT", path="https://s3.*", first=1, expired=7200.0),),
+        jobs=SECOND,
     ),
 )

@@ -19,9 +19,13 @@ LARGE = ("large.pdf", pdf("Site plan") + bytes(11 * MIB))
 WALK = {"walk": "NOT_STARTED:3,IN_QUEUE:4,IN_PROGRESS:10,SUCCESS"}
 
 
+JOB = ("dsj_aab21f6742b6a239",)
+
+
 def one(name: str, settings: Mapping[str, str] = SETTINGS, **more: Any) -> Scenario:
     """Return a scenario with one document, unless it says otherwise."""
-    return Scenario("subworkflow", name, **{"documents": (PLAN,), "settings": settings, **more})
+    known = {"documents": (PLAN,), "settings": settings, "jobs": JOB}
+    return Scenario("subworkflow", name, **{**known, **more})
 
 
 def session(name: str, **more: Any) -> Scenario:
@@ -63,24 +67,28 @@ SUBWORKFLOW = (
     # ------------------------------------------------------------------ errors
     one(
         "error-400",
-        documents=(("empty-inside.pdf", PLAN[1]),),
         assumptions={"single_limit": 100},
+        jobs=(),
         outcomes=REFUSED,
     ),
     one(
         "error-401",
         assumptions={"api_key": "another-key"},
+        jobs=(),
         outcomes=OPEN,
         trouble="Unauthorized",
     ),
-    one("error-402", assumptions={"credits": 0}, outcomes=OPEN, trouble="PaymentRequired"),
+    one("error-402", assumptions={"credits": 0}, jobs=(), outcomes=OPEN, trouble="PaymentRequired"),
     session(
         "error-403-plan",
         assumptions={"sessions_allowed": False},
+        jobs=(),
         outcomes=OPEN,
         trouble="Forbidden",
     ),
-    session("error-404-path", assumptions={"session_path": "underscore"}, outcomes=REFUSED),
+    session(
+        "error-404-path", assumptions={"session_path": "underscore"}, jobs=(), outcomes=REFUSED
+    ),
     session(
         "error-404-session-gone",
         faults=(
@@ -102,6 +110,7 @@ SUBWORKFLOW = (
                 body={"success": False, "error": "a part other than the last is too small"},
             ),
         ),
+        jobs=(),
         outcomes=REFUSED,
     ),
 )

@@ -63,7 +63,7 @@ def test_the_field_types_say_what_is_wrong() -> None:
     for kind in (ByteSize, Seconds):
         with pytest.raises(ValidationError, match="is not a"):
             TypeAdapter(kind).validate_python(float("inf"))
-    assert 2**20 == TypeAdapter(ByteSize).validate_python("1MiB")
+    assert TypeAdapter(ByteSize).validate_python("1MiB") == 2**20
 
 
 @given(st.integers(0, 10**18), st.sampled_from(["", "b", "k", "M", "GiB", "tib"]))

@@ -38,6 +38,7 @@ class _Progress(Progress):
     """The bars, and below them what the jobs do that are polled."""
 
     def __init__(self, tally: Tally) -> None:
+        self.tally = tally  # first: the constructor below draws already
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -51,7 +52,6 @@ class _Progress(Progress):
             refresh_per_second=8,
             expand=True,
         )
-        self.tally = tally
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()

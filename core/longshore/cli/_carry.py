@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from longshore.cli._lines import next_steps, run_text, tell_document
 from longshore.cli._terminal import Terminal
+from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
@@ -53,6 +54,11 @@ async def carry(
                 raise
             report = await summary(journal, run)
             report.interrupted = True
+        except (RunInUse, IncompatibleState):
+            raise
+        except LongshoreError as error:  # whatever happened, the run can be resumed
+            report = await summary(journal, run)
+            report.trouble = error
     finish(terminal, report)
     return report
 

@@ -184,4 +184,3 @@ def _code(report: RunReport) -> int:
 
     report.outcomes = {o: n for o, n in report.outcomes.items() if o is not Outcome.REFUSED}
     return report.exit_code
-

@@ -125,9 +125,7 @@ def _load(file: Path) -> tuple[Scenario, ...]:
     import sys
 
     if not file.is_file():
-        raise UsageError(
-            f"{file}: no such file", hint="name a Python file that defines SCENARIOS"
-        )
+        raise UsageError(f"{file}: no such file", hint="name a Python file that defines SCENARIOS")
     sys.path.insert(0, str(Path.cwd()))
     try:
         return tuple(runpy.run_path(str(file))["SCENARIOS"])

@@ -6,6 +6,7 @@ from longshore.errors import (
     CancelledByUser,
     DocumentError,
     LongshoreError,
+    PluginError,
     ResumeMismatch,
     UnknownOutcome,
 )
@@ -18,7 +19,15 @@ from longshore.journal import (
     QueueAbort,
     Write,
 )
-from longshore.lifecycle import DocumentStatus, Outcome, Session, State, Status, match_documents
+from longshore.lifecycle import (
+    Accepted,
+    DocumentStatus,
+    Outcome,
+    Session,
+    State,
+    Status,
+    match_documents,
+)
 from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
 from longshore.pipeline._unit import Unit, Verdict
 
@@ -26,6 +35,8 @@ __all__ = ["SCRATCH", "conclude", "error_info", "follow"]
 
 SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
 """What a flow needs to be run again, and nobody needs once it has a result."""
+
+_REJECTED = "rejected"
 
 _UPLOAD = (*SCRATCH, FactKind.SESSION, FactKind.RECEIPT)
 """What is of no use without its session; it holds the secrets."""
@@ -53,6 +64,7 @@ def conclude(engine: Engine, unit: Unit) -> list[Write]:
     if verdict.restart and unit.record.restarts + verdict.blame <= MOST_RESTARTS:
         return _restart(engine, unit, verdict)
     unknown = isinstance(error, UnknownOutcome | ResumeMismatch)
+    unknown |= isinstance(error, PluginError) and bool(unit.intents)
     outcome = Outcome.UNKNOWN if unknown else Outcome.FAILED
     if isinstance(error, CancelledByUser):
         outcome = Outcome.CANCELLED
@@ -123,14 +135,18 @@ def _settle(
 def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     """Write down what a poll said, and when to ask again."""
     assert unit.job is not None
+    # The receipts go with the session; the records keep what they said.
+    known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
+    job = unit.job.model_copy(update={"documents": (*known, *unit.job.documents)})
     found = match_documents(
-        unit.batch(engine.capabilities), unit.receipts.values(), unit.job, status
+        unit.batch(engine.capabilities), unit.receipts.values(), job, status
     )
     now, outcome = engine.clock.now(), Outcome(status.state)
     error = _vendor_error(engine, status.error) if status.error else None
     changes: dict[str, object] = {"outcome": outcome, "word": status.word, "error": error}
     writes: list[Write] = [
         unit.fact(FactKind.STATUS, "", "", status.model_dump(mode="json")),
+        unit.polls(now),
         *(_document(engine, unit, id, status, found.get(id)) for id in unit.documents),
     ]
     if status.state.terminal:
@@ -148,9 +164,10 @@ def _document(
     rejected = next(
         (a.error for r in unit.receipts.values() for a in r.documents if a.document == id), None
     )
-    if rejected:
-        error = _vendor_error(engine, rejected)
-        return ChangeDocument(id, {"outcome": Outcome.FAILED, "error": error, "word": "rejected"})
+    record = unit.documents[id]
+    if rejected or record.word == _REJECTED:
+        error = _vendor_error(engine, rejected) if rejected else record.error
+        return ChangeDocument(id, {"outcome": Outcome.FAILED, "error": error, "word": _REJECTED})
     state, word, problem = status.state, status.word, status.error
     # A job that is over has no document that still runs.
     if own is not None and (own.state.terminal or not status.state.terminal):

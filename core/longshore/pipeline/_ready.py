@@ -42,27 +42,34 @@ def ready(
         limit: at most so many steps.
     """
     if unit.asked and not unit.running:
-        return (unit.asked[0],)
+        at, why = unit.delays.get(unit.asked[0].flow, (0.0, ""))
+        return (unit.asked[0],) if at <= now else Next("later", at, why)
     if unit.record.settled:
         unknown = unit.record.outcome is Outcome.UNKNOWN
         return Next("unknown" if unknown else "finished", why=unit.record.why)
     steps: list[Step] = []
     if unit.verdict is None and _wants_digest(unit, checksum or capabilities.wants_sha256):
         steps.append(Step("digest"))
-    steps += islice(_wanted(unit, now, capabilities, checksum), limit)
+    steps += _wanted(unit, now, capabilities, checksum)
     free = [step for step in steps if step.flow not in unit.running]
     due = [step for step in free if unit.delays.get(step.flow, (0.0, ""))[0] <= now]
     if due:
-        return tuple(due)
+        return tuple(due[:limit])
     if unit.running:
         return Next("busy")
     waits = [unit.delays[step.flow] for step in free]
-    at, why = min(waits) if waits else (unit.record.at, unit.record.why)
+    at, why = min(waits) if waits else (_poll_at(unit, capabilities), unit.record.why)
     return Next("later", at, why)
 
 
 def _wants_digest(unit: Unit, wanted: bool) -> bool:
-    return wanted and any(record.document.sha256 is None for record in unit.documents.values())
+    return wanted and unit.lacks_digest()
+
+
+def _poll_at(unit: Unit, capabilities: Capabilities) -> float:
+    """When the job may be asked about: as planned, and never sooner than the vendor allows."""
+    floor = unit.polled_at + capabilities.polls.floor if unit.polled_at else 0.0
+    return max(unit.record.at, floor)
 
 
 def _wanted(unit: Unit, now: float, capabilities: Capabilities, checksum: bool) -> list[Step]:
@@ -77,7 +84,7 @@ def _wanted(unit: Unit, now: float, capabilities: Capabilities, checksum: bool) 
         return [Step("start")]
     if unit.job is None:
         return _towards_a_job(unit, capabilities)
-    if now < unit.record.at or (checksum and _wants_digest(unit, True)):
+    if now < _poll_at(unit, capabilities) or (checksum and _wants_digest(unit, True)):
         return []
     return [Step("poll")]
 

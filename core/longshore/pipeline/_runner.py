@@ -8,8 +8,9 @@ as the request says. Nothing here sleeps: whatever has to wait is ``Suspended``.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from longshore.errors import (
     AccountError,
@@ -39,6 +40,7 @@ from longshore.provider import (
     Request,
     Response,
     Retry,
+    Undecided,
     Wait,
     refusal_of,
 )
@@ -92,6 +94,7 @@ class FlowRunner:
         self._asking = "?" in flow
         self._durable = durable
         self._acted: Request | None = None
+        self._turned_down: list[Request] = []
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and return its result; the caller makes that durable.
@@ -102,20 +105,22 @@ class FlowRunner:
             LongshoreError: as the vendor's refusal or the flow says.
         """
         try:
-            item = next(flow)
+            item = _move(next, flow)
             while True:
                 try:
                     if isinstance(item, Wait):
                         await self._wait(item)
                     response = await self._perform(item)
                 except (Refused, WaitExpired) as error:
-                    item = flow.throw(error)
+                    item = _move(flow.throw, error)
                 else:
-                    item = flow.send(response)
+                    item = _move(flow.send, response)
         except StopIteration as stop:
             result: T = stop.value
             return result
         except Refused as refused:
+            for request in self._turned_down:  # its answer came: nobody need ask about it
+                await self._forget(request)
             raise refused.error from None
         except ProtocolError as error:
             raise self._or_unknown(error) from None
@@ -163,12 +168,16 @@ class FlowRunner:
         await self._flush()
         try:
             response = await self._exchange(request, request.step)
+        except ProtocolError as error:
+            if error.status is not None:  # an answer came, but not one that can be read
+                self._note_act(request)
+            raise
         except AnswerLost as lost:
             lost_at = self._engine.clock.now()
             intent = replace(unit.intents[slot], lost_at=lost_at)
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
             self._give_up(request, crashed=False)
-            raise Suspended(lost_at + self._patience(), f"no answer: {lost}") from None
+            raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
         except VendorUnavailable:
             if request.retry is Retry.ONCE:
                 await self._forget(request)  # it surely did not act
@@ -177,6 +186,8 @@ class FlowRunner:
         if isinstance(refusal, AccountError):
             await self._forget(request)  # refused before acting: ask again once that is mended
             raise refusal
+        if refusal is not None:
+            self._turned_down.append(request)
         self._pending.append(unit.fact(FactKind.ANSWER, *slot, Answered(digest, response).json()))
         return self._checked(request, response)
 
@@ -201,10 +212,17 @@ class FlowRunner:
     def _checked(self, request: Request, response: Response) -> Response:
         error = self._refusal(request, response)
         if error is None:
+            self._note_act(request)
             return response
         if isinstance(error, AccountError | SessionLost):
             raise error
         raise Refused(response, error)
+
+    def _note_act(self, request: Request) -> None:
+        """Remember a request that made the vendor work: one that is not simply given up."""
+        harmless = isinstance(request.lost, Abandon) or request.lost is Remedy.RESTART
+        if request.retry in (Retry.KEYED, Retry.ONCE) and not harmless:
+            self._acted = request
 
     def _refusal(self, request: Request, response: Response) -> LongshoreError | None:
         if response.status < 300:
@@ -229,7 +247,7 @@ class FlowRunner:
             return None
         slot = (self._flow, request.step)
         self._give_up(request, crashed=slot in self._unit.crashed)
-        may_arrive_until = (intent.lost_at or intent.at) + self._patience()
+        may_arrive_until = (intent.lost_at or intent.at) + self._patience(request)
         if now < may_arrive_until:
             raise Suspended(may_arrive_until, "the lost request may still arrive")
         if request.lost is Remedy.RERUN:
@@ -250,7 +268,12 @@ class FlowRunner:
             rivals=await engine.journal.rivals(account, *slot, besides=unit.id),
         )
         asking = FlowRunner(engine, unit, f"{self._flow}?{request.step}", self._tally)
-        answer = await asking.run(request.lost(lost))
+        try:
+            answer = await asking.run(request.lost(lost))
+        except UnknownOutcome:
+            raise
+        except BatchError as error:  # it says nothing about the lost request
+            answer = Undecided(self._patience(request), f"the question failed: {error.message}")
         if isinstance(answer, Found):
             answered = Answered(intent.digest, answer.response)
             put = unit.fact(FactKind.ANSWER, *slot, answered.json())
@@ -265,8 +288,8 @@ class FlowRunner:
             raise UnknownOutcome(f"{self._lost(request)}: {answer.why}", hint=_UNKNOWN_HINT)
         raise Suspended(engine.clock.now() + engine.pause(answer.again_in), answer.why)
 
-    def _patience(self) -> float:
-        return self._engine.provider.settings.timeout
+    def _patience(self, request: Request) -> float:
+        return request.timeout or self._engine.provider.settings.timeout
 
     def _give_up(self, request: Request, *, crashed: bool) -> None:
         """Raise where no question helps; there is nothing to wait for either.
@@ -315,6 +338,20 @@ class FlowRunner:
 
 
 _UNKNOWN_HINT = "look at the vendor's own pages; `longshore resume` asks again"
+
+
+def _move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait:
+    """Move a flow on; what it raises by mistake is its provider's fault, not its documents'."""
+    try:
+        item = step(*arguments)
+    except (StopIteration, LongshoreError, Refused):
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        raise PluginError(f"the provider's flow broke off: {words}") from error
+    if not isinstance(item, Request | Wait):
+        raise PluginError(f"a flow yields requests and waits, not {type(item).__name__}")
+    return item
 
 
 def _storage_refusal(response: Response) -> LongshoreError:

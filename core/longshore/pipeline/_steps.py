@@ -8,6 +8,7 @@ from typing import TypeAlias
 from longshore.errors import (
     AccountError,
     BatchError,
+    CancelledByUser,
     ClaimTaken,
     DocumentError,
     PluginError,
@@ -18,7 +19,7 @@ from longshore.errors import (
 from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, DropFacts, FactKind, Write
 from longshore.lifecycle import Action, Job, Transfer
 from longshore.pipeline._conclude import SCRATCH, conclude, follow
-from longshore.pipeline._engine import Engine
+from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
 from longshore.pipeline._ready import Next
 from longshore.pipeline._runner import FlowRunner, Restart, Suspended
@@ -62,9 +63,12 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
             unit.asked.remove(step)
         _tell(engine, unit, step)
     except ClaimTaken as error:
-        unit.verdict = Verdict(UnknownOutcome(error.message))
+        unit.judge(Verdict(UnknownOutcome(error.message)))
     except (Suspended, Restart, AccountError, BatchError, DocumentError, PluginError) as failure:
         unit.count(step.verb, tally, began, engine.clock.now())
+        if step in unit.asked and not isinstance(failure, Suspended | AccountError):
+            await _turn_down(engine, unit, step, failure)
+            return None
         return _failed(engine, unit, step, failure)
     finally:
         unit.running.discard(step.flow)
@@ -84,12 +88,16 @@ def _tell(engine: Engine, unit: Unit, step: Step) -> None:
         engine.emit(Polled(unit.id, unit.job.id, unit.record.outcome, unit.status.word))
 
 
+async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception) -> None:
+    """What a person asked for in vain changes nothing, and may be asked for again."""
+    unit.asked.remove(step)
+    words = f"{step.verb} {step.object}".strip()
+    engine.emit(Notice(f"{words}: {engine.redactor.text(str(failure))}"))
+    await unit.write(engine.journal, [DropFacts(SCRATCH, step.flow), unit.cost()])
+
+
 def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
     """Say what a failed step means for its unit, or for the whole account."""
-    if step in unit.asked and not isinstance(failure, Suspended | AccountError):
-        unit.asked.remove(step)  # what a person asked for in vain changes nothing
-        engine.emit(Notice(f"{step.verb} {step.object}: {engine.redactor.text(str(failure))}"))
-        return None
     match failure:
         case Suspended():
             unit.delays[step.flow] = (failure.at, failure.why)
@@ -103,21 +111,29 @@ def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next 
             engine.trouble = failure
             return Next("blocked", why=failure.message)
         case Restart():
-            unit.verdict = Verdict(
-                SessionLost(str(failure), hint="the documents are sent again in a fresh session"),
-                restart=True,
-                blame=failure.blame,
-                abandon=failure.abandon,
+            again = SessionLost(
+                str(failure), hint="the documents are sent again in a fresh session"
             )
-        case SessionLost() if step.verb == "send" and engine.provider.offers("renew"):
+            unit.judge(
+                Verdict(again, restart=True, blame=failure.blame, abandon=failure.abandon)
+            )
+        case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
             unit.stale.add(step.object)
-        case SessionLost():
-            unit.verdict = Verdict(failure, restart=unit.job is None)
+        case SessionLost() if unit.job is None:
+            unit.judge(Verdict(failure, restart=True))
         case UnknownOutcome():
-            unit.verdict = Verdict(failure, restart=engine.resend)
+            unit.judge(Verdict(failure, restart=engine.resend and unit.job is None))
+        case BatchError() if unit.job is not None:  # the vendor is at work, or was
+            words = f"nobody can tell how job {unit.job.id} stands: {failure.message}"
+            unit.judge(Verdict(UnknownOutcome(words, hint=failure.hint)))
         case BatchError() | DocumentError() | PluginError():
-            unit.verdict = Verdict(failure)
+            unit.judge(Verdict(failure))
     return None
+
+
+def _can_renew(engine: Engine, unit: Unit) -> bool:
+    """A URL that is refused as soon as it is fresh does not want renewing."""
+    return engine.provider.offers("renew") and unit.renewals < MOST_RESTARTS
 
 
 # ------------------------------------------------------------------------------ the verbs
@@ -136,7 +152,13 @@ async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> lis
     writes: list[Write] = []
     for id, record in list(unit.documents.items()):
         if record.document.sha256 is None:
-            digest = await engine.digest(record.document)
+            try:
+                digest = await engine.digest(record.document)
+            except DocumentError:
+                if engine.capabilities.wants_sha256 and unit.job is None:
+                    raise
+                unit.undigested.add(id)  # what is still to be sent notices by itself
+                continue
             known = record.document.model_copy(update={"sha256": digest})
             writes.append(ChangeDocument(id, {"document": known}))
     return writes
@@ -158,6 +180,7 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     _check_expiry(engine, transfer)
     flow = engine.provider.send(unit.batch(engine.capabilities), unit.session, transfer)
     receipt = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    unit.renewals = 0
     return [
         unit.fact(FactKind.RECEIPT, "", transfer.id, receipt.model_dump(mode="json")),
         DropFacts(SCRATCH, step.flow),
@@ -174,16 +197,28 @@ def _check_expiry(engine: Engine, transfer: Transfer) -> None:
 
 async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.session is not None
-    wanted = tuple(t for t in unit.session.transfers if t.id in unit.stale)
+    wanted = _of_stale_documents(unit)
     flow = engine.provider.renew(unit.batch(engine.capabilities), unit.session, wanted)
     fresh = {t.id: t for t in await FlowRunner(engine, unit, step.flow, tally).run(flow)}
     transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
     session = unit.session.model_copy(update={"transfers": transfers})
     unit.stale.clear()
+    unit.renewals += 1
     return [
         unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
         DropFacts(SCRATCH, step.flow),
     ]
+
+
+def _of_stale_documents(unit: Unit) -> tuple[Transfer, ...]:
+    """What is left to send of the documents whose URLs expired: one renewal serves it all."""
+    stale = [unit.missing[id] for id in unit.stale if id in unit.missing]
+    documents = {piece.document for transfer in stale for piece in transfer.pieces}
+    return tuple(
+        transfer
+        for transfer in unit.missing.values()
+        if any(piece.document in documents for piece in transfer.pieces)
+    )
 
 
 async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
@@ -244,9 +279,16 @@ async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wri
 
 
 async def _conclude(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:
+    verdict = unit.verdict
+    if verdict is not None and isinstance(verdict.error, CancelledByUser) and unit.job is not None:
+        unit.verdict = None  # the vendor has a job since: it is the one to cancel it
+        if engine.provider.offers("cancel"):
+            unit.asked.append(Step("cancel"))
+        return []
     writes = conclude(engine, unit)
-    unit.verdict = None
+    unit.verdict, unit.renewals, unit.sending_since = None, 0, None
     unit.stale.clear()
+    unit.crashed.clear()
     unit.delays.clear()
     return writes
 

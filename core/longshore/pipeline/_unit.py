@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from longshore.capabilities import Capabilities
 from longshore.documents import Document
-from longshore.errors import LongshoreError
+from longshore.errors import LongshoreError, ResumeMismatch, UnknownOutcome
 from longshore.journal import (
     ChangeDocument,
     ChangeUnit,
@@ -34,6 +34,8 @@ __all__ = ["Answered", "Intent", "Step", "Unit", "Verdict"]
 
 Slot: TypeAlias = tuple[str, str]
 """The flow and the step (or wait) in it."""
+
+_POLLED: Slot = ("polled", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class Unit:
     delays: dict[str, tuple[float, str]] = field(default_factory=dict)
     verdict: Verdict | None = None
     stale: set[str] = field(default_factory=set)
+    renewals: int = 0  # in a row, without a part that arrived
+    undigested: set[str] = field(default_factory=set)
     crashed: set[Slot] = field(default_factory=set)
     asked: list[Step] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
@@ -167,6 +171,28 @@ class Unit:
     def id(self) -> str:
         """The unit's id."""
         return self.record.id
+
+    @property
+    def polled_at(self) -> float:
+        """When the vendor was last asked about the job; 0 for never."""
+        return self.timers.get(_POLLED, 0.0)
+
+    def polls(self, now: float) -> PutFact:
+        """Note a poll, so that none follows sooner than the vendor's floor allows."""
+        return self.fact(FactKind.TIMER, *_POLLED, now)
+
+    def judge(self, verdict: Verdict) -> None:
+        """Take a verdict; the first one stands, unless a later one says that nobody knows."""
+        unknown = isinstance(verdict.error, UnknownOutcome | ResumeMismatch)
+        if self.verdict is None or unknown:
+            self.verdict = verdict
+
+    def lacks_digest(self) -> bool:
+        """Tell whether a document's SHA-256 is still to be computed."""
+        return any(
+            record.document.sha256 is None and id not in self.undigested
+            for id, record in self.documents.items()
+        )
 
     def batch(self, capabilities: Capabilities) -> Batch:
         """The batch as the provider sees it.
@@ -206,6 +232,11 @@ class Unit:
     def cost(self) -> ChangeUnit:
         """All that this unit cost so far, to be written."""
         return ChangeUnit({"counters": self.counters, "seconds": dict(self.seconds)})
+
+    @property
+    def unsaved(self) -> bool:
+        """True when requests were made that the journal does not count yet."""
+        return self.counters != self.record.counters
 
     def sources(self) -> dict[str, Document]:
         """The documents by their ids."""

@@ -71,7 +71,8 @@ class Scenario:
             ``cancel``, ``results``.
         outcomes: what becomes of each document.
         trouble: the kind of the error that ends the run; "" when none does.
-        words: the vendor's words that polls must bring, in order, repetitions left out.
+        words: the vendor's words that polls must bring, in order, repetitions left out; empty:
+            any.
         jobs: the vendor's job ids, one for each batch.
     """
 
@@ -93,6 +94,24 @@ class Scenario:
     def path(self, folder: Path) -> Path:
         """Return where its cassette lies below the folder of all cassettes."""
         return folder / self.provider / f"{self.name}.yaml"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secrets among its settings."""
+        return secret_values(_target(self, "https://vendor.example").provider.settings)
+
+    def problems(self, played: Played) -> list[str]:
+        """Compare what came of it with what is expected; empty is what is wanted."""
+        pairs = (
+            ("outcomes", [str(o) for o in self.outcomes], [str(o) for o in played.outcomes]),
+            ("trouble", self.trouble, played.trouble),
+            ("words", self.words or played.words, played.words),
+            ("jobs", self.jobs, played.jobs),
+        )
+        return [
+            f"{what}: expected {expected}, got {actual}"
+            for what, expected, actual in pairs
+            if expected != actual
+        ]
 
     def vendor(self) -> Vendor:
         """Make the vendor's side, at its real address."""

@@ -1,0 +1,167 @@
+"""``actions`` and ``act``: what jobs wait for a person to do, and doing it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from longshore.cli._command import command
+from longshore.cli._engines import hold, settle
+from longshore.cli._lines import tell_document
+from longshore.cli._parameters import Set, SomeRun, pairs
+from longshore.cli._terminal import Terminal
+from longshore.errors import RunInUse, UsageError
+
+if TYPE_CHECKING:
+    from longshore.journal import Journal, RunRecord, UnitRecord
+    from longshore.pipeline import Event
+
+__all__ = ["act", "actions"]
+
+
+@command("longshore actions", "longshore actions 4f1c2a9b --json")
+def actions(terminal: Terminal, run: SomeRun = None) -> int:
+    """List what jobs offer to be done, as commands to type. Only reads the journal."""
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_actions(terminal, run))
+
+
+async def _actions(terminal: Terminal, run_id: str | None) -> int:
+    from longshore.journal import open_journal
+
+    async with open_journal(terminal.journal) as journal:
+        runs = await journal.runs() if run_id is None else (await journal.run(run_id),)
+        count = 0
+        for run in runs:
+            after = ""
+            while page := await journal.units(run.id, after=after):
+                after = page[-1].id
+                for unit in page:
+                    count += await _offer(terminal, journal, run, unit)
+    if not count:
+        terminal.note("longshore: no job offers anything to be done")
+    return 0
+
+
+async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: UnitRecord) -> int:
+    """Print what one job offers; returns how much that is."""
+    from longshore.lifecycle import Outcome
+    from longshore.pipeline import Unit, offered
+
+    if unit.job_id is None or unit.outcome is Outcome.SUCCEEDED:
+        return 0
+    taken = await journal.facts(unit.id)
+    found = offered(Unit.load(taken, alive_at=0.0))
+    if not found and unit.outcome is not Outcome.NEEDS_ACTION:
+        return 0
+    several = len(await journal.find_job(unit.job_id)) > 1
+    job = f"{run.target}/{unit.job_id}" if several else unit.job_id
+    paths = [record.path for record in taken.documents]
+    shown = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    terminal.say(f"job {unit.job_id} at {run.target}: {unit.word or unit.outcome}  {shown}")
+    for action in found:
+        typed = f"longshore act {shlex.quote(job)} {shlex.quote(str(action))}"
+        terminal.line({
+            "event": "action",
+            "run_id": run.id,
+            "target": run.target,
+            "provider": run.provider,
+            "batch_id": unit.id,
+            "vendor_job_id": unit.job_id,
+            "paths": paths,
+            "state": str(unit.outcome),
+            "vendor_status": unit.word,
+            "action": str(action),
+            "command": typed,
+        })  # fmt: skip
+        terminal.say(f"  {typed}")
+    if not found:
+        terminal.say(f"  to be done at the vendor; then: longshore resume {run.id}")
+    return 1
+
+
+@command("longshore act job_123 resume", "longshore act sendai/upl_1 complete:task_9")
+def act(
+    terminal: Terminal,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A vendor_job_id, or TARGET/id.")],
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="As `longshore actions` says.")],
+    set: Set = None,
+) -> int:
+    """Do what a job offers. A run that is being executed is asked to do it within a second."""
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_act(terminal, job, action, pairs(set)))
+
+
+async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -> int:
+    from longshore.journal import open_journal
+    from longshore.lifecycle import Action
+
+    async with open_journal(terminal.journal) as journal:
+        unit = await find_unit(journal, job)
+        run = await journal.run(unit.run_id)
+        try:
+            return await _do(terminal, journal, run, unit, Action.parse(word), given)
+        except RunInUse:
+            await journal.post(run.id, "act", {"unit": unit.id, "action": word})
+            terminal.note(f"longshore: asked the process that executes run {run.id} to do it")
+    return 0
+
+
+async def find_unit(journal: Journal, job: str) -> UnitRecord:
+    """Return the batch of a job, given as ``vendor_job_id`` or ``TARGET/vendor_job_id``.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    found = await journal.find_job(job)
+    target, slash, rest = job.partition("/")
+    if not found and slash:
+        found = await journal.find_job(rest, target=target)
+    if not found:
+        raise UsageError(
+            f"the journal knows no job {job!r}", hint="longshore actions lists what can be done"
+        )
+    if len(found) > 1:
+        runs = [await journal.run(unit.run_id) for unit in found]
+        names = sorted({f"{run.target}/{unit.job_id}" for run, unit in zip(runs, found)})
+        raise UsageError(f"several jobs are {job!r}", hint=f"type one of: {', '.join(names)}")
+    return found[0]
+
+
+async def _do(
+    terminal: Terminal,
+    journal: Journal,
+    run: RunRecord,
+    unit: UnitRecord,
+    action: object,
+    given: dict[str, str],
+) -> int:
+    from longshore.lifecycle import Action
+    from longshore.pipeline import Notice, act_on, prepare, take
+
+    refused: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Notice):
+            refused.append(event.text)
+
+    assert isinstance(action, Action)
+    async with hold(terminal, journal, run, given, listen) as engine:
+        outcome = await prepare(engine)
+        if isinstance(outcome, Exception):
+            raise outcome
+        taken = await take(engine, unit.id)
+        await act_on(engine, taken, action)
+        await settle(journal, run)
+        for record in (await journal.facts(unit.id)).documents:
+            tell_document(terminal, run, record, await journal.unit(unit.id))
+        still_open = bool(taken.asked)
+    for text in refused:
+        terminal.last(f"longshore: {text}")
+    if still_open:
+        terminal.note(f"longshore: not answered yet; longshore resume {run.id} looks again")
+    return 1 if refused or still_open else 0

@@ -1,0 +1,61 @@
+"""Working on one run outside of its execution: its engine, alone, with what ``prepare`` found."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from longshore.cli._terminal import Terminal
+
+if TYPE_CHECKING:
+    from longshore.journal import Journal, RunRecord
+    from longshore.pipeline import Engine, Listener
+
+__all__ = ["hold", "settle"]
+
+
+@asynccontextmanager
+async def hold(
+    terminal: Terminal,
+    journal: Journal,
+    run: RunRecord,
+    given: dict[str, str],
+    listener: Listener,
+) -> AsyncIterator[Engine]:
+    """Hold a run and build its engine.
+
+    Raises:
+        RunInUse: another process executes it.
+        LongshoreError: its plugin or a setting is missing.
+    """
+    from longshore.pipeline import Environment, open_engine
+    from longshore.targets import require, resolve_for_resume
+
+    target = resolve_for_resume(
+        run.target,
+        run.settings,
+        provider_name=run.provider,
+        overrides=given,
+        config_file=terminal.config,
+    )
+    require(target)
+    async with (
+        journal.lock_run(run.id),
+        open_engine(journal, target, run, Environment(), listener) as engine,
+    ):
+        yield engine
+
+
+async def settle(journal: Journal, run: RunRecord) -> bool:
+    """Note whether the run is over, after something was done to it.
+
+    Returns:
+        True when nothing of it is open any more.
+    """
+    import time
+
+    outcomes = await journal.outcomes(run.id)
+    over = all(outcome.terminal for outcome, count in outcomes.items() if count)
+    await journal.change_run(run.id, finished_at=time.time() if over else None)
+    return over

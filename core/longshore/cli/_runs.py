@@ -1,0 +1,141 @@
+"""``cancel``, ``forget`` and ``gc``: ending runs, and cleaning up after them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from longshore.cli._command import TROUBLE, command
+from longshore.cli._engines import hold, settle
+from longshore.cli._lines import run_text, tell_document
+from longshore.cli._parameters import Run, Set, pairs
+from longshore.cli._terminal import Terminal
+from longshore.errors import LongshoreError, RunInUse
+
+if TYPE_CHECKING:
+    from longshore.journal import Abandoned, Journal, RunRecord
+    from longshore.pipeline import Event
+
+__all__ = ["cancel", "forget", "gc"]
+
+
+@command("longshore cancel 4f1c2a9b")
+def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
+    """Cancel what is not over in a run, at the vendor too where it offers that.
+
+    A run that is being executed is asked to do it within a second.
+    """
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_cancel(terminal, run, pairs(set)))
+
+
+async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int:
+    from longshore.cli._status import report_of
+    from longshore.journal import open_journal
+    from longshore.pipeline import run_line
+
+    async with open_journal(terminal.journal) as journal:
+        run = await journal.run(run_id)
+        try:
+            over = await _cancel_here(terminal, journal, run, given)
+        except RunInUse:
+            await journal.post(run.id, "cancel", {})
+            terminal.note(f"longshore: asked the process that executes run {run.id} to cancel it")
+            return 0
+        line = run_line(await report_of(journal, run))
+        terminal.line(line)
+        terminal.say(run_text(line))
+    return 0 if over else 1
+
+
+async def _cancel_here(
+    terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
+) -> bool:
+    from longshore.pipeline import Notice, cancel_run, prepare
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Notice):
+            terminal.last(f"longshore: {event.text}")
+
+    async with hold(terminal, journal, run, given, listen) as engine:
+        if any(unit.job_id for unit in await journal.units(run.id, limit=1)):
+            await prepare(engine)  # what it found is needed to talk about jobs
+        for unit_id in await cancel_run(engine):
+            unit = await journal.unit(unit_id)
+            for record in (await journal.facts(unit_id)).documents:
+                tell_document(terminal, run, record, unit)
+        return await settle(journal, run)
+
+
+@command("longshore forget 4f1c2a9b")
+def forget(terminal: Terminal, run: Run) -> int:
+    """Delete a run from the journal; nothing changes at the vendor.
+
+    Which vendor jobs were ours stays known, so that no later upload takes one for its own.
+    """
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_forget(terminal, run))
+
+
+async def _forget(terminal: Terminal, run_id: str) -> int:
+    from longshore.journal import open_journal
+
+    async with open_journal(terminal.journal) as journal:
+        run = await journal.run(run_id)
+        async with journal.lock_run(run.id):
+            abandoned = len(await journal.abandoned(run.id))
+            outcomes = await journal.outcomes(run.id)
+            await journal.forget_run(run.id)
+    count = sum(outcomes.values())
+    still = sum(count for outcome, count in outcomes.items() if not outcome.terminal)
+    terminal.line({"event": "forgotten", "run_id": run.id, "documents": count, "open": still})
+    terminal.say(f"run {run.id} is forgotten: {count} documents, {still} of them not over")
+    if abandoned:
+        terminal.note(f"longshore: {abandoned} abandoned sessions at the vendor were not ended")
+    return 0
+
+
+@command("longshore gc")
+def gc(terminal: Terminal, set: Set = None) -> int:
+    """Give abandoned sessions back to the vendors: uploads begun that nobody will finish."""
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_gc(terminal, pairs(set)))
+
+
+async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
+    from longshore.journal import open_journal
+
+    queue: defaultdict[str, list[Abandoned]] = defaultdict(list)
+    given_back, code = 0, 0
+    async with open_journal(terminal.journal) as journal:
+        for entry in await journal.abandoned():
+            queue[entry.run_id].append(entry)
+        for run_id, entries in queue.items():
+            try:
+                given_back += await _give_back(terminal, journal, run_id, entries, given)
+            except RunInUse as error:
+                terminal.note(f"longshore: {error.message}; left to it")
+            except LongshoreError as error:
+                terminal.fail(error)
+                code = TROUBLE
+        left = len(await journal.abandoned())
+    terminal.line({"event": "gc", "given_back": given_back, "left": left})
+    terminal.say(f"{given_back} abandoned sessions given back, {left} left")
+    return code
+
+
+async def _give_back(
+    terminal: Terminal,
+    journal: Journal,
+    run_id: str,
+    entries: list[Abandoned],
+    given: dict[str, str],
+) -> int:
+    from longshore.pipeline import give_back
+
+    run = await journal.run(run_id)
+    async with hold(terminal, journal, run, given, lambda event: None) as engine:
+        return sum([await give_back(engine, entry) for entry in entries])
