@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -34,7 +34,7 @@ from longshore.pipeline import (
     take,
 )
 from longshore.provider import Results
-from longshore.targets import Target, require, resolve_for_resume, resolve_target
+from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
 
 __all__ = ["AsyncClient", "Client", "Upload"]
 
@@ -154,8 +154,14 @@ class AsyncClient:
         Raises:
             RunNotFound: there is no such run.
             RunInUse: another process executes it.
+            UsageError: it was interrupted while it was planned.
         """
         run = await self._journal.run(run_id)
+        if not run.planned:
+            raise UsageError(
+                f"run {run.id} was interrupted before its plan was whole; nothing was sent",
+                hint="upload again",
+            )
         return await execute(
             self._journal,
             self._resumed(run),
@@ -220,7 +226,7 @@ class AsyncClient:
             wait=tenacity.wait_exponential_jitter(
                 initial=self._target.provider.settings.poll_interval or 1.0, max=30.0
             ),
-            stop=tenacity.stop_after_delay(at_most) if at_most else tenacity.stop_never,
+            stop=tenacity.stop_never if at_most is None else tenacity.stop_after_delay(at_most),
             retry=tenacity.retry_if_result(lambda upload: upload.outcome is Outcome.RUNNING),
         )
         return await polling(self.poll, upload)
@@ -251,11 +257,21 @@ class AsyncClient:
         )
 
     def _resumed(self, run: RunRecord) -> Target:
+        """Make the target of a run again; settings that are those of the run need no repeating."""
+        now = self._target.settings_public
+        free = {*REFRESHED, "base_url"}
+
+        def same(key: str) -> bool:
+            name, _, entry = key.partition(".")
+            value = now.get(name)
+            public = name in now and (not entry or (isinstance(value, dict) and entry in value))
+            return public and name not in free and value == run.settings.get(name)
+
         return resolve_for_resume(
             run.target,
             run.settings,
             provider_name=run.provider,
-            overrides=self._overrides,
+            overrides={key: text for key, text in self._overrides.items() if not same(key)},
             config_file=self._config,
         )
 
@@ -284,9 +300,8 @@ class AsyncClient:
             unit = await take(engine, upload.batch_id)
             if unit.job is None:
                 raise UsageError("there is no job yet", hint="call complete() first")
-            floor = engine.capabilities.polls.floor
-            soonest = unit.record.at - engine.capabilities.polls.interval + floor
-            if not unit.record.settled and unit.status is not None and soonest > clock.now():
+            soonest = unit.polled_at + engine.capabilities.polls.floor
+            if not unit.record.settled and unit.polled_at and soonest > clock.now():
                 await clock.sleep(soonest - clock.now())
             await run_step(engine, unit, Step(verb))
             _raise(unit, engine.trouble)
@@ -330,17 +345,16 @@ class Client:
 
     def __init__(self, target: str, **arguments: Any) -> None:
         self._client = AsyncClient(target, **arguments)
-        self._portal_context = start_blocking_portal("asyncio")
         self._portal: BlockingPortal | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Client:
         """Start the thread and open the journal."""
-        self._portal = self._portal_context.__enter__()
-        try:
-            self._portal.call(self._client.__aenter__)
-        except BaseException as error:
-            self._portal_context.__exit__(type(error), error, error.__traceback__)
-            raise
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal("asyncio"))
+            stack.enter_context(portal.wrap_async_context_manager(self._client))
+            self._stack = stack.pop_all()
+        self._portal = portal
         return self
 
     def __exit__(
@@ -350,10 +364,8 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         """Close the journal and end the thread."""
-        assert self._portal is not None
-        self._portal.call(self._client.__aexit__, None, None, None)
-        self._portal_context.__exit__(None, None, None)
         self._portal = None
+        self._stack.close()
 
     def _call(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
         if self._portal is None:

@@ -26,7 +26,8 @@ LARGE = ("large.pdf", pdf("Site plan") + bytes(11 * MIB))
 
 def one(name: str, settings: Mapping[str, str], **more: Any) -> Scenario:
     """Return a scenario with one plan, unless it says otherwise."""
-    return Scenario("plangrep", name, **{"documents": (PLAN,), "settings": settings, **more})
+    known = {"documents": (PLAN,), "settings": settings, "jobs": ()}
+    return Scenario("plangrep", name, **{**known, **more})
 
 
 PLANGREP = (
@@ -87,8 +88,15 @@ PLANGREP = (
         "resume-blocked-credits",
         FORM,
         documents=(BLOCKED,),
+        assumptions={"walk": "preflighting:20,processing:40,completed"},
         steps=("upload", "act:resume", "resume"),
-        words=("blocked_insufficient_credits", "preflighting", "completed"),
+        words=(
+            "preflighting",
+            "blocked_insufficient_credits",
+            "preflighting",
+            "processing",
+            "completed",
+        ),
         jobs=JOB,
     ),
     one(
@@ -150,6 +158,19 @@ PLANGREP = (
         {"api_key": KEY, "project_id": "proj_unknown"},
         outcomes=OPEN,
         trouble="RequestRefused",
+    ),
+    one(
+        "error-409-job",
+        FORM,
+        faults=(
+            Fault(
+                method="POST",
+                path=f"{API}/projects/*/jobs",
+                status=409,
+                body={"code": "project_not_ready", "message": "the project is not ready"},
+            ),
+        ),
+        outcomes=REFUSED,
     ),
     one(
         "error-413-limits",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from longshore.lifecycle import Outcome
+from longshore.sandbox import Fault
 from longshore.testing.cassettes import Scenario
 from longshore.testing.samples import pdf
 from tests.cassettes.common import KEY, OPEN, PLAN, SPEC, throttled
@@ -21,7 +22,8 @@ UPLOAD = ("upl_000001",)
 
 def one(name: str, settings: Mapping[str, str] = SETTINGS, **more: Any) -> Scenario:
     """Return a scenario with one document, unless it says otherwise."""
-    return Scenario("sendai", name, **{"documents": (PLAN,), "settings": settings, **more})
+    known = {"documents": (PLAN,), "settings": settings, "jobs": ()}
+    return Scenario("sendai", name, **{**known, **more})
 
 
 SENDAI = (
@@ -101,6 +103,24 @@ SENDAI = (
         assumptions={"import_via_api": False},
         outcomes=OPEN,
         trouble="Forbidden",
+    ),
+    one(
+        "error-404-poll",
+        faults=(
+            Fault(
+                method="GET",
+                path="/v2/*/upload/*",
+                status=404,
+                body={"message": "upload not found"},
+            ),
+        ),
+        outcomes=(Outcome.UNKNOWN,),
+        jobs=UPLOAD,
+    ),
+    one(
+        "error-500-upload",  # nobody can tell whether it acted
+        faults=(Fault(method="POST", path="/v2/*/upload", status=500, acted=True),),
+        outcomes=(Outcome.UNKNOWN,),
     ),
     one("error-413", assumptions={"max_file_bytes": 100}, outcomes=(Outcome.FAILED,)),
 )

@@ -86,6 +86,18 @@ SUBWORKFLOW = (
         outcomes=OPEN,
         trouble="Forbidden",
     ),
+    one(
+        "error-404-job",
+        faults=(
+            Fault(
+                method="GET",
+                path="/v1/jobs/*",
+                status=404,
+                body={"success": False, "error": "job not found"},
+            ),
+        ),
+        outcomes=(Outcome.UNKNOWN,),
+    ),
     session(
         "error-404-path", assumptions={"session_path": "underscore"}, jobs=(), outcomes=REFUSED
     ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.cassettes.scenarios import HOSTS, SCENARIOS
 
 from longshore.testing.cassettes import Scenario, read_header, record
 from longshore.testing.plugin import Cassettes
+from tests.cassettes.scenarios import HOSTS, SCENARIOS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

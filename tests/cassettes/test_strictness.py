@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cassettes.common import KEY, PLAN
-from tests.cassettes.scenarios import SCENARIOS
 
 from longshore.testing.cassettes import CassetteMismatch, Scenario, problems_of, record, replay
+from tests.cassettes.common import KEY, PLAN
+from tests.cassettes.scenarios import SCENARIOS
 
 BY_NAME = {str(scenario): scenario for scenario in SCENARIOS}
 CARRIES = [

@@ -26,10 +26,15 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
 
-_FENCE = re.compile(r"(?P<marks>(?:<!--[^\n]*-->\n)*)```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+_FENCE = re.compile(
+    r"(?P<marks>(?:<!--[^\n]*-->\n)*)```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+)
 _MADE = re.compile(r"(<!-- (help: [\w -]+|errors) -->\n)(.*?)(<!-- end -->)", re.S)
 _SHELLS = frozenset({"sh", "bash", "console"})
-EVERYWHERE = frozenset({"--json", "--journal", "--config", "--quiet", "--verbose", "--help"})
+EVERYWHERE = frozenset({
+    "--json", "--journal", "--config", "--quiet", "--verbose", "--help", "--install-completion",
+    "--show-completion",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def command_lines() -> list[tuple[Block, list[str]]]:
 
 def calls(text: str) -> Iterator[list[str]]:
     """Yield the arguments of each call of longshore in a piece of shell."""
-    for line in text.replace("\\\n", " ").splitlines():
-        line = re.sub(r"^(\$ |[\w]+=\S+ )+", "", line.strip())
+    for typed in text.replace("\\\n", " ").splitlines():
+        line = re.sub(r"^(\$ |[\w]+=\S+ )+", "", typed.strip())
         if line.startswith("longshore "):
             words = shlex.split(line.removesuffix(" &"), comments=True)[1:]
             ends = [n for n, word in enumerate(words) if word in ("|", ">", "2>", "&&", ";", "&")]
@@ -115,7 +120,7 @@ def _errors() -> str:
     rows = ["| `kind` | exception | meaning |", "| --- | --- | --- |"]
     for name in sorted(errors.__all__, key=lambda name: _depth_first(getattr(errors, name))):
         kind = getattr(errors, name)
-        meaning = str(kind.__doc__).partition("\n")[0]
+        meaning = str(kind.__doc__).partition("\n")[0].replace("``", "`")
         rows.append(f"| `{kind.kind}` | `{name}` ({kind.__base__.__name__}) | {meaning} |")
     return "\n".join(rows) + "\n"
 
@@ -154,7 +159,8 @@ def _help(name: str) -> str:
             value = parameter.metavar or _choices(parameter)
             needed = " (needed)" if parameter.required else ""
             words = " ".join(str(parameter.help or "").split())
-            rows.append(f"| `{f'{flags} {value}'.strip()}`{needed} | {words} |")
+            option = f"{flags} {value}".strip().replace("|", r"\|")
+            rows.append(f"| `{option}`{needed} | {words} |")
     usage = " ".join(["longshore", name, *arguments])
     lines = ["", f"`{usage}`", "", *command.help.strip().splitlines(), ""]
     if rows:
@@ -163,9 +169,11 @@ def _help(name: str) -> str:
 
 
 def _choices(parameter: Any) -> str:
+    """Return `hold|resend`, or nothing for a flag; what holds the words differs by version."""
     if parameter.is_flag:
         return ""
-    return "|".join(getattr(parameter.type, "choices", ())) or parameter.type.name.upper()
+    kind = getattr(parameter, "type", None) or getattr(parameter, "type_descriptor", None)
+    return "|".join(map(str, getattr(kind, "choices", None) or ("VALUE",)))
 
 
 if __name__ == "__main__":

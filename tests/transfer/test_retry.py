@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import longshore
-from longshore.provider import Headers, Request, Response, Retry
+from longshore.provider import Bytes, Headers, Request, Response, Retry
 from longshore.transfer import (
     AnswerLost,
     NotSent,
@@ -30,7 +30,7 @@ POLICY = Policy(tries=6, seconds=300.0, first=0.5, longest=15.0)
 
 REQUESTS = {
     Retry.SAFE: Request.get("/x"),
-    Retry.IDEMPOTENT: Request.put("/x", longshore.provider.Bytes(b"", "a/b")),
+    Retry.IDEMPOTENT: Request.put("/x", Bytes(b"", "a/b")),
     Retry.KEYED: Request.post("/x", step="s", key="Idempotency-Key"),
     Retry.ONCE: Request.post("/x", step="s"),
 }

@@ -16,6 +16,7 @@ from longshore.errors import RunInUse, UsageError
 
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord, UnitRecord
+    from longshore.lifecycle import Action
     from longshore.pipeline import Event
 
 __all__ = ["act", "actions"]
@@ -104,7 +105,7 @@ async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -
         unit = await find_unit(journal, job)
         run = await journal.run(unit.run_id)
         try:
-            return await _do(terminal, journal, run, unit, Action.parse(word), given)
+            return await _do(terminal, journal, unit, Action.parse(word), given)
         except RunInUse:
             await journal.post(run.id, "act", {"unit": unit.id, "action": word})
             terminal.note(f"longshore: asked the process that executes run {run.id} to do it")
@@ -127,20 +128,19 @@ async def find_unit(journal: Journal, job: str) -> UnitRecord:
         )
     if len(found) > 1:
         runs = [await journal.run(unit.run_id) for unit in found]
-        names = sorted({f"{run.target}/{unit.job_id}" for run, unit in zip(runs, found)})
-        raise UsageError(f"several jobs are {job!r}", hint=f"type one of: {', '.join(names)}")
-    return found[0]
+        names = sorted({f"{run.target}/{found[0].job_id}" for run in runs})
+        if len(names) > 1:
+            raise UsageError(f"several jobs are {job!r}", hint=f"type one of: {', '.join(names)}")
+    return found[-1]  # the newest, should one target have met two accounts
 
 
 async def _do(
     terminal: Terminal,
     journal: Journal,
-    run: RunRecord,
     unit: UnitRecord,
-    action: object,
+    action: Action,
     given: dict[str, str],
 ) -> int:
-    from longshore.lifecycle import Action
     from longshore.pipeline import Notice, act_on, prepare, take
 
     refused: list[str] = []
@@ -149,19 +149,19 @@ async def _do(
         if isinstance(event, Notice):
             refused.append(event.text)
 
-    assert isinstance(action, Action)
+    run = await journal.run(unit.run_id)
     async with hold(terminal, journal, run, given, listen) as engine:
         outcome = await prepare(engine)
         if isinstance(outcome, Exception):
             raise outcome
         taken = await take(engine, unit.id)
         await act_on(engine, taken, action)
-        await settle(journal, run)
+        over = await settle(journal, run)
         for record in (await journal.facts(unit.id)).documents:
             tell_document(terminal, run, record, await journal.unit(unit.id))
         still_open = bool(taken.asked)
     for text in refused:
         terminal.last(f"longshore: {text}")
-    if still_open:
-        terminal.note(f"longshore: not answered yet; longshore resume {run.id} looks again")
+    if not over:
+        terminal.note(f"look again:        longshore resume {run.id}")
     return 1 if refused or still_open else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -16,23 +15,24 @@ from longshore.cli._command import EPILOG
 __all__ = ["COMMANDS", "run"]
 
 COMMANDS = {
-    "upload": "_upload:upload",
-    "plan": "_plan:plan",
-    "resume": "_resume:resume",
-    "rerun": "_resume:rerun",
-    "status": "_status:status",
-    "watch": "_watch:watch",
-    "actions": "_actions:actions",
-    "act": "_actions:act",
-    "cancel": "_runs:cancel",
-    "forget": "_runs:forget",
-    "gc": "_runs:gc",
-    "providers": "_providers:providers",
-    "sandbox": "_sandbox:sandbox",
-    "demo": "_demo:demo",
-    "record": "_record:record",
+    "upload": ("_upload:upload", "Carry documents to a target and follow their jobs."),
+    "plan": ("_plan:plan", "Show what an upload would do, and what is refused, and why."),
+    "resume": ("_resume:resume", "Go on with a run, or with every unfinished one."),
+    "rerun": ("_resume:rerun", "Send failed documents of a run again."),
+    "status": ("_status:status", "List the runs, or show one document by document."),
+    "watch": ("_watch:watch", "Follow a run that another process executes."),
+    "actions": ("_actions:actions", "List what jobs wait for a person to do."),
+    "act": ("_actions:act", "Do what a job offers."),
+    "cancel": ("_runs:cancel", "Cancel what is not over in a run."),
+    "forget": ("_runs:forget", "Delete a run from the journal."),
+    "gc": ("_runs:gc", "Give abandoned sessions back to the vendors."),
+    "providers": ("_providers:providers", "List the vendors; show what one takes; check a target."),
+    "sandbox": ("_sandbox:sandbox", "Serve the vendors on this machine, as documented."),
+    "demo": ("_demo:demo", "Carry a few documents to every vendor's sandbox."),
+    "record": ("_record:record", "Write cassettes, from a vendor or from the sandboxes."),
 }
-"""Command -> module of this room and what in it: a function, or a Typer of its own commands."""
+"""Command -> module of this room and what in it (a function, or a Typer of its own commands);
+and what the list of all commands says, so that it need not import any."""
 
 
 class _Commands(Mapping[str, Any]):
@@ -43,18 +43,14 @@ class _Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made[name] = _make(name, COMMANDS[name])
+            self._made[name] = _make(name, COMMANDS[name][0])
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, place in COMMANDS.items() if _is_there(place))
+        return iter(COMMANDS)
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
-
-
-def _is_there(place: str) -> bool:
-    return find_spec(f"longshore.cli.{place.partition(':')[0]}") is not None
+        return len(COMMANDS)
 
 
 def _make(name: str, place: str) -> Any:
@@ -75,7 +71,11 @@ class _Group(TyperGroup):
         self.commands: Any = _Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
 app = typer.Typer(

@@ -12,7 +12,7 @@ from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.journal import Journal, RunRecord
-    from longshore.pipeline import Environment, Event, RunReport
+    from longshore.pipeline import Event, RunReport
     from longshore.targets import Target
 
 __all__ = ["carry", "finish", "worst"]
@@ -23,7 +23,6 @@ async def carry(
     journal: Journal,
     target: Target,
     run: RunRecord,
-    environment: Environment,
     interrupt: Interrupt,
 ) -> RunReport:
     """Execute a run as far as it goes; a line per document, then that of the run.
@@ -32,7 +31,7 @@ async def carry(
         LongshoreError: it could not be executed at all.
     """
     from longshore.cli._progress import open_display
-    from longshore.pipeline import execute, summary
+    from longshore.pipeline import Environment, execute, summary
 
     interrupt.sending = True
     with open_display(terminal, journal) as display:
@@ -47,7 +46,7 @@ async def carry(
 
         try:
             report = await execute(
-                journal, target, run, environment, listener=listen, stop=interrupt.stop
+                journal, target, run, Environment(), listener=listen, stop=interrupt.stop
             )
         except asyncio.CancelledError:
             if not interrupt.at_once:

@@ -29,17 +29,10 @@ async def hold(
         RunInUse: another process executes it.
         LongshoreError: its plugin or a setting is missing.
     """
+    from longshore.cli._resume import target_of
     from longshore.pipeline import Environment, open_engine
-    from longshore.targets import require, resolve_for_resume
 
-    target = resolve_for_resume(
-        run.target,
-        run.settings,
-        provider_name=run.provider,
-        overrides=given,
-        config_file=terminal.config,
-    )
-    require(target)
+    target = target_of(terminal, run, given)
     async with (
         journal.lock_run(run.id),
         open_engine(journal, target, run, Environment(), listener) as engine,

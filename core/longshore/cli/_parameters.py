@@ -8,7 +8,7 @@ import typer
 
 from longshore.errors import UsageError
 
-__all__ = ["Paths", "Run", "SomeRun", "Set", "pairs"]
+__all__ = ["Paths", "Run", "Set", "SomeRun", "pairs"]
 
 Paths = Annotated[
     list[str],
@@ -23,7 +23,7 @@ SomeRun = Annotated[
 
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Overrule a setting of the target."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Overrule a setting of the target."),
 ]
 
 
@@ -38,7 +38,7 @@ def pairs(given: list[str] | None) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise UsageError(
-                f"--set {text}: no key=value", hint="for example --set poll_interval=5s"
+                f"--set {text}: expected NAME=VALUE", hint="for example --set poll_interval=5s"
             )
         found[key.strip()] = value
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from longshore.cli._terminal import Terminal
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
     from longshore.lifecycle import Setup
-    from longshore.pipeline import Environment, RunOptions
+    from longshore.pipeline import Candidate, Environment, Existing, Plan, RunOptions
     from longshore.targets import Target
 
 __all__ = ["ask_vendor", "plan", "show_plan"]
@@ -30,6 +31,7 @@ _HELD = 4 * 2**20
 )
 def plan(
     terminal: Terminal,
+    *,
     paths: Paths,
     to: Annotated[
         list[str], typer.Option("--to", metavar="TARGET", help="Where; may be given again.")
@@ -78,10 +80,12 @@ async def show_plan(
         capabilities = capabilities_of(target.provider)
         if ask:
             _, capabilities = await ask_vendor(target, options, Environment())
-        line = _plan(terminal, target, capabilities, candidates, options, asked=ask)
-        refuses_all = options.strict and line["refused"]
-        if not line["documents"] or refuses_all:
+        existing = await _existing(terminal, target) if options.skip_existing else None
+        total = _plan(terminal, target, capabilities, candidates, options, existing=existing)
+        nothing_goes = not total.documents and not total.skipped
+        if nothing_goes or (options.strict and total.refused):
             code = TROUBLE
+        line = _line(target, capabilities, options, total, asked=ask)
         terminal.line(line)
         terminal.say(_text(line))
     return code
@@ -91,29 +95,52 @@ def _plan(
     terminal: Terminal,
     target: Target,
     capabilities: Capabilities,
-    candidates: Iterable[Any],
+    candidates: Iterable[Candidate],
     options: RunOptions,
     *,
-    asked: bool,
-) -> dict[str, Any]:
+    existing: Existing | None,
+) -> Plan:
+    """Plan for one target; tells of the documents that do not go."""
     from longshore.journal import DocumentRecord, RunRecord
     from longshore.pipeline import Plan
     from longshore.pipeline import plan as planned
 
     run = RunRecord(id="", target=target.name, provider=target.provider_name)
-    ids = (str(number) for number in range(10**9))
+    ids = count()
     total = Plan()
     for item in planned(
         candidates,
         capabilities,
         run_id="",
-        new_id=lambda: next(ids),
+        new_id=lambda: str(next(ids)),
         part_size=options.part_size,
         batch_size=options.batch_size,
+        existing=existing,
     ):
         total.add(item, capabilities)
         if isinstance(item, DocumentRecord):
             tell_document(terminal, run, item, None)
+    return total
+
+
+async def _existing(terminal: Terminal, target: Target) -> Existing:
+    from longshore.journal import RunRecord, open_journal
+    from longshore.pipeline import Existing
+
+    run = RunRecord(
+        id="",
+        target=target.name,
+        provider=target.provider_name,
+        account=target.provider.account(),
+        settings=target.settings_public,
+    )
+    async with open_journal(terminal.journal) as journal:
+        return await Existing.of(journal, run)
+
+
+def _line(
+    target: Target, capabilities: Capabilities, options: RunOptions, total: Plan, *, asked: bool
+) -> dict[str, Any]:
     concurrency = options.concurrency or capabilities.concurrency
     return {
         "event": "plan",
@@ -121,6 +148,7 @@ def _plan(
         "provider": target.provider_name,
         "documents": total.documents,
         "refused": len(total.refused),
+        "skipped": total.skipped,
         "batches": total.batches,
         "parts": total.parts,
         "bytes": total.size,
@@ -133,7 +161,7 @@ def _plan(
 def _text(line: dict[str, Any]) -> str:
     from longshore.units import format_bytes
 
-    refused = f", {line['refused']} refused" if line["refused"] else ""
+    refused = "".join(f", {line[what]} {what}" for what in ("refused", "skipped") if line[what])
     parts = f", {line['parts']} parts" if line["parts"] else ""
     limits = "its own limits" if line["asked"] else "limits as documented; --ask asks the vendor"
     return (

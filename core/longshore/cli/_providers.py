@@ -108,7 +108,7 @@ def _settings(target: Target) -> list[dict[str, Any]]:
 
     found = []
     for name, field in type(target.provider.settings).model_fields.items():
-        default = None if field.is_required() else field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+        default: Any = field.get_default(call_default_factory=True, validated_data={})
         if hasattr(default, "model_dump"):
             default = default.model_dump(mode="json")
         found.append({"name": name, "variable": variable(target.name, name), "default": default})

@@ -20,7 +20,7 @@ __all__ = ["record"]
 
 
 @command(
-    "longshore record plan.pdf --to plangrep --cassette plan.yaml",
+    "longshore record plan.pdf --to TARGET --cassette plan.yaml",
     "longshore record --sandbox tests/cassettes/scenarios.py --into cassettes",
 )
 def record(
@@ -31,6 +31,7 @@ def record(
             metavar="PATH...", help="Documents; with --sandbox, Python files with SCENARIOS."
         ),
     ] = None,
+    *,
     to: Annotated[
         str | None, typer.Option("--to", metavar="TARGET", help="The real vendor.")
     ] = None,

@@ -14,6 +14,7 @@ from longshore.errors import LongshoreError, RunInUse, UsageError
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.journal import Journal, RunRecord
+    from longshore.targets import Target
 
 __all__ = ["rerun", "resume"]
 
@@ -75,14 +76,27 @@ async def go_on(
         LongshoreError: it cannot be executed.
     """
     from longshore.cli._carry import carry
-    from longshore.pipeline import Environment
-    from longshore.targets import require, resolve_for_resume
 
     if not run.planned:
         raise UsageError(
             f"run {run.id} was interrupted before its plan was whole; nothing was sent",
             hint=f"upload again; longshore forget {run.id} removes what is left of it",
         )
+    target = target_of(terminal, run, given)
+    # Whoever asks again wants to know the end, also of a run that was begun with --no-wait.
+    run = run.model_copy(update={"options": {**run.options, "wait": wait}})
+    report = await carry(terminal, journal, target, run, interrupt)
+    return report.exit_code
+
+
+def target_of(terminal: Terminal, run: RunRecord, given: dict[str, str]) -> Target:
+    """Make the target of an earlier run again, ready to be talked to.
+
+    Raises:
+        LongshoreError: its plugin or a setting is missing, or may not change now.
+    """
+    from longshore.targets import require, resolve_for_resume
+
     target = resolve_for_resume(
         run.target,
         run.settings,
@@ -91,10 +105,7 @@ async def go_on(
         config_file=terminal.config,
     )
     require(target)
-    # Whoever asks again wants to know the end, also of a run that was begun with --no-wait.
-    run = run.model_copy(update={"options": {**run.options, "wait": wait}})
-    report = await carry(terminal, journal, target, run, Environment(), interrupt)
-    return report.exit_code
+    return target
 
 
 @command("longshore rerun 4f1c2a9b --failed")
@@ -107,5 +118,36 @@ def rerun(
     set: Set = None,
     wait: Wait = True,
 ) -> int:
-    """Send those documents of a run again that failed, expired or were cancelled."""
-    raise UsageError("not yet")
+    """Send failed documents of a run again, as the files are now, in fresh batches.
+
+    The settings are those that the run began with, as for resume.
+    """
+    from longshore.cli._interrupt import run_async
+
+    if not failed:
+        raise UsageError("rerun of what?", hint=f"longshore rerun {run} --failed")
+    return run_async(_rerun(terminal, run, pairs(set), wait=wait))
+
+
+async def _rerun(terminal: Terminal, run_id: str, given: dict[str, str], *, wait: bool) -> int:
+    from longshore.cli._interrupt import Interrupt
+    from longshore.journal import open_journal
+    from longshore.pipeline import Environment, capabilities_of
+    from longshore.pipeline import rerun as plan_again
+
+    environment = Environment()
+    async with open_journal(terminal.journal) as journal:
+        run = await journal.run(run_id)
+        target = target_of(terminal, run, given)
+        with Interrupt(terminal) as interrupt:
+            async with journal.lock_run(run.id):
+                again = await plan_again(
+                    journal,
+                    run,
+                    capabilities_of(target.provider),
+                    new_id=environment.new_id,
+                    now=environment.clock.now(),
+                )
+            if not again:
+                terminal.note(f"longshore: nothing of run {run.id} can be sent again")
+            return await go_on(terminal, journal, run, given, interrupt, wait=wait)

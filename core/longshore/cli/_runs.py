@@ -127,6 +127,10 @@ async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
     return code
 
 
+def _unheard(event: Event) -> None:
+    pass
+
+
 async def _give_back(
     terminal: Terminal,
     journal: Journal,
@@ -137,5 +141,5 @@ async def _give_back(
     from longshore.pipeline import give_back
 
     run = await journal.run(run_id)
-    async with hold(terminal, journal, run, given, lambda event: None) as engine:
+    async with hold(terminal, journal, run, given, _unheard) as engine:
         return sum([await give_back(engine, entry) for entry in entries])

@@ -28,6 +28,7 @@ PORT = 8700
 )
 def sandbox(
     terminal: Terminal,
+    *,
     provider: Annotated[
         list[str] | None,
         typer.Option("--provider", metavar="NAME", help="Only this one; may be given again."),

@@ -23,6 +23,7 @@ __all__ = ["upload"]
 )
 def upload(
     terminal: Terminal,
+    *,
     paths: Paths,
     to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where the documents go.")],
     set: Set = None,
@@ -100,11 +101,10 @@ async def _upload(
 
     target = resolve_target(to, overrides=given, config_file=terminal.config)
     require(target)
-    environment = Environment()
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
-            run = await begin(journal, target, find_documents(paths), options, environment)
-            report = await carry(terminal, journal, target, run, environment, interrupt)
+            run = await begin(journal, target, find_documents(paths), options, Environment())
+            report = await carry(terminal, journal, target, run, interrupt)
     return report.exit_code
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from longshore.errors import LongshoreError
 from longshore.lifecycle import Setup
-from longshore.pipeline._engine import Engine, capabilities_of
+from longshore.pipeline._engine import MOST_RESTARTS, Engine, capabilities_of
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._unit import Unit
@@ -56,16 +56,17 @@ async def advance_unit(
     until: Callable[[Unit], bool] | None = None,
 ) -> Next:
     """Move a unit that is already taken; see ``advance``."""
-    while True:
+    outcome: Next | None = None
+    while outcome is None:
         now = engine.clock.now()
         if (stop and stop()) or (until and until(unit)):
-            return Next("later", now, "stopped")
+            outcome = Next("later", now, "stopped")
+            break
         steps = ready(unit, now, engine.capabilities, checksum=engine.checksum)
-        if isinstance(steps, Next):
-            return steps
-        blocked = await run_step(engine, unit, steps[0])
-        if blocked is not None:
-            return blocked
+        outcome = steps if isinstance(steps, Next) else await run_step(engine, unit, steps[0])
+    if unit.unsaved:  # requests that led to nothing yet were made all the same
+        await unit.write(engine.journal, [unit.cost()])
+    return outcome
 
 
 async def prepare(engine: Engine) -> Next | LongshoreError:
@@ -75,12 +76,20 @@ async def prepare(engine: Engine) -> Next | LongshoreError:
         ``finished`` when the batches may start; when to come back; or what went wrong.
     """
     unit = await take(engine, engine.run.id)
-    outcome = await advance_unit(unit, engine=engine, until=lambda unit: unit.verdict is not None)
+    outcome = await advance_unit(unit, engine=engine, until=_cannot_go_on)
     if unit.verdict is not None:
         return unit.verdict.error
     if outcome.state == "finished":
         adopt(engine, unit.setup)
     return outcome
+
+
+def _cannot_go_on(unit: Unit) -> bool:
+    """True when a fresh attempt does not help either."""
+    verdict = unit.verdict
+    if verdict is None:
+        return False
+    return not verdict.restart or unit.record.restarts + verdict.blame > MOST_RESTARTS
 
 
 def adopt(engine: Engine, setup: Setup) -> None:

@@ -31,7 +31,7 @@ from longshore.lifecycle import (
 from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
 from longshore.pipeline._unit import Unit, Verdict
 
-__all__ = ["SCRATCH", "conclude", "error_info", "follow"]
+__all__ = ["SCRATCH", "conclude", "error_info", "follow", "may_be_at_work"]
 
 SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
 """What a flow needs to be run again, and nobody needs once it has a result."""
@@ -52,6 +52,12 @@ def error_info(engine: Engine, error: LongshoreError) -> ErrorInfo:
 
 
 # -------------------------------------------------------------------------------- verdicts
+
+
+def may_be_at_work(engine: Engine, unit: Unit) -> bool:
+    """Tell whether the vendor has a job, or may have one that we do not know yet."""
+    one_request = bool(unit.receipts) and not engine.provider.offers("complete")
+    return unit.job is not None or bool(unit.intents) or one_request
 
 
 def conclude(engine: Engine, unit: Unit) -> list[Write]:
@@ -138,9 +144,7 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     # The receipts go with the session; the records keep what they said.
     known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
     job = unit.job.model_copy(update={"documents": (*known, *unit.job.documents)})
-    found = match_documents(
-        unit.batch(engine.capabilities), unit.receipts.values(), job, status
-    )
+    found = match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
     now, outcome = engine.clock.now(), Outcome(status.state)
     error = _vendor_error(engine, status.error) if status.error else None
     changes: dict[str, object] = {"outcome": outcome, "word": status.word, "error": error}

@@ -22,6 +22,7 @@ from longshore.journal import (
     Write,
 )
 from longshore.lifecycle import Outcome
+from longshore.pipeline._existing import Existing
 from longshore.pipeline._intake import Candidate
 from longshore.planning import Group, Refusal, group, part_size_for, reasons_against
 
@@ -60,6 +61,7 @@ class Plan:
         size: bytes of those.
         parts: transfers of a piece, where documents are cut; 0 where they go whole.
         refused: path and every reason, per document that cannot go.
+        skipped: documents that the target took before.
     """
 
     batches: int = 0
@@ -67,9 +69,13 @@ class Plan:
     size: int = 0
     parts: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
+    skipped: int = 0
 
     def add(self, planned: PlannedBatch | DocumentRecord, capabilities: Capabilities) -> None:
-        """Count one batch, or one refusal."""
+        """Count one batch, one refusal, or one document that is there already."""
+        if isinstance(planned, DocumentRecord) and planned.outcome is Outcome.SKIPPED:
+            self.skipped += 1
+            return
         if isinstance(planned, DocumentRecord):
             self.refused.append((planned.path, planned.error.message if planned.error else ""))
             return
@@ -91,25 +97,34 @@ def plan(
     new_id: Callable[[], str],
     part_size: int | None = None,
     batch_size: int | None = None,
+    existing: Existing | None = None,
 ) -> Iterator[PlannedBatch | DocumentRecord]:
-    """Plan documents as they are found; yields batches, and records of those refused."""
+    """Plan documents as they are found; yields batches, and records of those that do not go.
+
+    Those are the refused ones, and what the target took before where ``existing`` is given.
+    """
     paths: dict[str, str] = {}
-    unreadable: list[DocumentRecord] = []
+    aside: list[DocumentRecord] = []
 
     def readable() -> Iterator[Document]:
         for candidate in candidates:
             id = new_id()
             try:
                 document = candidate.document(id)
+                known = existing.digest(document) if existing is not None else None
             except DocumentError as error:
                 info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
-                unreadable.append(_refused(run_id, candidate.stub(id), shown(candidate.path), info))
+                aside.append(_refused(run_id, candidate.stub(id), shown(candidate.path), info))
+                continue
+            if known is not None:
+                there = document.model_copy(update={"sha256": known})
+                aside.append(_skipped(run_id, there, shown(candidate.path)))
                 continue
             paths[id] = candidate.path
             yield document
 
     for planned in group(readable(), capabilities, part_size=part_size, batch_size=batch_size):
-        yield from _drain(unreadable)
+        yield from _drain(aside)
         match planned:
             case Refusal(document, reasons):
                 info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
@@ -117,7 +132,7 @@ def plan(
             case Group(documents, size):
                 named = tuple(paths.pop(document.id) for document in documents)
                 yield PlannedBatch(documents, size, named)
-    yield from _drain(unreadable)
+    yield from _drain(aside)
 
 
 _HINT = "`longshore providers show` lists what the vendor takes"
@@ -132,6 +147,10 @@ def _refused(run_id: str, document: Document, path: str, info: ErrorInfo) -> Doc
     return DocumentRecord(
         document=document, run_id=run_id, path=path, outcome=Outcome.REFUSED, error=info
     )
+
+
+def _skipped(run_id: str, document: Document, path: str) -> DocumentRecord:
+    return DocumentRecord(document=document, run_id=run_id, path=path, outcome=Outcome.SKIPPED)
 
 
 async def enqueue(
@@ -152,7 +171,7 @@ async def enqueue(
     place, refused = 0, False
     for item in planned:
         if isinstance(item, DocumentRecord):
-            refused = True
+            refused = refused or item.outcome is Outcome.REFUSED
             documents.append(item.model_copy(update={"place": place}))
             place += 1
         else:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from longshore.errors import AccountError, JournalError, LongshoreError, VendorUnavailable
@@ -20,7 +21,7 @@ from longshore.pipeline._advance import BEAT, prepare, take
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import DocumentFinished, Notice
-from longshore.pipeline._mailbox import read_mail
+from longshore.pipeline._mailbox import Held, read_mail
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._unit import Step, Unit
@@ -72,12 +73,17 @@ class Executor:
         self._stop = stop
         self._window = max(4 * limits.concurrency, 32)
         self._active: dict[str, Unit] = {}
-        self._runnable: deque[str] = deque()
+        self._runnable: deque[str] = deque()  # each unit once, so that all have their turn
+        self._queued: set[str] = set()
         self._timers: list[tuple[float, str]] = []
         self._tasks: dict[asyncio.Task[Next | None], tuple[Unit, Step]] = {}
         self._left: set[str] = set()  # came as far as wanted, without a job yet
+        self._left_running = 0  # documents whose job is not waited for any longer
+        self._taking = asyncio.Lock()
+        self._held: set[str] = set()  # by the mailbox
         self._hashing = 0
         self._hungry = True
+        self._looked_at = 0.0
         self._paused_until = 0.0
         self._failures = 0
         self._fatal: LongshoreError | None = None
@@ -91,10 +97,13 @@ class Executor:
             LongshoreError: ``prepare`` failed; nothing was sent.
             JournalError: the record cannot be written.
         """
-        side_jobs = [asyncio.create_task(self._beat()), asyncio.create_task(self._mail())]
+        side_jobs = [asyncio.create_task(self._beat())]
         try:
             await self._prepare()
+            await self._read_mail()
+            side_jobs.append(asyncio.create_task(self._mail()))
             await self._loop()
+            await self._save_costs()
             if not self._stop.is_set():
                 await self._clean_up()
         finally:
@@ -129,40 +138,55 @@ class Executor:
     # ------------------------------------------------------------------ the scheduler
 
     async def _loop(self) -> None:
-        while True:
-            if self._ending():
-                await self._drain()
-                return
-            await self._refill()
-            self._launch()
-            if not self._tasks and await self._is_over():
-                return
+        while not self._ending():
+            try:
+                await self._refill()
+                self._launch()
+                if not self._tasks and await self._is_over():
+                    return
+            except JournalError as error:
+                self._fatal = error
+                break
             await self._wait()
+        await self._drain()
 
     def _ending(self) -> bool:
         return self._stop.is_set() or self._fatal is not None
 
     async def _refill(self) -> None:
         """Take more units, as long as there is room and the journal has any that are due."""
-        room = self._window - len(self._active)
-        if not self._hungry or room <= 0 or self._enough_failures():
-            return
         engine = self._engine
-        due = await engine.journal.due(
-            engine.run.id,
-            engine.clock.now(),
-            room,
-            besides=self._known(),
-            unsent=engine.until is not None,
-        )
-        for id in due:
-            self._active[id] = await take(engine, id)
-            self._runnable.append(id)
+        now = engine.clock.now()
+        self._hungry |= now - self._looked_at >= _TICK  # units that left memory may be due
+        if not self._can_refill():
+            return
+        async with self._taking:
+            room = self._window - len(self._active)
+            self._looked_at = now
+            due = await engine.journal.due(
+                engine.run.id,
+                now,
+                room,
+                besides=self._known(),
+                unsent=engine.until is not None,
+            )
+            for id in due:
+                self._active[id] = await take(engine, id)
+                self._line_up(id)
         self._hungry = len(due) == room
+
+    def _can_refill(self) -> bool:
+        room = self._window - len(self._active)
+        return self._hungry and room > 0 and not self._enough_failures()
+
+    def _line_up(self, unit_id: str) -> None:
+        if unit_id not in self._queued:
+            self._queued.add(unit_id)
+            self._runnable.append(unit_id)
 
     def _known(self) -> frozenset[str]:
         """Units that the journal need not name: in memory, or gone as far as wanted."""
-        return frozenset(self._active) | self._left
+        return frozenset(self._active) | self._left | self._held
 
     def _enough_failures(self) -> bool:
         most = self._limits.max_failures
@@ -172,22 +196,23 @@ class Executor:
         """Begin steps, a unit after the other in turn, as long as there is room for requests."""
         now = self._engine.clock.now()
         while self._timers and self._timers[0][0] <= now:
-            self._runnable.append(heapq.heappop(self._timers)[1])
+            self._line_up(heapq.heappop(self._timers)[1])
         if now < self._paused_until:
             return
         idle = 0  # units in a row that could begin nothing
         while self._runnable and idle < len(self._runnable) + 1:
             if len(self._tasks) - self._hashing >= self._limits.concurrency:
                 return
-            unit = self._active.get(self._runnable.popleft())
+            unit_id = self._runnable.popleft()
+            self._queued.discard(unit_id)
+            unit = self._active.get(unit_id)
             if unit is not None:
                 idle = 0 if self._look_at(unit, now) else idle + 1
 
     def _look_at(self, unit: Unit, now: float) -> bool:
         """Begin one step of a unit, if it has any; True when its turn changed something."""
         engine = self._engine
-        far_enough = engine.until is not None and engine.until(unit)
-        if far_enough and not unit.running and not unit.asked:
+        if self._came_far_enough(unit):
             if unit.job is None:
                 self._left.add(unit.id)
             self._leave(unit)
@@ -198,12 +223,19 @@ class Executor:
         if isinstance(steps, Next):
             self._park(unit, steps, now)
             return True
-        self._runnable.append(unit.id)
+        self._line_up(unit.id)
         for step in steps:
             if step.verb != "digest" or self._hashing < _DIGESTS:
                 self._begin(unit, step)
                 return True
         return False
+
+    def _came_far_enough(self, unit: Unit) -> bool:
+        engine = self._engine
+        if engine.until is None or unit.running or unit.asked or not engine.until(unit):
+            return False
+        # A job that nobody waits for is left; its documents' digests are wanted all the same.
+        return unit.job is None or not (engine.checksum and unit.lacks_digest())
 
     def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
@@ -215,17 +247,25 @@ class Executor:
         """Deal with a unit that can do nothing now."""
         if outcome.state == "busy":
             return  # the end of a step brings it back
+        soon = outcome.at - now <= _KEEP and len(self._active) < self._window
+        # What is only known in memory must stay there.
+        stays = bool(unit.asked) or unit.record.outcome is Outcome.UNKNOWN
         if outcome.state in ("finished", "unknown"):
             self._leave(unit)
-        elif outcome.at - now <= _KEEP or len(self._active) <= self._window // 2:
+        elif soon or stays or len(self._active) <= self._window // 2:
             heapq.heappush(self._timers, (outcome.at, unit.id))
         else:
+            unit.running.add(_ASIDE.flow)
             self._tasks[asyncio.create_task(self._put_aside(unit, outcome))] = (unit, _ASIDE)
 
     async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
         """Let a unit leave memory until it is due."""
         change = ChangeUnit({"at": outcome.at, "why": outcome.why})
         await unit.write(self._engine.journal, [change, unit.cost()])
+        unit.running.discard(_ASIDE.flow)
+        if unit.asked or unit.running or unit.verdict is not None:
+            self._line_up(unit.id)  # somebody asked for something meanwhile
+            return None
         self._active.pop(unit.id, None)
         self._hungry = True
         return None
@@ -236,6 +276,7 @@ class Executor:
         self._hungry = True
         for record in unit.documents.values():
             self._failures += record.outcome is Outcome.FAILED
+            self._left_running += record.outcome is Outcome.RUNNING
             self.report(record, unit.record)
 
     # ------------------------------------------------------------------ waiting
@@ -244,7 +285,9 @@ class Executor:
         """Wait for the end of a step, a timer, more work in the journal, or the stop."""
         now = self._engine.clock.now()
         until = min(now + _TICK, self._timers[0][0] if self._timers else now + _TICK)
-        if self._hungry and not self._tasks:
+        if now < self._paused_until:
+            until = min(until, self._paused_until)
+        elif self._can_refill() and not self._tasks:
             until = min(until, now + 0.05)
         stop = asyncio.create_task(self._stopped())
         try:
@@ -257,8 +300,6 @@ class Executor:
             stop.cancel()
         for task in done - {stop}:
             self._ended(task)
-        if not done:
-            self._hungry = True  # units that left memory may be due
 
     async def _stopped(self) -> Next | None:
         await self._stop.wait()
@@ -267,11 +308,15 @@ class Executor:
     def _ended(self, task: asyncio.Task[Next | None]) -> None:
         unit, step = self._tasks.pop(task)
         self._hashing -= step.verb == "digest"
-        outcome = task.result()
-        if isinstance(outcome, Next):
+        try:
+            outcome = task.result()
+        except LongshoreError as error:  # of the journal, or of the settings
+            self._fatal = self._fatal or error
+            return
+        if outcome is not None:
             self._blocked(outcome)
         if step is not _ASIDE:
-            self._runnable.append(unit.id)
+            self._line_up(unit.id)
 
     def _blocked(self, outcome: Next) -> None:
         """The account is in trouble: nothing new begins, for a while or at all."""
@@ -289,18 +334,20 @@ class Executor:
     async def _is_over(self) -> bool:
         """True when nothing can move any more without somebody's help."""
         engine = self._engine
-        if any(unit.record.outcome is Outcome.RUNNING for unit in self._active.values()):
+        if any(_moves(unit) for unit in self._active.values()):
             return False
+        if self._enough_failures():
+            return True
         due = await engine.journal.next_due(
             engine.run.id, besides=self._known(), unsent=engine.until is not None
         )
-        if not self._active and (due is None or self._enough_failures()):
+        if not self._active and due is None:
             return True
         if due is not None and due <= engine.clock.now():
             self._hungry = True
             return False
         running = (await engine.journal.outcomes(engine.run.id)).get(Outcome.RUNNING, 0)
-        return running == 0
+        return running <= self._left_running
 
     # ------------------------------------------------------------------ the end
 
@@ -309,18 +356,23 @@ class Executor:
         if not self._tasks:
             return
         patience = self._engine.provider.settings.timeout
-        once = [t for t, (unit, step) in self._tasks.items() if _must_not_repeat(unit, step)]
-        if once:
+        if any(_must_not_repeat(unit, step) for unit, step in self._tasks.values()):
             self._engine.emit(
                 Notice(f"waiting up to {patience:.0f} s for an answer that must not get lost")
             )
         done, late = await asyncio.wait(self._tasks, timeout=_GRACE)
-        if late & set(once):
-            more, late = await asyncio.wait(late & set(once), timeout=patience)
-            done |= more
+        once = {task for task in late if _must_not_repeat(*self._tasks[task])}
+        if once:
+            done |= (await asyncio.wait(once, timeout=patience))[0]
         for task in done:
-            with suppress(LongshoreError):
-                self._ended(task)
+            self._ended(task)
+
+    async def _save_costs(self) -> None:
+        """Count the requests that led to nothing yet."""
+        for unit in self._active.values():
+            if unit.unsaved and not unit.running:
+                with suppress(JournalError):
+                    await unit.write(self._engine.journal, [unit.cost()])
 
     async def _clean_up(self) -> None:
         """Give abandoned sessions back that can be now; what fails stays in the queue."""
@@ -342,13 +394,30 @@ class Executor:
     async def _mail(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            for unit_id in await read_mail(self._engine, self._active):
-                self._wake(unit_id)
+            await self._read_mail()
 
-    def _wake(self, unit_id: str) -> None:
-        self._hungry = True
-        if unit_id in self._active:
-            self._runnable.append(unit_id)
+    async def _read_mail(self) -> None:
+        try:
+            for unit_id in await read_mail(self._engine, self._hold):
+                self._hungry = True
+                self._line_up(unit_id)
+        except JournalError as error:  # it is read again
+            self._engine.emit(Notice(f"the mailbox cannot be read: {error.message}"))
+
+    @asynccontextmanager
+    async def _hold(self, unit_id: str) -> AsyncIterator[Held]:
+        """Give the mailbox a unit: the one in memory, or one that is not taken meanwhile."""
+        try:
+            async with self._taking:
+                unit = self._active.get(unit_id)
+                if unit is None:
+                    self._held.add(unit_id)
+                    held = Held(await take(self._engine, unit_id))
+                else:
+                    held = Held(unit, scheduled=True)
+            yield held
+        finally:
+            self._held.discard(unit_id)
 
     # ------------------------------------------------------------------ telling
 
@@ -368,6 +437,11 @@ class Executor:
 
 
 _ASIDE = Step("aside")
+
+
+def _moves(unit: Unit) -> bool:
+    """True when a unit in memory goes on without somebody's help."""
+    return bool(unit.asked) or unit.record.outcome is not Outcome.NEEDS_ACTION
 
 
 def _must_not_repeat(unit: Unit, step: Step) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from longshore.documents import Document, SourceFile, sha256_file
-from longshore.errors import SourceUnreadable
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Outcome
 from longshore.targets import REFRESHED
@@ -45,22 +44,21 @@ class Existing:
                     digest = bytes.fromhex(document.sha256)
                     self.digests.setdefault(document.size, set()).add(digest)
 
-    def has(self, document: Document) -> bool:
-        """Tell whether these bytes are known; hashes the file only if a known one has its size.
+    def digest(self, document: Document) -> str | None:
+        """Return the SHA-256 of a document that is known here; None if it is not.
+
+        Hashes the file only if a known one has its size.
 
         Raises:
             DocumentError: it cannot be read.
         """
         known = self.digests.get(document.size)
         if not known:
-            return False
-        try:
-            digest = sha256_file(document.source)
-        except OSError as error:
-            raise SourceUnreadable(f"{document.source}: {error.strerror}") from error
+            return None
         with SourceFile(document) as source:
+            digest = sha256_file(document.source)
             source.check()
-        return bytes.fromhex(digest) in known
+        return digest if bytes.fromhex(digest) in known else None
 
 
 def _place(run: RunRecord) -> tuple[object, ...]:

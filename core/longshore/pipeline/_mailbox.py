@@ -2,98 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from pydantic import JsonValue
-
-from longshore.errors import CancelledByUser, UsageError
-from longshore.journal import ChangeUnit
-from longshore.lifecycle import Action
+from longshore.errors import LongshoreError, UsageError
+from longshore.journal import ChangeUnit, Message
+from longshore.lifecycle import Action, Outcome
 from longshore.pipeline._advance import take
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._events import Notice
-from longshore.pipeline._steps import run_step
-from longshore.pipeline._unit import Step, Unit, Verdict
+from longshore.pipeline._steps import ask_to_cancel, run_step
+from longshore.pipeline._unit import Step, Unit
 
-__all__ = ["act_on", "cancel_run", "cancel_unit", "offered", "read_mail"]
+__all__ = ["Held", "Hold", "act_on", "cancel_run", "cancel_unit", "offered", "read_mail"]
 
 
-async def read_mail(engine: Engine, active: Mapping[str, Unit]) -> list[str]:
-    """Deal with what other processes left for this run.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A unit that nobody else takes meanwhile.
+
+    Attributes:
+        unit: as this process knows it.
+        scheduled: an executor moves it: what is asked of it will be done.
+    """
+
+    unit: Unit
+    scheduled: bool = False
+
+
+Hold: TypeAlias = Callable[[str], AbstractAsyncContextManager[Held]]
+
+
+def _alone(engine: Engine) -> Hold:
+    """Hold units where no executor runs."""
+
+    @asynccontextmanager
+    async def hold(unit_id: str) -> AsyncIterator[Held]:
+        yield Held(await take(engine, unit_id))
+
+    return hold
+
+
+async def read_mail(engine: Engine, hold: Hold) -> list[str]:
+    """Deal with what other processes left for this run; what cannot be done is told, once.
 
     Args:
         engine: of the run.
-        active: units in memory; others are taken from the journal.
+        hold: gives access to a unit, in memory or taken from the journal.
 
     Returns:
         The ids of units that have something new to do.
     """
-    messages = await engine.journal.mail(engine.run.id)
     woken: list[str] = []
-    for message in messages:
-        if message.verb == "cancel":
-            woken += await cancel_run(engine, active)
-        else:
-            woken += await _deliver(engine, active, message.verb, message.body)
-    if messages:
-        await engine.journal.drop_mail([message.id for message in messages])
+    for message in await engine.journal.mail(engine.run.id):
+        try:
+            woken += await _deliver(engine, hold, message)
+        except (LongshoreError, KeyError) as error:
+            engine.emit(Notice(f"{message.verb}: {engine.redactor.text(str(error))}"))
+        await engine.journal.drop_mail([message.id])
     return woken
 
 
-async def _deliver(
-    engine: Engine, active: Mapping[str, Unit], verb: str, body: dict[str, JsonValue]
-) -> list[str]:
-    unit = active.get(str(body["unit"])) or await take(engine, str(body["unit"]))
-    if verb == "act":
-        unit.asked.append(Step("act", str(body["action"])))
-    else:  # a wake: ask sooner, though never sooner than the vendor's floor allows
-        polled = unit.record.at - engine.capabilities.polls.interval
-        at = max(engine.clock.now(), polled + engine.capabilities.polls.floor)
-        await unit.write(engine.journal, [ChangeUnit({"at": at, "settled": False})])
-    if unit.id not in active and unit.asked:
-        await run_step(engine, unit, unit.asked[0])
-    return [unit.id]
+async def _deliver(engine: Engine, hold: Hold, message: Message) -> list[str]:
+    if message.verb == "cancel":
+        return await cancel_run(engine, hold)
+    async with hold(str(message.body["unit"])) as held:
+        unit = held.unit
+        if message.verb == "act":
+            unit.asked.append(Step("act", str(message.body["action"])))
+            await _do_now(engine, held)
+        elif unit.job is not None:  # a wake: ask sooner, though never sooner than allowed
+            soonest = unit.polled_at + engine.capabilities.polls.floor
+            at = max(engine.clock.now(), soonest)
+            await unit.write(engine.journal, [ChangeUnit({"at": at, "settled": False})])
+        return [unit.id]
+
+
+async def _do_now(engine: Engine, held: Held) -> None:
+    """Do what is asked of a unit, unless an executor does."""
+    unit = held.unit
+    if held.scheduled or not unit.asked:
+        return
+    step = unit.asked[0]
+    await run_step(engine, unit, step)
+    if step in unit.asked:
+        unit.asked.remove(step)
+        why = unit.delays.get(step.flow, (0.0, str(engine.trouble or "")))[1]
+        engine.emit(Notice(f"{step.verb} {step.object}: not done yet, ask again ({why})"))
 
 
 # --------------------------------------------------------------------------------- cancel
 
 
-async def cancel_run(engine: Engine, active: Mapping[str, Unit] | None = None) -> list[str]:
+async def cancel_run(engine: Engine, hold: Hold | None = None) -> list[str]:
     """Cancel every batch of the run that is not over."""
     after, woken = "", []
-    active = active or {}
+    hold = hold or _alone(engine)
     while page := await engine.journal.units(engine.run.id, after=after):
         after = page[-1].id
         for record in page:
             if record.outcome.terminal:
                 continue
-            unit = active.get(record.id)
-            if unit is not None:
-                _ask_to_cancel(engine, unit)
-            else:
-                await cancel_unit(engine, await take(engine, record.id))
+            async with hold(record.id) as held:
+                await _cancel(engine, held)
             woken.append(record.id)
     return woken
 
 
 async def cancel_unit(engine: Engine, unit: Unit) -> None:
     """Cancel one batch: before the vendor has a job, here; after that, at the vendor."""
-    _ask_to_cancel(engine, unit)
-    if unit.verdict is not None:
-        await run_step(engine, unit, Step("conclude"))
-    elif unit.asked:
-        await run_step(engine, unit, unit.asked[0])
+    await _cancel(engine, Held(unit))
 
 
-def _ask_to_cancel(engine: Engine, unit: Unit) -> None:
-    if unit.job is None and not unit.intents:
-        unit.verdict = Verdict(CancelledByUser("cancelled before the vendor had a job"))
-    elif unit.job is None:
-        engine.emit(Notice(f"batch {unit.id}: a request is open; cancel again when it is answered"))
-    elif engine.provider.offers("cancel"):
-        unit.asked.append(Step("cancel"))
-    else:
-        engine.emit(Notice(f"job {unit.job.id}: the vendor offers no way to cancel it"))
+async def _cancel(engine: Engine, held: Held) -> None:
+    ask_to_cancel(engine, held.unit)
+    if held.unit.verdict is not None and not held.scheduled:
+        await run_step(engine, held.unit, Step("conclude"))
+    await _do_now(engine, held)
 
 
 # ------------------------------------------------------------------------------------ act
@@ -112,7 +139,9 @@ async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
     """
     actions = offered(unit)
     fits = [a for a in actions if a.name == action.name and action.object in (None, a.object)]
-    if not fits:
+    # A vendor may say that something is to be done without saying to what: a person may know.
+    known = action.object is not None and not actions
+    if not fits and not (known and unit.record.outcome is Outcome.NEEDS_ACTION):
         names = ", ".join(str(a) for a in actions) or "nothing"
         raise UsageError(f"the job does not offer {action}", hint=f"it offers: {names}")
     step = Step("act", str(action))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from longshore.errors import IncompatibleState, LongshoreError
+from longshore.errors import IncompatibleState, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
@@ -14,6 +14,7 @@ from longshore.pipeline._enqueue import enqueue, plan
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import Listener, RunFinished, RunStarted
 from longshore.pipeline._executor import Executor, Limits
+from longshore.pipeline._existing import Existing
 from longshore.pipeline._intake import Candidate
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport
@@ -60,6 +61,7 @@ async def begin(
         new_id=environment.new_id,
         part_size=options.part_size,
         batch_size=options.batch_size,
+        existing=await Existing.of(journal, run) if options.skip_existing else None,
     )
     await journal.create_run(run)
     try:
@@ -69,6 +71,9 @@ async def begin(
     except LongshoreError:
         await journal.forget_run(run.id)  # nothing was sent: leave nothing behind
         raise
+    if not await journal.outcomes(run.id):
+        await journal.forget_run(run.id)
+        raise UsageError("there is nothing to carry", hint="name files or directories")
     return await journal.run(run.id)
 
 
@@ -170,6 +175,8 @@ async def execute(
         open_engine(journal, target, run, environment, listener) as engine,
     ):
         engine.until = until or engine.until
+        # Another process may have had the run until now.
+        engine.run = run.model_copy(update={"alive_at": (await journal.run(run.id)).alive_at})
         outcomes = await journal.outcomes(run.id)
         if listener is not None:
             listener(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
@@ -181,7 +188,7 @@ async def execute(
         )
         executor = Executor(engine, limits, stop)
         trouble: LongshoreError | None = None
-        if any(outcomes.get(outcome, 0) for outcome in _OPEN):
+        if any(outcomes.get(outcome, 0) for outcome in _OPEN) or await journal.mail(run.id):
             await journal.reopen(run.id)
             try:
                 await executor.run()

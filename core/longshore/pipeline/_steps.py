@@ -18,7 +18,7 @@ from longshore.errors import (
 )
 from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, DropFacts, FactKind, Write
 from longshore.lifecycle import Action, Job, Transfer
-from longshore.pipeline._conclude import SCRATCH, conclude, follow
+from longshore.pipeline._conclude import SCRATCH, conclude, follow, may_be_at_work
 from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
 from longshore.pipeline._ready import Next
@@ -26,7 +26,7 @@ from longshore.pipeline._runner import FlowRunner, Restart, Suspended
 from longshore.pipeline._unit import Step, Unit, Verdict
 from longshore.transfer import Tally
 
-__all__ = ["run_step"]
+__all__ = ["ask_to_cancel", "run_step"]
 
 OUTAGE_PAUSE = 30.0
 """Seconds until a vendor that does not answer is tried again."""
@@ -114,9 +114,7 @@ def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next 
             again = SessionLost(
                 str(failure), hint="the documents are sent again in a fresh session"
             )
-            unit.judge(
-                Verdict(again, restart=True, blame=failure.blame, abandon=failure.abandon)
-            )
+            unit.judge(Verdict(again, restart=True, blame=failure.blame, abandon=failure.abandon))
         case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
             unit.stale.add(step.object)
         case SessionLost() if unit.job is None:
@@ -278,12 +276,24 @@ async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wri
     ]
 
 
+def ask_to_cancel(engine: Engine, unit: Unit) -> None:
+    """Have a batch cancelled: before the vendor has a job, here; after that, at the vendor."""
+    if unit.job is not None and engine.provider.offers("cancel"):
+        unit.asked.append(Step("cancel"))
+    elif unit.job is not None:
+        engine.emit(Notice(f"job {unit.job.id}: the vendor offers no way to cancel it"))
+    elif may_be_at_work(engine, unit):
+        engine.emit(Notice(f"batch {unit.id}: a request is open; cancel again when it is answered"))
+    else:
+        unit.judge(Verdict(CancelledByUser("cancelled before the vendor had a job")))
+
+
 async def _conclude(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:
     verdict = unit.verdict
-    if verdict is not None and isinstance(verdict.error, CancelledByUser) and unit.job is not None:
-        unit.verdict = None  # the vendor has a job since: it is the one to cancel it
-        if engine.provider.offers("cancel"):
-            unit.asked.append(Step("cancel"))
+    cancelled = verdict is not None and isinstance(verdict.error, CancelledByUser)
+    if cancelled and may_be_at_work(engine, unit):  # a request that was running has acted
+        unit.verdict = None
+        ask_to_cancel(engine, unit)
         return []
     writes = conclude(engine, unit)
     unit.verdict, unit.renewals, unit.sending_since = None, 0, None

@@ -66,7 +66,7 @@ class Cassettes:
         """
         played = self.play(scenario)
         problems = scenario.problems(played)
-        assert not problems, f"{scenario}: " + "; ".join(problems)  # noqa: S101 - for tests
+        assert not problems, f"{scenario}: " + "; ".join(problems)
         return played
 
     def problems(self, scenario: Scenario, *, hosts: tuple[str, ...]) -> list[str]:

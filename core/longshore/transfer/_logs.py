@@ -57,3 +57,6 @@ def quiet_http_logs(redactor: Redactor | None = None) -> None:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.WARNING)
+    retries = logging.getLogger("stamina")  # the run's own events tell of them
+    if retries.level == logging.NOTSET:
+        retries.setLevel(logging.ERROR)

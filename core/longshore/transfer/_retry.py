@@ -37,7 +37,7 @@ class Policy:
         longest: longest pause of our own choosing.
     """
 
-    tries: int = 6
+    tries: int = 8
     seconds: float = 30.0
     first: float = 0.5
     longest: float = 15.0

@@ -13,7 +13,7 @@ import yaml
 
 from longshore.redaction import HIDDEN, redact_headers, redact_json, redact_text
 from longshore.testing.cassettes._scrub import BIG
-from longshore.testing.cassettes._tape import Header
+from longshore.testing.cassettes._tape import Header, load
 
 __all__ = ["LARGEST", "problems_of"]
 
@@ -40,7 +40,7 @@ def problems_of(path: Path, *, hosts: Collection[str], secrets: Collection[str] 
     problems = [f"it has {len(raw)} bytes; {LARGEST} is the most"] if len(raw) > LARGEST else []
     try:
         text = raw.decode()
-        whole = yaml.safe_load(text)
+        whole = load(text)
         Header.model_validate(whole["about"])
         interactions = whole["interactions"]
     except (ValueError, yaml.YAMLError, KeyError, TypeError) as error:

@@ -8,9 +8,12 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from typing_extensions import TypeVarTuple, Unpack
+
 __all__ = ["LoopClock", "VirtualLoop", "run_virtually"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class _NoWait(selectors.DefaultSelector):
@@ -39,10 +42,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._no_wait.passed
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         """Call a function here and now, so that no thread can change the order of things."""
-        future = self.create_future()
+        future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
         except Exception as error:  # noqa: BLE001 - whoever awaits it deals with it

@@ -73,7 +73,7 @@ class Scenario:
         trouble: the kind of the error that ends the run; "" when none does.
         words: the vendor's words that polls must bring, in order, repetitions left out; empty:
             any.
-        jobs: the vendor's job ids, one for each batch.
+        jobs: the vendor's job ids, one for each batch that became a job; None: any.
     """
 
     provider: str
@@ -86,7 +86,7 @@ class Scenario:
     outcomes: tuple[Outcome, ...] = (Outcome.SUCCEEDED,)
     trouble: str = ""
     words: tuple[str, ...] = ()
-    jobs: tuple[str, ...] = ()
+    jobs: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.name}"
@@ -105,7 +105,7 @@ class Scenario:
             ("outcomes", [str(o) for o in self.outcomes], [str(o) for o in played.outcomes]),
             ("trouble", self.trouble, played.trouble),
             ("words", self.words or played.words, played.words),
-            ("jobs", self.jobs, played.jobs),
+            ("jobs", played.jobs if self.jobs is None else self.jobs, played.jobs),
         )
         return [
             f"{what}: expected {expected}, got {actual}"

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +119,8 @@ class Scrubber:
     def reply(self, reply: Mapping[str, Any]) -> dict[str, Any]:
         """Show a reply (in vcrpy's form), and learn the secrets that it hands out."""
         body = bytes(reply["body"]["string"])
-        try:
+        with suppress(ValueError):
             self._learn(json.loads(body))
-        except ValueError:
-            pass
         try:
             text = self.json_or_text(body.decode())
         except UnicodeDecodeError:

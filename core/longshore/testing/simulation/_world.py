@@ -1,51 +1,113 @@
 """A world without time, network or disk.
 
-Every exchange and every journal write is a point at which the plan may end the process or lose
-an answer.
+Every exchange and every journal write is a point at which something may go wrong: as the plan
+says, or as chance has it. Coroutines are driven by hand; nothing ever really waits.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import heapq
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from longshore.documents import Document, Piece
-from longshore.errors import SourceMissing
-from longshore.journal import MemoryJournal, Taken, Write
-from longshore.provider import Headers, Response
-from longshore.sandbox import Call, Recorder
-from longshore.transfer import AnswerLost, Outgoing, Source
+from longshore.testing.simulation._faults import faults_at
 
-__all__ = [
-    "Crash", "Event", "MemorySources", "Plan", "SimulatedJournal", "SimulatedTransport", "World",
-    "drive",
-]  # fmt: skip
+__all__ = ["EPOCH", "Chance", "Crash", "Event", "Happened", "Pause", "Plan", "World", "drive"]
 
 T = TypeVar("T")
 
-Event: TypeAlias = Literal["crash", "lost"]
-"""What happens at a point: the process ends, or the answer gets lost."""
+Event: TypeAlias = str
+"""What goes wrong at a point; see ``FAULTS``."""
 
 Plan: TypeAlias = Mapping[int, Event]
 """Point number, from 1, -> what happens there."""
+
+EPOCH = 1_700_000_000.0
+"""When every history begins, in seconds."""
+
+_JUMP = {"jump": 7200.0, "back": -30.0}
 
 
 class Crash(BaseException):
     """The process ends here; only what the journal holds is left."""
 
 
+class Pause:
+    """What a coroutine yields when it lets others go on, or time pass."""
+
+    __slots__ = ("until", "world")
+
+    def __init__(self, world: World, until: float) -> None:
+        self.world = world
+        self.until = until
+
+    def __await__(self) -> Generator[Pause, None, None]:
+        yield self
+
+
 def drive(work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
-    """Run a coroutine that never really waits to its end, without an event loop."""
+    """Run a coroutine to its end, alone, without an event loop: while it waits, time passes."""
     assert isinstance(work, Coroutine)
     try:
-        work.send(None)
+        while True:
+            pause = work.send(None)
+            if not isinstance(pause, Pause):
+                raise AssertionError("the coroutine waits for something outside the simulation")
+            pause.world.advance(pause.until)
     except StopIteration as stop:
         result: T = stop.value
         return result
-    raise AssertionError("the coroutine waits for something outside of the simulation")
+
+
+class Happened(NamedTuple):
+    """A fault that came true.
+
+    Attributes:
+        number: of its point.
+        fault: its name.
+        what: the point.
+        unit: whose step it hit; "" for none.
+    """
+
+    number: int
+    fault: Event
+    what: str
+    unit: str
+
+
+class Chance:
+    """Draws faults where the plan is silent, a few in a history, so that it ends.
+
+    Args:
+        rng: seeded.
+        budget: faults at most.
+        rate: of the points, how many have one.
+        faults: which may come; None: all.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        budget: int,
+        rate: float,
+        faults: frozenset[Event] | None = None,
+    ) -> None:
+        self._rng = rng
+        self._budget = budget
+        self._rate = rate
+        self._faults = faults
+
+    def draw(self, what: str) -> Event | None:
+        """Draw what goes wrong at a point; mostly nothing."""
+        if not self._budget or self._rng.random() >= self._rate:
+            return None
+        known = [f for f in faults_at(what) if self._faults is None or f in self._faults]
+        if not known:
+            return None
+        self._budget -= 1
+        return self._rng.choice(known)
 
 
 @dataclass(slots=True)
@@ -54,116 +116,79 @@ class World:
 
     Attributes:
         plan: what is to happen at which point.
-        now: seconds since the epoch.
+        time: the true time, by which the vendor lives, in seconds since the epoch.
+        skew: seconds by which our own clock is ahead.
         log: one line per point: its number is its place in the list, from 1.
+        rng: seeded; None where one thing happens after another.
+        chance: draws more faults than the plan holds.
+        happened: the faults that came true.
+        current: the unit whose step is being run.
+        stopping: somebody wants the run to end in good order.
+        rival: somebody starts a second executor.
     """
 
     plan: Plan = field(default_factory=dict)
-    time: float = 1_700_000_000.0
+    time: float = EPOCH
+    skew: float = 0.0
     log: list[str] = field(default_factory=list)
+    rng: random.Random | None = None
+    chance: Chance | None = None
+    happened: list[Happened] = field(default_factory=list)
+    current: str = ""
+    stopping: bool = False
+    rival: bool = False
+    _later: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
+
+    # ------------------------------------------------------------------ time
 
     def now(self) -> float:
-        """Return the time (the engine's clock)."""
-        return self.time
+        """Return the time as our own clock shows it (the engine's clock)."""
+        return self.time + self.skew
+
+    def switch(self) -> Pause:
+        """Let others go on, at the same time."""
+        return Pause(self, self.time)
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.time += seconds
+        """Let time pass."""
+        await Pause(self, self.time + seconds)
+
+    def at(self, time: float, act: Callable[[], object]) -> None:
+        """Have something happen later, whatever becomes of the process."""
+        heapq.heappush(self._later, (time, len(self.log), act))
+
+    def advance(self, time: float) -> None:
+        """Let time pass, and happen what is due meanwhile."""
+        while self._later and self._later[0][0] <= time:
+            due, _, act = heapq.heappop(self._later)
+            self.time = max(self.time, due)
+            act()
+        self.time = max(self.time, time)
+
+    def settle(self) -> None:
+        """Let everything happen that is still to come."""
+        while self._later:
+            self.advance(self._later[0][0])
+
+    # ------------------------------------------------------------------ points
 
     def point(self, what: str) -> Event | None:
         """Pass a point at which something may happen.
 
         Raises:
-            Crash: the plan ends the process here.
+            Crash: the process ends here.
         """
         self.log.append(what)
-        event = self.plan.get(len(self.log))
-        if event == "crash":
-            raise Crash(what)
-        return event
-
-
-class SimulatedJournal(MemoryJournal):
-    """Memory that survives a crash; a crash may come before and after every write."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-        self.commits = 0
-
-    async def take(self, unit_id: str) -> Taken:
-        self._world.point(f"before take {unit_id}")
-        taken = await super().take(unit_id)
-        self._world.point(f"after take {unit_id}")
-        return taken
-
-    async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
-        names = "+".join(type(write).__name__ for write in writes)
-        self._world.point(f"before commit {names}")
-        await super().commit(unit_id, epoch, writes)
-        self.commits += 1
-        self._world.point(f"after commit {names}")
-
-
-class _MemorySource:
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def check(self) -> None:
-        """It never changes."""
-
-    def read(self, offset: int, size: int) -> bytes:
-        return self._content[offset : offset + size]
-
-
-class MemorySources:
-    """Documents whose bytes are in memory, by their id."""
-
-    def __init__(self, contents: Mapping[str, bytes]) -> None:
-        self.contents = dict(contents)
-
-    @contextmanager
-    def open(self, document: Document) -> Iterator[Source]:
-        """Open a document."""
-        content = self.contents.get(document.id)
-        if content is None:
-            raise SourceMissing(f"{document.name}: gone", document=document.id)
-        yield _MemorySource(content)
-
-    async def digest(self, document: Document) -> str:
-        """Return the SHA-256 of a document."""
-        return hashlib.sha256(self.contents[document.id]).hexdigest()
-
-
-class SimulatedTransport:
-    """Carries requests to a sandbox's pure core, in memory.
-
-    At ``request`` the plan may lose the request before the vendor has it, at ``answer`` the
-    answer after the vendor acted; either looks the same from here, and costs the time-out.
-    """
-
-    def __init__(self, world: World, vendor: Recorder) -> None:
-        self._world = world
-        self._vendor = vendor
-
-    async def send(self, outgoing: Outgoing) -> Response:
-        """Send a request and return the answer."""
-        what = f"{outgoing.method} {outgoing.url.partition('?')[0]}"
-        self._point(f"request {what}", outgoing)
-        body = b"".join(_bytes_of(segment, outgoing.sources) for segment in outgoing.body.segments)
-        outgoing.progress(len(body))
-        call = Call.of(outgoing.method, outgoing.url, dict(outgoing.headers), body)
-        reply = self._vendor.handle(call, self._world.now())
-        self._point(f"answer {what}", outgoing)
-        return Response(reply.status, Headers(list(reply.headers.items())), reply.body)
-
-    def _point(self, what: str, outgoing: Outgoing) -> None:
-        if self._world.point(what) == "lost":
-            self._world.time += outgoing.timeout
-            raise AnswerLost(f"time-out after {outgoing.timeout:.0f} s")
-
-
-def _bytes_of(segment: bytes | Piece, sources: Mapping[str, Source]) -> bytes:
-    if isinstance(segment, bytes):
-        return segment
-    return sources[segment.document].read(segment.offset, segment.size)
+        number = len(self.log)
+        fault = self.plan.get(number)
+        if fault is None and self.chance is not None:
+            fault = self.chance.draw(what)
+        if fault is None:
+            return None
+        self.happened.append(Happened(number, fault, what, self.current))
+        if fault.startswith("crash"):
+            raise Crash(fault)
+        self.skew += _JUMP.get(fault, 0.0)
+        self.stopping |= fault == "stop"
+        self.rival |= fault == "rival"
+        return fault

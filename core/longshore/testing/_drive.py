@@ -1,0 +1,380 @@
+"""Drives single flows against a vendor's pure core: no engine, no journal, no time, no network.
+
+What the engine decides about one request is decided by the same words here: an account's trouble
+leaves the flow, another refusal is thrown into it, and a lost answer goes by its remedy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
+
+from longshore.documents import Document, Piece, media_type_of
+from longshore.errors import (
+    AccountError,
+    LongshoreError,
+    RequestRefused,
+    SessionLost,
+    UnknownOutcome,
+    VendorUnavailable,
+    WaitExpired,
+)
+from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, State, Status, Transfer
+from longshore.provider import (
+    Abandon,
+    Flow,
+    Found,
+    Headers,
+    LostRequest,
+    NotDone,
+    Provider,
+    Refused,
+    Remedy,
+    Request,
+    Response,
+    Retry,
+    Wait,
+    refusal_of,
+)
+from longshore.sandbox import Call, Vendor
+from longshore.transfer import AnswerLost, Policy, decide, encode
+from longshore.transfer._retry import Deliver, Lost
+
+__all__ = ["EPOCH", "GivenUp", "Pier", "Sent", "drive_flow"]
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Provider[Any])
+V = TypeVar("V", bound=Vendor)
+
+EPOCH = 1_700_000_000.0
+"""When every story begins, in seconds."""
+
+_QUESTIONS = 5
+_TRIES = 3
+
+
+class GivenUp(SessionLost):
+    """The remedy of a lost answer is a fresh session; ``session`` is what is to be given back."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        super().__init__("the answer was lost: start afresh")
+        self.session = session
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request that left, as the flow described it and as the vendor sees it."""
+
+    verb: str
+    request: Request
+    call: Call
+    template: str
+
+    @property
+    def label(self) -> str:
+        """What it is called in test names and messages."""
+        return f"{self.verb}: {self.template}"
+
+
+def drive_flow(
+    flow: Flow[T],
+    answer: Callable[[Request], Response],
+    *,
+    wait: Callable[[Wait], None] = lambda _wait: None,
+    watch: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> T:
+    """Run one flow to its end.
+
+    Args:
+        flow: the generator.
+        answer: gives the response; what it raises as ``Refused`` is thrown into the flow.
+        wait: is told of a ``Wait``; ends the flow by an exception, or raises ``WaitExpired``.
+        watch: a context in which the flow's own code runs.
+
+    Raises:
+        Refused: the flow does not deal with a refusal.
+    """
+
+    def advance(step: Callable[..., Any], *value: object) -> Request | Wait:
+        with watch():
+            return cast("Request | Wait", step(*value))
+
+    try:
+        item = advance(next, flow)
+        while True:
+            try:
+                if isinstance(item, Wait):
+                    wait(item)
+                    raise AssertionError("a wait ends the flow call")
+                response = answer(item)
+            except (Refused, WaitExpired) as error:
+                item = advance(flow.throw, error)
+            else:
+                item = advance(flow.send, response)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        flow.close()
+
+
+class _Later(Exception):
+    """A flow waits: run it again from its top after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@dataclass
+class Pier(Generic[P, V]):
+    """A provider, the vendor's pure core, and what lies between: a clock and bytes in memory.
+
+    Attributes:
+        provider: the adapter.
+        vendor: the other side.
+        now: seconds since the epoch; moves only when it is told to.
+        contents: the bytes of the documents, by id.
+        sent: what left, in order.
+        between: stands between a request and the vendor; may answer itself or lose the answer
+            (``AnswerLost``).
+        watch: a context in which the flows' own code runs.
+        claimed: vendor jobs that belong to other batches.
+        forgotten: the vendor's idempotency window is over: lost keyed requests are asked about.
+    """
+
+    provider: P
+    vendor: V
+    now: float = EPOCH
+    contents: dict[str, bytes] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
+    between: Callable[[Sent, Callable[[], Response]], Response] = lambda _sent, deliver: deliver()
+    watch: Callable[[], AbstractContextManager[object]] = nullcontext
+    claimed: frozenset[str] = frozenset()
+    forgotten: bool = False
+    key: str = "b-1"
+    verb: str = ""
+    object: str = ""
+
+    # ------------------------------------------------------------------ documents
+
+    def document(self, name: str, content: bytes, **more: Any) -> Document:
+        """Take one more document into memory."""
+        id = f"d{len(self.contents)}"
+        self.contents[id] = content
+        known = {"name": name, "size": len(content), "media_type": media_type_of(name)}
+        return Document.model_validate({"id": id, **known, **more})
+
+    # ------------------------------------------------------------------ one request
+
+    def outgoing(self, request: Request, key: str = "") -> Call:
+        """Return a request as the vendor gets it, with credentials and key."""
+        key = key or f"{self.key}-{self.verb}-{self.object}-{request.step}"
+        if request.key_header:
+            request = request.with_header(request.key_header, key)
+        if not request.absolute:
+            request = self.provider.sign(request, self.now)
+        body = encode(request.body, f"longshore-{key}")
+        data = b"".join(s if isinstance(s, bytes) else self._read(s) for s in body.segments)
+        headers = dict(request.headers)
+        if body.content_type and "content-type" not in {name.lower() for name in headers}:
+            headers["Content-Type"] = body.content_type
+        base = "" if request.absolute else self.provider.settings.base_url
+        return Call.of(request.method, base + request.url, headers, data)
+
+    def _read(self, piece: Piece) -> bytes:
+        return self.contents[piece.document][piece.offset : piece.end]
+
+    def deliver(self, call: Call) -> Response:
+        """Give a call to the vendor."""
+        reply = self.vendor.handle(call, self.now)
+        return Response(reply.status, Headers(list(reply.headers.items())), reply.body)
+
+    def exchange(self, request: Request) -> Response:
+        """Send a request once.
+
+        Raises:
+            AnswerLost: ``between`` lost it.
+        """
+        call = self.outgoing(request)
+        sent = Sent(self.verb, request, call, self.vendor.template(call))
+        self.sent.append(sent)
+        return self.between(sent, lambda: self.deliver(call))
+
+    def carry(self, request: Request) -> Response:
+        """Send a request until there is an answer, as its retry word allows.
+
+        Raises:
+            VendorUnavailable: no answer, and nothing would be doubled by a later try.
+            UnknownOutcome: nobody can tell.
+            GivenUp: a fresh session is needed.
+        """
+        for _ in range(_TRIES):
+            outcome: Response | AnswerLost
+            try:
+                outcome = self.exchange(request)
+            except AnswerLost as lost:
+                outcome = lost
+            if isinstance(outcome, AnswerLost) and request.retry is not Retry.ONCE:
+                if request.retry is Retry.KEYED and self.forgotten:
+                    return self.remedy(request)
+                continue
+            verdict = decide(
+                request, 1, outcome, now=self.now, deadline=math.inf, jitter=0.0, policy=_ONE_TRY
+            )
+            if isinstance(verdict, Lost):
+                return self.remedy(request)
+            if not isinstance(verdict, Deliver) or not isinstance(outcome, Response):
+                break
+            return outcome
+        raise VendorUnavailable("no answer after all tries")
+
+    def remedy(self, request: Request) -> Response:
+        """Deal with a request whose answer is lost for good, as it says itself."""
+        lost = request.lost
+        if isinstance(lost, Abandon):
+            raise GivenUp(lost.session)
+        if lost is Remedy.RESTART:
+            raise GivenUp
+        if isinstance(lost, Remedy):
+            raise UnknownOutcome(f"the answer to {request.step!r} was lost")
+        for asked in range(_QUESTIONS):
+            answer = self.ask(request, asked=asked)
+            if isinstance(answer, Found):
+                return answer.response
+            if isinstance(answer, NotDone):
+                return self.exchange(request)
+            self.now += answer.again_in
+        raise UnknownOutcome(f"nobody can tell whether {request.step!r} acted")
+
+    def ask(self, request: Request, *, asked: int = 0, rivals: Iterable[Document] = ()) -> Any:
+        """Ask the question beside a lost request once."""
+        assert callable(request.lost)
+        question = request.lost(
+            LostRequest(self.now, asked=asked, claimed=self.claimed, rivals=tuple(rivals))
+        )
+        return drive_flow(question, self.answer, watch=self.watch)
+
+    def refusal(self, request: Request, response: Response) -> LongshoreError | None:
+        """Say what a status of 300 or more means; None for any other."""
+        if response.status < 300:
+            return None
+        if not request.absolute:
+            return self.provider.refusal(response) or refusal_of(response)
+        error = refusal_of(response)
+        if response.status in (403, 404, 410):
+            return SessionLost(error.message, status=response.status)
+        if isinstance(error, AccountError):
+            return RequestRefused(error.message, status=response.status)
+        return error
+
+    def answer(self, request: Request) -> Response:
+        """Carry a request, and raise what its answer means."""
+        return self._checked(request, self.carry(request))
+
+    def _checked(self, request: Request, response: Response) -> Response:
+        error = self.refusal(request, response)
+        if isinstance(error, AccountError | SessionLost):
+            raise error
+        if error is not None:
+            raise Refused(response, error)
+        return response
+
+    # ------------------------------------------------------------------ one flow
+
+    def run(
+        self,
+        make: Callable[[], Flow[T]],
+        answers: dict[str, Response] | None = None,
+        *,
+        verb: str = "",
+        object: str = "",
+    ) -> T:
+        """Run a flow to its end; it is run again from its top at every wait.
+
+        Args:
+            make: returns the flow, each time anew.
+            answers: what its writes were answered, by step; grows.
+            verb: which verb it is.
+            object: the transfer that is sent.
+        """
+        self.verb, self.object = verb or self.verb, object
+        known: dict[str, Response] = {} if answers is None else answers
+        waited: dict[str, float] = {}
+
+        def answer(request: Request) -> Response:
+            if request.step and request.step in known:
+                return self._checked(request, known[request.step])
+            response = self.carry(request)
+            if request.step and not isinstance(self.refusal(request, response), AccountError):
+                known[request.step] = response
+            return self._checked(request, response)
+
+        def wait(item: Wait) -> None:
+            if self.now < waited.setdefault(item.name, self.now) + item.limit:
+                raise _Later(item.seconds)
+            raise WaitExpired(item.name)
+
+        while True:
+            try:
+                return drive_flow(make(), answer, wait=wait, watch=self.watch)
+            except _Later as later:
+                self.now += later.seconds
+
+    # ------------------------------------------------------------------ the four steps
+
+    def prepare(self) -> Setup:
+        """Run ``prepare``."""
+        return self.run(self.provider.prepare, verb="prepare")
+
+    def start(self, batch: Batch) -> Session:
+        """Run ``start``."""
+        self.key = f"{batch.id}-{batch.attempt}"
+        return self.run(lambda: self.provider.start(batch), verb="start")
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Receipt:
+        """Run ``send`` for one transfer."""
+        send = self.provider.send
+        return self.run(lambda: send(batch, session, transfer), verb="send", object=transfer.id)
+
+    def send_all(self, batch: Batch, session: Session) -> tuple[Receipt, ...]:
+        """Send every transfer, in order."""
+        return tuple(self.send(batch, session, transfer) for transfer in session.transfers)
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Job:
+        """Run ``complete``."""
+        flow = self.provider.complete
+        return self.run(lambda: flow(batch, session, receipts), verb="complete")
+
+    def upload(self, batch: Batch) -> Job:
+        """Start, send and complete."""
+        session = self.start(batch)
+        return self.complete(batch, session, self.send_all(batch, session))
+
+    def poll(self, job: Job, after: float = 0.0) -> Status:
+        """Let time go by and poll once."""
+        self.now += after
+        return self.run(lambda: self.provider.poll(job), verb="poll")
+
+    def finish(self, job: Job, every: float = 0.01, most: int = 1000) -> list[Status]:
+        """Poll until the job no longer runs; return each word once, in order."""
+        seen = [self.poll(job)]
+        for _ in range(most):
+            if seen[-1].state is not State.RUNNING:
+                break
+            status = self.poll(job, after=every)
+            if (status.state, status.word) == (seen[-1].state, seen[-1].word):
+                seen.pop()
+            seen.append(status)
+        return seen
+
+    def path(self, sent: Sent) -> str:
+        """Return ``METHOD /path`` of a request that left."""
+        return f"{sent.request.method} {urlsplit(sent.call.url).path}"
+
+
+_ONE_TRY = Policy(tries=1)

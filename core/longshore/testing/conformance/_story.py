@@ -1,0 +1,283 @@
+"""The story of one upload, told flow by flow, with something happening at one spot or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+from longshore.errors import LongshoreError
+from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, State, Status
+from longshore.pipeline import capabilities_of
+from longshore.planning import Group, group
+from longshore.provider import Flow, Provider, Refused, Response, Results
+from longshore.sandbox import Vendor
+from longshore.testing._drive import Pier, Sent
+from longshore.testing.conformance._kit import Kit, Mode
+
+__all__ = ["Between", "Spot", "Story", "disturb", "spots", "tell"]
+
+T = TypeVar("T")
+Between: TypeAlias = Callable[[Sent, Callable[[], Response]], Response]
+
+_MOST_POLLS = 40
+
+
+class _Interrupted(Exception):
+    """The process ends here; the flow will be run again."""
+
+
+@dataclass
+class Story:
+    """What happened from ``prepare`` to the last poll.
+
+    Attributes:
+        flows: verb, object, and what each flow call returned.
+        replies: what came, one for each request in ``pier.sent``; None where none came.
+        error: why it ended early; None when it did not.
+    """
+
+    kit: Kit
+    mode: Mode
+    pier: Pier[Provider[Any], Vendor]
+    batch: Batch | None = None
+    setup: Setup | None = None
+    session: Session | None = None
+    receipts: tuple[Receipt, ...] = ()
+    job: Job | None = None
+    statuses: list[Status] = field(default_factory=list)
+    results: Results | None = None
+    flows: list[tuple[str, str, object]] = field(default_factory=list)
+    replies: list[Response | None] = field(default_factory=list)
+    error: Exception | None = None
+    again: int = 0
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be seen: the credentials and the session's secrets."""
+        held = self.session.secrets.values() if self.session else ()
+        return (*self.kit.secrets, *held)
+
+    def of(self, verb: str) -> Iterator[tuple[Sent, Response | None]]:
+        """Give the exchanges of one verb."""
+        for sent, reply in zip(self.pier.sent, self.replies, strict=True):
+            if sent.verb == verb:
+                yield sent, reply
+
+    def state(self) -> Any:
+        """What the vendor holds now."""
+        return self.pier.vendor.state(self.pier.now)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One request of a story, in all its places."""
+
+    mode: Mode
+    script: str
+    verb: str
+    template: str
+    step: str
+    place: int
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.template}" + (f" ({self.step})" if self.step else "")
+
+    def is_of(self, sent: Sent) -> bool:
+        """Tell whether a request is this one."""
+        mine = (self.verb, self.template, self.step)
+        return (sent.verb, sent.template, sent.request.step) == mine
+
+
+def tell(
+    kit: Kit,
+    mode: Mode,
+    script: str = "upload",
+    *,
+    between: Between | None = None,
+    watch: Callable[[], AbstractContextManager[object]] = nullcontext,
+    interrupt_at: int | None = None,
+) -> Story:
+    """Tell a story.
+
+    Args:
+        kit: which provider.
+        mode: what is carried, and how.
+        script: ``upload``; or one that goes on after the session (``abort``), the job
+            (``cancel``) or the end (``results``).
+        between: may answer instead of the vendor.
+        watch: a context in which the flows' own code runs.
+        interrupt_at: the process ends before the request of this number, and a new one goes on.
+    """
+    story = Story(kit, mode, kit.pier(mode))
+
+    def carried(sent: Sent, deliver: Callable[[], Response]) -> Response:
+        if interrupt_at == len(story.pier.sent) - 1 and not story.again:
+            story.again = 1
+            story.pier.sent.pop()
+            raise _Interrupted
+        story.replies.append(None)
+        place = len(story.replies) - 1
+        reply = between(sent, deliver) if between else deliver()
+        story.replies[place] = reply
+        return reply
+
+    story.pier.between = carried
+    story.pier.watch = watch
+    try:
+        _SCRIPTS[script](story)
+    except Refused as refused:
+        story.error = refused.error
+    except Exception as error:  # noqa: BLE001 - whatever it is: a check will say so
+        story.error = error
+    return story
+
+
+def _call(story: Story, verb: str, make: Callable[[], Flow[T]], object: str = "") -> T:
+    answers: dict[str, Response] = {}
+    while True:
+        try:
+            result = story.pier.run(make, answers, verb=verb, object=object)
+        except _Interrupted:
+            continue
+        story.flows.append((verb, object, result))
+        return result
+
+
+def _open(story: Story) -> None:
+    pier = story.pier
+    setup = story.setup = _call(story, "prepare", pier.provider.prepare)
+    documents = [pier.document(name, content) for name, content in story.mode.documents]
+    capabilities = capabilities_of(pier.provider, setup)
+    if capabilities.wants_sha256:
+        documents = [d.model_copy(update={"sha256": digest_of(story, d.id)}) for d in documents]
+    planned = next(iter(group(documents, capabilities)))
+    if not isinstance(planned, Group):
+        raise LongshoreError(f"the plan refuses the document: {'; '.join(planned.reasons)}")
+    batch = Batch(id="b1", documents=planned.documents, part_size=planned.part_size, setup=setup)
+    story.batch, pier.key = batch, "b1-1"
+    story.session = _call(story, "start", lambda: pier.provider.start(batch))
+
+
+def digest_of(story: Story, document: str) -> str:
+    """Return the SHA-256 of a document of the story."""
+    import hashlib
+
+    return hashlib.sha256(story.pier.contents[document]).hexdigest()
+
+
+def _send(story: Story) -> None:
+    _open(story)
+    batch, session, send = story.batch, story.session, story.pier.provider.send
+    assert batch is not None and session is not None
+    for transfer in session.transfers:
+        receipt = _call(story, "send", lambda t=transfer: send(batch, session, t), transfer.id)  # type: ignore[misc]
+        story.receipts += (receipt,)
+
+
+def _complete(story: Story) -> None:
+    _send(story)
+    batch, session, receipts = story.batch, story.session, story.receipts
+    assert batch is not None and session is not None
+    flow = story.pier.provider.complete
+    story.job = _call(story, "complete", lambda: flow(batch, session, receipts))
+
+
+def _upload(story: Story) -> None:
+    _complete(story)
+    job, poll = story.job, story.pier.provider.poll
+    assert job is not None
+    for _ in range(_MOST_POLLS):
+        story.statuses.append(_call(story, "poll", lambda: poll(job)))
+        if story.statuses[-1].state is not State.RUNNING:
+            break
+        story.pier.now += 1.0
+
+
+def _abort(story: Story) -> None:
+    _open(story)
+    session = story.session
+    assert session is not None
+    _call(story, "abort", lambda: story.pier.provider.abort(session))
+
+
+def _cancel(story: Story) -> None:
+    _complete(story)
+    job = story.job
+    assert job is not None
+    cancel = story.pier.provider.cancel
+    story.statuses.append(_call(story, "cancel", lambda: cancel(job)))
+
+
+def _results(story: Story) -> None:
+    _upload(story)
+    job = story.job
+    assert job is not None
+    story.results = _call(story, "results", lambda: story.pier.provider.results(job))
+
+
+_SCRIPTS: dict[str, Callable[[Story], None]] = {
+    "open": _open,
+    "send": _send,
+    "complete": _complete,
+    "upload": _upload,
+    "abort": _abort,
+    "cancel": _cancel,
+    "results": _results,
+}
+
+
+@lru_cache(maxsize=256)
+def calm(kit: Kit, mode: Mode, script: str = "upload") -> Story:
+    """Tell a story in which nothing goes wrong; it is told once and must not be changed."""
+    return tell(kit, mode, script)
+
+
+def scripts(kit: Kit) -> tuple[str, ...]:
+    """Return the stories that this provider can be told in."""
+    return ("upload", *(verb for verb in ("abort", "cancel", "results") if kit.offers(verb)))
+
+
+@lru_cache(maxsize=64)
+def spots(kit: Kit) -> tuple[Spot, ...]:
+    """Return every request that the stories know, each once, where it comes first."""
+    found: dict[tuple[str, str, str], Spot] = {}
+    for script in scripts(kit):
+        for mode in kit.modes:
+            for place, sent in enumerate(calm(kit, mode, script).pier.sent):
+                key = (sent.verb, sent.template, sent.request.step)
+                found.setdefault(key, Spot(mode, script, *key, place))
+    return tuple(found.values())
+
+
+def request_at(kit: Kit, spot: Spot) -> tuple[Sent, Response]:
+    """Return the request at a spot and the reply that it has when nothing goes wrong."""
+    story = calm(kit, spot.mode, spot.script)
+    reply = story.replies[spot.place]
+    assert reply is not None
+    return story.pier.sent[spot.place], reply
+
+
+def disturb(
+    kit: Kit, spot: Spot, act: Callable[[Callable[[], Response]], Response], *, once: bool = False
+) -> Story:
+    """Tell the story with something in the place of one request, each time it is sent.
+
+    Args:
+        kit: which provider.
+        spot: the request.
+        act: gets what delivers it to the vendor, and returns the reply that the flow gets.
+        once: only the first time.
+    """
+    times = 0
+
+    def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+        nonlocal times
+        if not spot.is_of(sent) or (once and times):
+            return deliver()
+        times += 1
+        return act(deliver)
+
+    return tell(kit, spot.mode, spot.script, between=between)

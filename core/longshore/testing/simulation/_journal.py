@@ -1,0 +1,65 @@
+"""Memory that survives a crash: one may come before and after every write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from longshore.errors import JournalError
+from longshore.journal import FactKind, MemoryJournal, PutFact, Taken, Write
+from longshore.testing.simulation._watch import Watch
+from longshore.testing.simulation._world import World
+
+__all__ = ["SimulatedJournal"]
+
+
+class SimulatedJournal(MemoryJournal):
+    """A journal with a point before and after every write.
+
+    Args:
+        world: in which it happens.
+        watch: notes what was written.
+    """
+
+    def __init__(self, world: World, watch: Watch | None = None) -> None:
+        super().__init__()
+        self._world = world
+        self._watch = watch
+        self.commits = 0
+
+    async def take(self, unit_id: str) -> Taken:
+        self._pass("before", "take", unit_id)
+        taken = await super().take(unit_id)
+        self._pass("after", "take", unit_id)
+        return taken
+
+    async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
+        world, names = self._world, "+".join([type(write).__name__ for write in writes])
+        await world.switch()
+        world.current = unit_id
+        self._pass("before", "commit", names)
+        await super().commit(unit_id, epoch, writes)
+        self.commits += 1
+        if self._watch is not None:
+            for write in writes:
+                if isinstance(write, PutFact) and write.fact.kind in _WATCHED:
+                    self._watch.wrote(unit_id, write.fact)
+        self._pass("after", "commit", names)
+        await world.switch()
+        world.current = unit_id
+
+    def _pass(self, side: str, verb: str, what: str) -> None:
+        if self._world.point(f"{side} {verb} {what}") == "full":
+            raise JournalError("the journal cannot be written: no space left on device")
+
+    # ------------------------------------------------------------------ what nobody may refuse
+
+    def alive(self, run_id: str, at: float) -> None:
+        """Note an executor's sign of life."""
+        self._runs[run_id] = self._runs[run_id].model_copy(update={"alive_at": at})
+
+    def holds(self, unit_id: str, kind: FactKind) -> bool:
+        """Tell whether a unit has a fact of a kind."""
+        return any(key[0] is kind for key in self._facts.get(unit_id, {}))
+
+
+_WATCHED = frozenset({FactKind.SESSION, FactKind.RECEIPT, FactKind.STATUS, FactKind.JOB})

@@ -1,0 +1,69 @@
+"""Documents whose bytes are in memory, and may change while they are sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from longshore.documents import Document
+from longshore.errors import SourceChanged, SourceMissing
+from longshore.transfer import Source
+
+__all__ = ["MemorySources"]
+
+
+class MemorySources:
+    """Documents by their id.
+
+    Attributes:
+        contents: what each holds now.
+        touched: ids of those that are not what was planned.
+    """
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self.contents = dict(contents)
+        self.touched: set[str] = set()
+        self._digests = {id: hashlib.sha256(b).hexdigest() for id, b in contents.items()}
+
+    @contextmanager
+    def open(self, document: Document) -> Iterator[Source]:
+        """Open a document."""
+        if document.id not in self.contents:
+            raise SourceMissing(f"{document.name}: gone", document=document.id)
+        yield _MemorySource(self, document.id)
+
+    async def digest(self, document: Document) -> str:
+        """Return the SHA-256 of a document."""
+        with self.open(document) as source:
+            source.check()
+        return self._digests[document.id]
+
+    def touch(self, id: str, how: str) -> None:
+        """Change a file under our hands: ``changed``, ``cut`` or ``deleted``."""
+        content = self.contents[id]
+        self.touched.add(id)
+        if how == "deleted":
+            del self.contents[id]
+        elif how == "cut":
+            self.contents[id] = content[: len(content) // 2]
+        else:
+            self.contents[id] = bytes(byte ^ 1 for byte in content)
+
+
+class _MemorySource:
+    """An open document; like an open file it outlives its deletion."""
+
+    def __init__(self, sources: MemorySources, id: str) -> None:
+        self._sources = sources
+        self._id = id
+        self._opened = sources.contents[id]
+
+    def check(self) -> None:
+        """Compare with what was planned."""
+        if self._id in self._sources.touched and self._id in self._sources.contents:
+            raise SourceChanged(f"{self._id}: the file changed", document=self._id)
+
+    def read(self, offset: int, size: int) -> bytes:
+        now = self._sources.contents.get(self._id, self._opened)
+        return now[offset : offset + size]

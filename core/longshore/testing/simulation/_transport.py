@@ -1,0 +1,177 @@
+"""Carries requests to a sandbox's pure core, in memory, past everything that can go wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from functools import partial
+
+from longshore.documents import Piece
+from longshore.errors import SourceChanged
+from longshore.provider import Headers, Provider, ProviderSettings, Request, Response
+from longshore.sandbox import Call, Recorder, Reply
+from longshore.testing.simulation._sources import MemorySources
+from longshore.testing.simulation._watch import Watch
+from longshore.testing.simulation._world import World
+from longshore.transfer import AnswerLost, NotSent, Outgoing, Source
+
+__all__ = ["SimulatedTransport"]
+
+_WEEK = 7 * 86_400.0
+_ELSEWHERE = {"Location": "https://elsewhere.example/login"}
+_PAGE = b"<!doctype html><title>Just a moment...</title>"
+
+
+class SimulatedTransport:
+    """One process's way to the vendor.
+
+    At ``request`` a point lies before the vendor has it, at ``answer`` after the vendor acted.
+    A lost one looks the same from here, and costs the time-out.
+
+    Args:
+        world: in which it happens.
+        vendor: the vendor's side.
+        watch: notes what leaves.
+        sources: the documents, which may be changed while they are sent.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        vendor: Recorder,
+        watch: Watch | None = None,
+        sources: MemorySources | None = None,
+    ) -> None:
+        self._world = world
+        self._vendor = vendor
+        self._watch = watch
+        self._sources = sources
+        self._word = ""
+
+    def follow(self, provider: Provider[ProviderSettings]) -> None:
+        """Learn each request's retry word as it is signed, right before it is sent."""
+        sign = provider.sign
+
+        def signed(request: Request, now: float) -> Request:
+            self._word = request.retry.value
+            return sign(request, now)
+
+        vars(provider)["sign"] = signed
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        """Send a request and return the answer."""
+        world, (word, self._word) = self._world, (self._word, "")
+        signed = not word  # what is not signed by us goes to a signed URL
+        pieces = [s for s in outgoing.body.segments if isinstance(s, Piece)]
+        what = f"{word or 'idempotent'} {outgoing.method} {outgoing.url.partition('?')[0]}"
+        unit = world.current
+        if self._watch is not None:
+            self._watch.leaves(unit, outgoing, pieces, signed=signed)
+        await self._pass()
+        world.current = unit
+        marks = " file" * bool(pieces) + " signed" * signed
+        fault = world.point(f"request {what}{marks}") or ""
+        call = self._call(outgoing, pieces, fault)
+        deliver = partial(self._deliver, call, word)
+        answer = await self._before(outgoing, fault, deliver)
+        if answer is not None:
+            return answer
+        reply = deliver(ahead=_WEEK) if fault == "expired" else deliver()
+        if fault == "twice":
+            deliver()
+        await self._pass()
+        world.current = unit
+        marks = " etag" * ("etag" in reply.headers)
+        fault = world.point(f"answer {what}{marks}") or ""
+        return await self._after(outgoing, fault, reply)
+
+    async def _pass(self) -> None:
+        """An exchange takes time, in which others go on; alone it takes none."""
+        rng = self._world.rng
+        if rng is not None:
+            await self._world.sleep(rng.choice((0.0, 0.01, 0.5, 3.0)))
+
+    def _call(self, outgoing: Outgoing, pieces: list[Piece], fault: str) -> Call:
+        """Read the body, and let the file change halfway if that is to happen."""
+        segments = outgoing.body.segments
+        if fault in ("changed", "cut", "deleted") and self._sources is not None:
+            torn, whole = pieces[-1], _bytes_of(pieces[-1], outgoing.sources)
+            if torn.document in self._sources.contents:
+                self._sources.touch(torn.document, fault)
+            if fault == "changed":
+                half = torn.size // 2
+                rest = outgoing.sources[torn.document].read(torn.offset + half, torn.size - half)
+                segments = tuple(whole[:half] + rest if s is torn else s for s in segments)
+        data = [_bytes_of(segment, outgoing.sources) for segment in segments]
+        short = [p for p in pieces if len(_bytes_of(p, outgoing.sources)) < p.size]
+        if short:  # its Content-Length is not reached: the vendor has no request
+            raise SourceChanged("the file ended early", document=short[0].document)
+        outgoing.progress(sum(piece.size for piece in pieces))
+        return Call.of(outgoing.method, outgoing.url, dict(outgoing.headers), b"".join(data))
+
+    def _deliver(self, call: Call, word: str, *, ahead: float = 0.0) -> Reply:
+        reply = self._vendor.handle(call, self._world.time + ahead)
+        if self._watch is not None:
+            self._watch.arrived(call, word, reply)
+        return reply
+
+    # ------------------------------------------------------------------ what goes wrong
+
+    async def _before(
+        self, outgoing: Outgoing, fault: str, deliver: Callable[[], Reply]
+    ) -> Response | None:
+        """Go wrong before the vendor has the request; None when it does have it."""
+        world = self._world
+        match fault:
+            case "refused":
+                raise NotSent("connection refused")
+            case "lost":
+                await world.sleep(outgoing.timeout)
+                raise AnswerLost(f"time-out after {outgoing.timeout:.0f} s")
+            case "late" | "late/hour":
+                delay = 3600.0 if fault == "late/hour" else outgoing.timeout * 0.8
+                world.at(world.time + delay, deliver)
+                raise AnswerLost("connection reset")
+            case "redirect":
+                return Response(307, Headers(_ELSEWHERE))
+            case "gone":
+                return Response(404, body=json.dumps({"error": "not found"}).encode())
+            case _ if fault[:3].isdigit():
+                return Response(int(fault[:3]), Headers(self._retry_after(fault[4:])))
+        return None
+
+    def _retry_after(self, word: str) -> dict[str, str]:
+        words = {
+            "date": formatdate(self._world.time + 30, usegmt=True),
+            "absurd": "99999999999",
+            "junk": "soon",
+        }
+        return {"Retry-After": words.get(word, word)} if word else {}
+
+    async def _after(self, outgoing: Outgoing, fault: str, reply: Reply) -> Response:
+        """Go wrong after the vendor acted."""
+        headers, body = dict(reply.headers.items()), reply.body
+        match fault:
+            case "lost":
+                await self._world.sleep(outgoing.timeout)
+                raise AnswerLost(f"time-out after {outgoing.timeout:.0f} s")
+            case "truncated":
+                raise AnswerLost("the connection broke within the answer")
+            case "json":
+                body = body[: len(body) // 2] + b'{"]'
+            case "html":
+                return Response(200, Headers({"Content-Type": "text/html"}), _PAGE)
+            case "etag":
+                headers = {**{k.lower(): v for k, v in headers.items()}, "etag": '"wrong"'}
+            case _ if fault.endswith("!"):
+                return Response(int(fault[:3]))
+        return Response(reply.status, Headers(headers), body)
+
+
+def _bytes_of(segment: bytes | Piece, sources: Mapping[str, Source]) -> bytes:
+    if isinstance(segment, bytes):
+        return segment
+    return sources[segment.document].read(segment.offset, segment.size)
+
+

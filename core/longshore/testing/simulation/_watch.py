@@ -1,0 +1,150 @@
+"""Notes what leaves, arrives and is written down, and whether a promise breaks on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from longshore.capabilities import Rate
+from longshore.documents import Piece
+from longshore.journal import Fact, FactKind
+from longshore.lifecycle import Receipt, Session
+from longshore.sandbox import Call, Reply
+from longshore.testing.simulation._world import World
+from longshore.transfer import Outgoing
+
+__all__ = ["Leaving", "Watch"]
+
+_SIGNATURES = frozenset({"signature", "x-amz-signature", "x-amz-security-token", "token"})
+
+
+class Leaving(NamedTuple):
+    """A request that left: by which process, and when by either clock."""
+
+    life: int
+    ours: float
+    true: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the checks at the end need to know of the way there.
+
+    Attributes:
+        world: in which it happens.
+        secrets: values that may be shown nowhere.
+        known: session secrets that the journal knew at some time, with their unit.
+        leaving: requests that went to the vendor itself.
+        sent: requests of all kinds, per unit.
+        bytes: document bytes in requests, per unit.
+        delivered: how often each step of a request that may not come twice was delivered.
+        polled: job -> when its last status was written down.
+        lives: processes so far.
+        said: every text that somebody may read: events, log lines.
+        problems: promises that broke on the way.
+    """
+
+    world: World
+    secrets: set[str] = field(default_factory=set)
+    known: dict[str, str] = field(default_factory=dict)
+    leaving: list[Leaving] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    polled: dict[str, Leaving] = field(default_factory=dict)
+    lives: int = 0
+    said: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _sessions: dict[str, Session] = field(default_factory=dict)
+    _finished: dict[str, set[Piece]] = field(default_factory=dict)
+    _jobs: dict[str, str] = field(default_factory=dict)
+
+    # ------------------------------------------------------------------ what is written
+
+    def wrote(self, unit: str, fact: Fact) -> None:
+        """Note a fact that is durable now."""
+        match fact.kind:
+            case FactKind.SESSION:
+                self._opened(unit, Session.model_validate(fact.value))
+            case FactKind.RECEIPT:
+                receipt = Receipt.model_validate(fact.value)
+                pieces = _pieces(self._sessions[unit], receipt.transfer)
+                self._finished.setdefault(unit, set()).update(pieces)
+            case FactKind.STATUS:
+                self.polled[unit] = self._now()
+
+    def _opened(self, unit: str, session: Session) -> None:
+        before = self._sessions.get(unit)
+        renewed = before is not None and before.data == session.data
+        self._sessions[unit] = session
+        if not renewed or before is None or before.secrets != session.secrets:
+            self._finished[unit] = set()
+        self.secrets.update(session.secrets.values())
+        self.known.update(dict.fromkeys(session.secrets.values(), unit))
+        for transfer in session.transfers:
+            self.secrets.update(_signatures(transfer.url or ""))
+
+    def _now(self) -> Leaving:
+        return Leaving(self.lives, self.world.now(), self.world.time)
+
+    # ------------------------------------------------------------------ what leaves, arrives
+
+    def leaves(
+        self, unit: str, outgoing: Outgoing, pieces: Sequence[Piece], *, signed: bool
+    ) -> None:
+        """Note a try that leaves."""
+        self.sent[unit] += 1
+        self.bytes[unit] += sum(piece.size for piece in pieces)
+        if not signed:
+            self.leaving.append(self._now())
+        again = self._finished.get(unit, set()).intersection(pieces)
+        for piece in again:
+            self.problems.append(
+                f"a finished part was sent again: {piece.document} {piece.offset}+{piece.size}"
+            )
+
+    def arrived(self, call: Call, word: str, reply: Reply) -> None:
+        """Note a request that the vendor had."""
+
+    def polls(self, unit: str, floor: float) -> None:
+        """Note that a job is asked about; sooner than the floor allows is a broken promise."""
+        last, now = self.polled.get(unit), self._now()
+        if last is None or floor <= 0:
+            return
+        # Our clock may jump; whoever kept the floor by it did what can be done.
+        waited = max(now.true - last.true, now.ours - last.ours)
+        if waited < floor - 0.001:
+            self.problems.append(f"the job of {unit} was polled {waited:.1f} s after the last time")
+
+    # ------------------------------------------------------------------ at the end
+
+    def crowded(self, rate: Rate) -> Iterable[str]:
+        """Say where more requests left in a window than the vendor allows.
+
+        A process knows nothing of what an earlier one sent: the promise is made for each.
+        """
+        most = max(int(rate.requests), 1)
+        for earlier, later in zip(self.leaving, self.leaving[most:], strict=False):
+            took = max(later.true - earlier.true, later.ours - earlier.ours)
+            if earlier.life == later.life and took < rate.seconds - 0.001:
+                yield f"{most + 1} requests within {took:.2f} s, {most} in {rate.seconds:.0f} s are allowed"
+                return
+
+    def leaks(self, texts: Iterable[str]) -> Iterable[str]:
+        """Say which secrets stand in texts that somebody may read."""
+        shown = "\n".join([*self.said, *texts])
+        for secret in sorted(self.secrets):
+            if len(secret) >= 6 and secret in shown:
+                at = shown.index(secret)
+                yield f"a secret is shown: {shown[max(at - 60, 0) : at]!r}"
+
+
+def _pieces(session: Session, transfer: str) -> tuple[Piece, ...]:
+    return next((t.pieces for t in session.transfers if t.id == transfer), ())
+
+
+def _signatures(url: str) -> list[str]:
+    query = parse_qsl(urlsplit(url).query)
+    return [value for name, value in query if name.lower() in _SIGNATURES]

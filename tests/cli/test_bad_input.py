@@ -1,0 +1,291 @@
+"""Bad input: one clear line, a hint, and the exit code of the contract."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cli.conftest import Shore
+
+Trouble = Callable[..., object]
+
+
+def said(err: str) -> list[str]:
+    """The lines that say what is wrong: an error and its hint."""
+    return [line for line in err.splitlines() if line.startswith(("longshore:", "hint:"))]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A command that cannot work, and what it must say."""
+
+    arguments: tuple[str, ...]
+    error: str
+    hint: str
+    prepare: Callable[[Shore], object] = lambda shore: shore.file("a.pdf")
+
+
+def _bad_toml(shore: Shore) -> None:
+    shore.file("a.pdf")
+    shore.file("longshore.toml", b'[targets.x]\nprovider = "sendai\n')
+
+
+def _no_files(shore: Shore) -> None:
+    (shore.folder / "empty").mkdir()
+
+
+BEFORE_ANYTHING = {
+    "no target given": Wrong(("upload", "a.pdf"), "missing option '--to'", "upload --help"),
+    "no path": Wrong(("upload", "--to", "sendai"), "missing argument 'PATH...'", "--help"),
+    "no such command": Wrong(("uplaod",), "did you mean 'upload'", "longshore --help"),
+    "no such option": Wrong(("upload", "--too"), "no such option: --too", "upload --help"),
+    "no number": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--concurrency", "many"),
+        "invalid value for '--concurrency'",
+        "upload --help",
+    ),
+    "no size": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--part-size", "huge"),
+        "--part-size: 'huge' is not a size",
+        "upload --help",
+    ),
+    "no time": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--give-up-after", "soon"),
+        "--give-up-after: 'soon' is not a time",
+        "upload --help",
+    ),
+    "no pair": Wrong(("upload", "a.pdf", "--to", "sendai", "--set", "x"), "expected NAME=VALUE", "--set"),
+    "unknown setting": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--set", "team=x"),
+        "there is no setting 'team'",
+        "team_id",
+    ),
+    "unknown target": Wrong(
+        ("upload", "a.pdf", "--to", "plangerp"), "is named 'plangerp'", "did you mean plangrep?"
+    ),
+    "no key": Wrong(
+        ("upload", "a.pdf", "--to", "subworkflow"), "no API key", "LONGSHORE_SUBWORKFLOW_API_KEY"
+    ),
+    "bad base URL": Wrong(
+        ("upload", "a.pdf", "--to", "subworkflow", "--set", "base_url=ftp://x"),
+        "'base_url'",
+        "",
+    ),
+    "bad TOML": Wrong(
+        ("upload", "a.pdf", "--to", "sendai"), "at line 2, column 19", "", prepare=_bad_toml
+    ),
+    "no configuration file": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--config", "no.toml"),
+        "there is no configuration file",
+        "--config",
+    ),
+    "directory without files": Wrong(
+        ("upload", "empty", "--to", "sendai", "--set", "api_key=k", "--set", "team_id=t",
+         "--set", "project_id=p"),
+        "the directory holds no files",
+        "",
+        prepare=_no_files,
+    ),
+    "glob without files": Wrong(
+        ("upload", "*.tif", "--to", "sendai", "--set", "api_key=k", "--set", "team_id=t",
+         "--set", "project_id=p"),
+        "no file matches",
+        "",
+    ),
+    "unknown run": Wrong(("resume", "nowhere"), "no run 'nowhere'", "longshore status"),
+    "unknown job": Wrong(("act", "job_1", "resume"), "knows no job 'job_1'", "longshore actions"),
+    "rerun of what": Wrong(("rerun", "abc"), "rerun of what?", "--failed"),
+    "no assumption": Wrong(
+        ("sandbox", "--assume", "x"), "no vendor.name=value", "longshore sandbox --assumptions"
+    ),
+    "no provider": Wrong(("providers", "show", "sendia"), "sendia", "did you mean sendai?"),
+    "no fault plan": Wrong(("sandbox", "--faults", "no.json"), "no.json: No such file", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BEFORE_ANYTHING.values(), ids=BEFORE_ANYTHING.keys())
+def test_what_cannot_work_is_said_in_a_line(empty_shore: Shore, case: Wrong) -> None:
+    """A line that says what is wrong, a hint where there is one, nothing on stdout, and 2."""
+    case.prepare(empty_shore)
+    ended = empty_shore.bare(*case.arguments)
+    error, *hints = ended.err.splitlines()
+    assert (2, "") == (ended.code, ended.out)
+    assert error.startswith("longshore: ")
+    assert case.error.lower() in error.lower()
+    assert len(hints) <= 1
+    assert case.hint in "".join(hints)
+    assert bool(case.hint) <= bool(hints)
+
+
+def test_usage_errors_print_no_json(shore: Shore) -> None:
+    """With --json stdout stays empty when there is no run to tell about."""
+    ended = shore.run("upload", "a.pdf", "--to", "nowhere", "--json")
+    assert (2, "") == (ended.code, ended.out)
+
+
+# ------------------------------------------------------------------ a document's own fault
+
+
+def test_a_missing_file_is_refused_and_the_rest_goes(shore: Shore) -> None:
+    """A missing file is refused with its reason; others arrive; exit 1."""
+    ended = shore.run("upload", "nowhere.pdf", shore.file("a.pdf"), "--to", "sendai", "--json")
+    lines = {line["path"]: line for line in ended.lines if line["event"] == "document"}
+    assert (1, "refused", "succeeded") == (
+        ended.code,
+        lines["nowhere.pdf"]["state"],
+        lines["a.pdf"]["state"],
+    )
+    assert "no such file" in lines["nowhere.pdf"]["error"]["message"]
+
+
+def _too_large(shore: Shore) -> str:
+    with (shore.folder / "large.pdf").open("wb") as file:
+        file.truncate(40_000_001)
+    return "large.pdf"
+
+
+def _no_file(shore: Shore) -> str:
+    os.mkfifo(shore.folder / "pipe.pdf")
+    return "pipe.pdf"
+
+
+@pytest.mark.parametrize(
+    ("make", "target", "reason"),
+    [
+        (lambda shore: shore.file("none.geojson", b""), "geolens", "the file is empty"),
+        (_too_large, "sendai", "too large: 40,000,001 bytes"),
+        (lambda shore: shore.file("a.exe"), "subworkflow", "wrong type: .exe"),
+        (_no_file, "sendai", "not a regular file"),
+    ],
+)
+def test_what_a_vendor_does_not_take_is_refused_before_the_first_byte(
+    shore: Shore, make: Callable[[Shore], str], target: str, reason: str
+) -> None:
+    """The reason is told, nothing is sent, and 2 because nothing could go."""
+    ended = shore.run("upload", make(shore), "--to", target, "--json")
+    assert (2, "refused") == (ended.code, ended.line("document")["state"])
+    assert reason in ended.line("document")["error"]["message"]
+    assert 0 == ended.line("document")["bytes_sent"]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_submission_that_is_refused_fails_alone(
+    empty_shore: Shore, trouble: Trouble, status: int
+) -> None:
+    """400, 413 and 422 on a submission fail its documents; the next one goes; exit 1."""
+    trouble([{"method": "POST", "path": "*/upload", "nth": 1, "status": status}], only="sendai")
+    names = [empty_shore.file("a.pdf"), empty_shore.file("b.pdf")]
+    ended = empty_shore.run(
+        "upload", *names, "--to", "sendai", "--batch-size", "1", "--concurrency", "1", "--json"
+    )
+    lines = [line for line in ended.lines if line["event"] == "document"]
+    assert (1, ["failed", "succeeded"]) == (ended.code, sorted(line["state"] for line in lines))
+    (failed,) = [line for line in lines if line["state"] == "failed"]
+    assert str(status) in failed["error"]["message"]
+
+
+def test_a_reply_that_is_no_json_is_shown(empty_shore: Shore, trouble: Trouble) -> None:
+    """A reply that cannot be used fails the document and is quoted."""
+    rule = {"method": "POST", "path": "*/jobs", "status": 201, "body": "<html>busy</html>"}
+    trouble([rule])
+    ended = empty_shore.run("upload", empty_shore.file("a.pdf"), "--to", "plangrep", "--json")
+    line = ended.line("document")
+    assert (1, "failed", "protocol") == (ended.code, line["state"], line["error"]["kind"])
+    assert "<html>busy</html>" in line["error"]["message"]
+
+
+# ------------------------------------------------------------------ an account's fault
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_account_trouble_stops_the_run_and_nothing_fails(
+    empty_shore: Shore, trouble: Trouble, status: int
+) -> None:
+    """401, 402, 403 and 404 stop the run with 2; no document fails; the last line says how to go on."""
+    trouble([{"method": "POST", "path": "*/jobs", "status": status}])
+    ended = empty_shore.run("upload", empty_shore.file("a.pdf"), "--to", "plangrep", "--json")
+    run = ended.line("run")
+    assert (2, 1, 0) == (ended.code, run["running"], run["failed"])
+    error, hint, last = ended.err.splitlines()
+    assert f"({status})" in error
+    assert hint.startswith("hint: ")
+    assert f"longshore resume {run['run_id']}" == last
+
+
+def test_a_wrong_key_is_found_before_the_first_byte(empty_shore: Shore, trouble: Trouble) -> None:
+    """A wrong key stops the run in prepare, where the vendor has a harmless call."""
+    trouble([], "plangrep.api_key=right")
+    ended = empty_shore.run("upload", empty_shore.file("a.pdf"), "--to", "plangrep", "--json")
+    assert (2, 0) == (ended.code, ended.line("run")["bytes_sent"])
+    assert "(401)" in ended.err
+
+
+def test_the_run_can_be_resumed_with_the_right_key(
+    empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the key was corrected, resume carries what was left."""
+    trouble([], "plangrep.api_key=right")
+    empty_shore.run("upload", empty_shore.file("a.pdf"), "--to", "plangrep")
+    monkeypatch.setenv("LONGSHORE_PLANGREP_API_KEY", "right")
+    ended = empty_shore.run("resume", "--json")
+    assert (0, "succeeded") == (ended.code, ended.line("document")["state"])
+
+
+# ------------------------------------------------------------------ the journal
+
+
+def test_a_run_in_use_is_left_alone(shore: Shore) -> None:
+    """Another process executes the run: 2 and who it is; without RUN it is passed over."""
+    from longshore.journal._locks import hold_run
+
+    shore.run("upload", shore.file("blocked.pdf"), "--to", "plangrep")
+    run_id = shore.run("status", "--json").line("run")["run_id"]
+    with hold_run(shore.journal, run_id):
+        named, all_of_them = shore.run("resume", run_id), shore.run("resume")
+    assert (2, 0) == (named.code, all_of_them.code)
+    assert f"run {run_id} is being executed by process {os.getpid()}" in named.err
+    assert "hint: " in named.err
+    assert "left to it" in all_of_them.err
+
+
+def test_a_journal_from_a_newer_version(shore: Shore) -> None:
+    """A journal that this version cannot read is left as it is."""
+    import sqlite3
+
+    shore.run("status")
+    with sqlite3.connect(shore.journal) as connection:
+        connection.execute("PRAGMA user_version = 9999")
+    connection.close()
+    ended = shore.run("status")
+    assert 2 == ended.code
+    assert "newer" in ended.err
+
+
+def test_a_journal_on_a_network_disk(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal on a network disk is refused, with what to do instead."""
+    monkeypatch.setattr("longshore.journal._place.is_network", lambda kind: True)
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "sendai")
+    assert (2, "") == (ended.code, ended.out)
+    assert "network disk" in ended.err
+    assert "--journal" in ended.err
+
+
+def test_what_nobody_expected_is_a_line_and_two(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody thought of shows no secret, and its place only with --verbose."""
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise KeyError("https://files.example/x?X-Amz-Signature=abc123")
+
+    monkeypatch.setattr("longshore.targets.resolve_target", fail)
+    short = shore.run("upload", "a.pdf", "--to", "sendai")
+    long = shore.run("upload", "a.pdf", "--to", "sendai", "--verbose")
+    assert (2, 2) == (short.code, long.code)
+    assert "Traceback" not in short.err
+    assert "--verbose" in short.err
+    assert "Traceback" in long.err
+    assert "abc123" not in short.err + long.err

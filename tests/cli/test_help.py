@@ -1,0 +1,70 @@
+"""Help, the version, completion, and the time they take."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from longshore.cli._app import COMMANDS
+from tests.cli.conftest import Shore
+
+HEAVY = ("httpx", "pydantic", "sqlite3", "pluggy", "rich", "asyncio", "anyio", "stamina")
+
+
+def names() -> Iterator[tuple[str, ...]]:
+    """All commands with their subcommands."""
+    yield from ((name,) for name in COMMANDS)
+    yield from (("providers", "show"), ("providers", "check"))
+
+
+@pytest.mark.parametrize("name", list(names()), ids=" ".join)
+def test_every_command_shows_an_example(empty_shore: Shore, name: tuple[str, ...]) -> None:
+    """The help of a command ends with an example of it, and names the options that all have."""
+    ended = empty_shore.bare(*name, "--help")
+    assert 0 == ended.code
+    assert f"Example: longshore {' '.join(name)}" in ended.out
+    for option in ("--json", "--journal", "--config", "--quiet", "--verbose"):
+        assert option in ended.out
+
+
+def test_the_help_lists_all_commands(empty_shore: Shore) -> None:
+    """`longshore --help` lists every command of the table."""
+    words = empty_shore.bare("--help").out.split()
+    assert [] == [name for name in COMMANDS if name not in words]
+
+
+def test_the_version(empty_shore: Shore) -> None:
+    """--version names the program and its version."""
+    ended = empty_shore.bare("--version")
+    assert (0, "longshore") == (ended.code, ended.out.split()[0])
+
+
+def test_completion_is_offered(empty_shore: Shore) -> None:
+    """The shell's completion can be installed."""
+    assert "--install-completion" in empty_shore.bare("--help").out
+
+
+@pytest.mark.process
+def test_the_help_loads_nothing_heavy() -> None:
+    """`longshore --help` imports neither HTTP nor validation nor a database."""
+    code = (
+        "import sys; from longshore.cli import main; main(['--help']);"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == ended.stderr.strip()
+
+
+@pytest.mark.process
+def test_python_m_longshore_is_the_command_line() -> None:
+    """`python -m longshore` behaves as `longshore` does."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "longshore", "upload"], capture_output=True, text=True, check=False
+    )
+    assert (2, "hint: longshore upload --help") == (
+        ended.returncode,
+        ended.stderr.splitlines()[-1],
+    )

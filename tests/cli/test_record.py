@@ -1,0 +1,108 @@
+"""`record`: from the sandboxes, and from a vendor that stands in for the real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from longshore.cli import main
+from longshore.plugins import load_plugins
+from longshore.sandbox import serve
+from longshore.testing.cassettes import Scenario, read_header, replay
+from longshore.testing.samples import pdf
+
+SCENARIO = """
+from longshore.testing.cassettes import Scenario
+
+SETTINGS = {"api_key": "not-a-real-key", "team_id": "t", "project_id": "p"}
+SCENARIOS = (Scenario("sendai", "one", documents=(("a.pdf", b"%PDF-1.4"),), settings=SETTINGS),)
+"""
+
+
+@pytest.fixture
+def vendor() -> Iterator[str]:
+    """Serve a vendor and return its address."""
+    with serve([load_plugins().sandbox("sendai", {"api_key": "a-secret-key"})]) as running:
+        yield running.urls["sendai"]
+
+
+def test_scenarios_are_recorded_from_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second time nothing changes."""
+    table = tmp_path / "scenarios.py"
+    table.write_text(SCENARIO, "utf-8")
+    arguments = ["record", "--sandbox", str(table), "--into", str(tmp_path / "tapes"), "--json"]
+
+    codes = [main(arguments), main(arguments)]
+
+    told = [json.loads(line)["change"] for line in capsys.readouterr().out.splitlines()]
+    assert (codes, told) == ([0, 0], ["new", "unchanged"])
+
+
+def test_an_upload_is_recorded_without_its_secrets(
+    tmp_path: Path, vendor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cassette tells what was carried and how, no more; and it can be replayed."""
+    monkeypatch.setenv("LONGSHORE_SENDAI_API_KEY", "a-secret-key")
+    document, cassette = tmp_path / "plan.pdf", tmp_path / "sendai" / "plan.yaml"
+    document.write_bytes(pdf("Very secret plan"))
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "poll_interval": "0.05"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+
+    code = main(
+        ["record", str(document), "--to", "sendai", "--cassette", str(cassette), *flags, "--quiet"]
+    )
+
+    text, header = cassette.read_text("utf-8"), read_header(cassette)
+    assert code == 0
+    assert (header.recorded_against, header.base_url) == ("vendor", vendor)
+    assert [document.name for document in header.documents] == ["plan.pdf"]
+    assert ("a-secret-key" in text, "Very secret" in text) == (False, False)
+    played = replay(
+        Scenario(
+            "sendai",
+            "plan",
+            documents=(("plan.pdf", document.read_bytes()),),
+            settings={**settings, "api_key": "another-key"},
+        ),
+        tmp_path,
+    )
+    assert [str(outcome) for outcome in played.outcomes] == ["succeeded"]
+
+
+def test_a_stopped_account_is_a_recording_too(
+    tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the vendor says to a wrong key is worth recording; the exit code is upload's."""
+    document, cassette = tmp_path / "plan.pdf", tmp_path / "plan.yaml"
+    document.write_bytes(pdf("Plan"))
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "api_key": "wrong-key"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+
+    code = main(["record", str(document), "--to", "sendai", "--cassette", str(cassette), *flags])
+
+    assert code == 2
+    assert "code: 401" in cassette.read_text("utf-8")
+    assert "longshore: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--to and --cassette, or --sandbox"),
+        (["--sandbox", "--to", "sendai"], "--sandbox needs neither"),
+        (["--sandbox", "nowhere.py"], "nowhere.py: no such file"),
+    ],
+)
+def test_wrong_calls_get_a_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Usage errors end with 2."""
+    code = main(["record", *arguments])
+
+    assert code == 2
+    assert words in capsys.readouterr().err

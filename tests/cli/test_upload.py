@@ -1,0 +1,255 @@
+"""``upload`` and ``plan``: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shore
+
+STATES = (
+    "succeeded", "partial", "failed", "cancelled", "expired", "refused", "needs_action", "unknown",
+    "running", "skipped",
+)  # fmt: skip
+
+TARGETS = ("plangrep", "subworkflow", "sendai", "batch-tasks", "geolens", "presigned-s3")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_takes_a_document(shore: Shore, target: str) -> None:
+    """A document arrives at each target, under its name and under its alias."""
+    lands = target in ("geolens", "presigned-s3")
+    content = b'{"type": "FeatureCollection", "features": []}' if lands else b"%PDF-1.4\n"
+    name = shore.file("map.geojson" if lands else "plan.pdf", content)
+    ended = shore.run("upload", name, "--to", target, "--json")
+    assert (0, "succeeded", target) == (
+        ended.code,
+        ended.line("document")["state"],
+        ended.line("run")["target"],
+    )
+
+
+def test_the_json_lines_are_those_of_the_contract(shore: Shore) -> None:
+    """The fields of both lines have the names, and the order, that scripts depend on."""
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "batch-tasks", "--json")
+    document, run = ended.lines
+    assert [
+        "event", "path", "name", "size", "sha256", "target", "provider", "batch_id",
+        "vendor_job_id", "vendor_document_id", "state", "vendor_status", "parts", "bytes_sent",
+        "requests", "retries", "seconds", "error",
+    ] == list(document)  # fmt: skip
+    assert ["queued", "start", "send", "complete", "poll", "total"] == list(document["seconds"])
+    assert [
+        "event", "run_id", "target", "documents", *STATES, "bytes_sent", "requests", "retries",
+        "seconds",
+    ] == list(run)  # fmt: skip
+    assert ("batch-tasks", "sendai") == (document["target"], document["provider"])
+
+
+def test_the_counts_add_up(shore: Shore) -> None:
+    """The counts of the run's line add up to its documents."""
+    names = [shore.file(name) for name in ("a.pdf", "fail.pdf", "b.pdf")]
+    ended = shore.run("upload", *names, "nowhere.pdf", "--to", "subworkflow", "--json")
+    run = ended.line("run")
+    assert (4, 2, 1, 1) == (run["documents"], run["succeeded"], run["failed"], run["refused"])
+    assert run["documents"] == sum(run[state] for state in STATES)
+    assert 4 == len([line for line in ended.lines if line["event"] == "document"])
+
+
+def test_stdout_holds_nothing_but_json(shore: Shore) -> None:
+    """With --json every line of stdout is JSON, also when documents are refused."""
+    ended = shore.run("upload", "nowhere.pdf", "--to", "sendai", "--json")
+    assert ["document", "run"] == [json.loads(line)["event"] for line in ended.out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "code"),
+    [
+        ("plan.pdf", "plangrep", 0),
+        ("fail.pdf", "plangrep", 1),
+        ("blocked.pdf", "plangrep", 3),
+        ("review.pdf", "sendai", 3),
+        ("plan.pdf", "geolens", 2),
+    ],
+)
+def test_exit_codes(shore: Shore, name: str, target: str, code: int) -> None:
+    """How the documents ended decides the exit code; 2 when nothing could go."""
+    assert code == shore.run("upload", shore.file(name), "--to", target).code
+
+
+def test_an_unknown_outcome_ends_with_four(
+    empty_shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """A lost answer that nobody can ask about is an unknown outcome: exit 4, and a way on."""
+    trouble([{"method": "POST", "path": "*/upload", "drop": "after"}], only="sendai")
+    name = empty_shore.file("a.pdf")
+    ended = empty_shore.run("upload", name, "--to", "sendai", "--set", "timeout=0.05", "--json")
+    assert (4, "unknown") == (ended.code, ended.line("document")["state"])
+    assert f"longshore resume {ended.line('run')['run_id']}" in ended.err
+
+
+def test_people_read_a_line_for_each_document(shore: Shore) -> None:
+    """Without --json: state, path, job; the reason where it is not good; what to type next."""
+    ended = shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow")
+    first, reason, run = ended.out.splitlines()
+    assert ["failed", "fail.pdf", "job"] == first.split()[:3]
+    assert "could not be read" in reason
+    run_id = run.split()[1]
+    assert f"longshore rerun {run_id} --failed" in ended.err
+
+
+def test_no_wait_ends_when_the_vendor_has_the_job(
+    empty_shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """With --no-wait a document is told as running, which changes no exit code."""
+    trouble([], "subworkflow.walk=IN_PROGRESS:9,SUCCESS", only="subworkflow")
+    name = empty_shore.file("a.pdf")
+    ended = empty_shore.run("upload", name, "--to", "subworkflow", "--no-wait", "--json")
+    line = ended.line("document")
+    assert (0, "running", 1) == (ended.code, line["state"], ended.line("run")["running"])
+    assert line["vendor_job_id"]
+
+
+def test_strict_sends_nothing_if_one_is_refused(shore: Shore) -> None:
+    """With --strict one refused document refuses all of them."""
+    name = shore.file("a.pdf")
+    ended = shore.run("upload", name, "nowhere.pdf", "--to", "sendai", "--strict", "--json")
+    assert (2, 2, 0) == (ended.code, ended.line("run")["refused"], ended.line("run")["requests"])
+
+
+def test_no_checksum_leaves_the_digest_out(shore: Shore) -> None:
+    """With --no-checksum there is no SHA-256 where the vendor does not want one."""
+    name = shore.file("a.pdf")
+    ended = shore.run("upload", name, "--to", "sendai", "--no-checksum", "--json")
+    assert ended.line("document")["sha256"] is None
+
+
+def test_batch_size_bounds_a_submission(shore: Shore) -> None:
+    """--batch-size 1 makes a job of each document."""
+    names = [shore.file("a.pdf"), shore.file("b.pdf")]
+    ended = shore.run("upload", *names, "--to", "sendai", "--batch-size", "1", "--json")
+    jobs = {line["vendor_job_id"] for line in ended.lines if line["event"] == "document"}
+    assert 2 == len(jobs)
+
+
+def test_skip_existing_leaves_out_what_succeeded_before(shore: Shore) -> None:
+    """The same bytes under another name are skipped; others go; the digest is told."""
+    first = shore.run("upload", shore.file("a.pdf", b"%PDF same"), "--to", "sendai", "--json")
+    names = [shore.file("copy.pdf", b"%PDF same"), shore.file("new.pdf", b"%PDF also")]
+    ended = shore.run("upload", *names, "--to", "sendai", "--skip-existing", "--json")
+    states = {line["name"]: line["state"] for line in ended.lines if "name" in line}
+    assert (0, {"copy.pdf": "skipped", "new.pdf": "succeeded"}) == (ended.code, states)
+    assert first.line("document")["sha256"] in {line.get("sha256") for line in ended.lines}
+
+
+def test_skip_existing_knows_the_settings(shore: Shore) -> None:
+    """What went to another project is not here."""
+    name = shore.file("a.pdf")
+    shore.run("upload", name, "--to", "sendai", "--set", "project_id=proj_other")
+    ended = shore.run("upload", name, "--to", "sendai", "--skip-existing", "--json")
+    assert "succeeded" == ended.line("document")["state"]
+
+
+def test_skip_existing_does_not_know_what_failed(shore: Shore) -> None:
+    """Only what succeeded is skipped."""
+    shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow")
+    name = shore.file("good.pdf")
+    ended = shore.run("upload", name, "--to", "subworkflow", "--skip-existing", "--json")
+    assert "succeeded" == ended.line("document")["state"]
+
+
+def test_dry_run_sends_nothing(shore: Shore) -> None:
+    """--dry-run prints the plan and leaves no run behind."""
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "plangrep", "--dry-run", "--json")
+    plan = ended.line("plan")
+    assert (0, 1, 1, 0) == (ended.code, plan["documents"], plan["batches"], plan["refused"])
+    assert [] == shore.run("status", "--json").lines
+
+
+def test_dry_run_ends_with_two_when_nothing_could_go(shore: Shore) -> None:
+    """--dry-run tells why, and ends as the upload would."""
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "geolens", "--dry-run")
+    assert 2 == ended.code
+    assert "wrong type: .pdf" in ended.out
+
+
+def test_quiet_says_nothing_on_stderr(shore: Shore) -> None:
+    """--quiet leaves stderr empty when nothing is wrong with the command itself."""
+    ended = shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow", "--quiet")
+    assert (1, "") == (ended.code, ended.err)
+
+
+def test_a_manifest_comes_on_stdin(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``-`` reads paths, and objects with another name."""
+    shore.file("a.pdf")
+    manifest = shore.folder / "manifest"
+    manifest.write_text('{"path": "a.pdf", "name": "other.pdf"}\n')
+    with manifest.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        ended = shore.run("upload", "-", "--to", "sendai", "--json")
+    assert "other.pdf" == ended.line("document")["name"]
+
+
+def test_a_target_of_the_configuration_file(shore: Shore) -> None:
+    """A target has the name it was given; --config names the file."""
+    folder = shore.folder / "settings"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(
+        '[targets.desk]\nprovider = "sendai"\napi_key = "demo"\nteam_id = "t"\nproject_id = "p"\n'
+        f'poll_interval = 0.02\nbase_url = "{_base_url("SENDAI")}"\n'
+    )
+    name = shore.file("a.pdf")
+    ended = shore.run(
+        "upload", name, "--to", "desk", "--config", str(Path("settings", "mine.toml")), "--json"
+    )
+    assert (0, "desk", "sendai") == (
+        ended.code,
+        ended.line("document")["target"],
+        ended.line("document")["provider"],
+    )
+
+
+def _base_url(name: str) -> str:
+    import os
+
+    return os.environ[f"LONGSHORE_{name}_BASE_URL"]
+
+
+# ------------------------------------------------------------------------------------- plan
+
+
+def test_plan_compares_targets_without_a_key(empty_shore: Shore) -> None:
+    """Several targets side by side; neither a key nor the vendor is needed."""
+    name = empty_shore.file("a.pdf")
+    ended = empty_shore.run("plan", name, "--to", "sendai", "--to", "subworkflow", "--json")
+    assert (0, [("sendai", 1), ("subworkflow", 1)]) == (
+        ended.code,
+        [(line["target"], line["documents"]) for line in ended.lines],
+    )
+    assert all(line["memory"] > 0 and not line["asked"] for line in ended.lines)
+
+
+def test_plan_can_ask_the_vendor(shore: Shore) -> None:
+    """--ask runs prepare, and leaves no run in the journal."""
+    name = shore.file("map.geojson", b"{}")
+    ended = shore.run("plan", name, "--to", "geolens", "--ask", "--json")
+    assert (0, True) == (ended.code, ended.line("plan")["asked"])
+    assert [] == shore.run("status", "--json").lines
+
+
+def test_plan_counts_parts(empty_shore: Shore) -> None:
+    """A large document is cut; nothing of it is read."""
+    with (empty_shore.folder / "large.pdf").open("wb") as file:
+        file.truncate(200_000_000)
+    ended = empty_shore.run(
+        "plan", "large.pdf", "--to", "subworkflow", "--part-size", "20M", "--json"
+    )
+    assert (10, 200_000_000) == (ended.line("plan")["parts"], ended.line("plan")["bytes"])
+
+
+def test_plan_ends_with_two_when_nothing_could_go(empty_shore: Shore) -> None:
+    """A plan in which a target gets nothing ends with 2."""
+    assert 2 == empty_shore.run("plan", "nowhere.pdf", "--to", "sendai").code

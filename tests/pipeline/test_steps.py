@@ -1,0 +1,489 @@
+"""Steps and verdicts: restarts, vanished files, polls, renewals, and what is written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from longshore.journal import DropFacts, FactKind, UnitRecord
+from longshore.lifecycle import (
+    Accepted,
+    Batch,
+    DocumentStatus,
+    Job,
+    Outcome,
+    Receipt,
+    Session,
+    Setup,
+    State,
+    Status,
+    Transfer,
+)
+from longshore.pipeline import Engine, Next, Step, Unit, advance, prepare, run_step, take
+from longshore.pipeline._steps import ask_to_cancel
+from longshore.provider import Flow, Raw, Request
+from tests.pipeline.support import LOST, Acme, OneRequest, World, calm, hasty, reply
+
+pytestmark = pytest.mark.asyncio
+
+
+async def live(world: World, *, rounds: int = 40, unit: str = "b0000") -> UnitRecord:
+    """Advance a batch, jumping to when it is due, until it is finished; return its record."""
+    engine = await world.engine()
+    for _ in range(rounds):
+        outcome = await advance(unit, engine=engine)
+        if outcome.state in ("finished", "unknown"):
+            return await world.journal.unit(unit)
+        world.clock.time = max(world.clock.now(), outcome.at)
+    raise AssertionError("it does not end")
+
+
+async def facts(world: World, kind: FactKind) -> list[Any]:
+    return [f for f in (await world.journal.facts("b0000")).facts if f.kind is kind]
+
+
+async def test_three_restarts_in_a_row_then_failed() -> None:
+    """What the network causes four times in a row is a failure, without a fifth session."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.always = {"POST /start": LOST}
+    record = await live(world)
+    assert (record.outcome, record.attempt, record.restarts) == (Outcome.FAILED, 4, 3)
+    assert world.vendor.count("POST /start") == 4
+
+
+async def test_our_own_crashes_are_not_counted() -> None:
+    """A process that dies five times in start still gets its job."""
+    world = calm()
+    await world.plan([4])
+
+    def crash(_: object) -> None:
+        raise KeyboardInterrupt
+
+    world.vendor.on_request = crash
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            await advance("b0000", engine=await world.engine())
+    world.vendor.on_request = None
+    record = await live(world)
+    assert (record.outcome, record.restarts, record.attempt) == (Outcome.SUCCEEDED, 0, 6)
+
+
+async def test_an_abandoned_session_is_queued_and_secrets_are_dropped() -> None:
+    """A failed batch gives its session back, and the journal keeps no secret of it."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.always = {"PUT": reply({}, 422)}
+    record = await live(world)
+    assert record.outcome is Outcome.FAILED
+    assert [a.session["data"] for a in await world.journal.abandoned("run")] == [  # type: ignore[index,call-overload]
+        {"id": "s1"}
+    ]
+    assert (await world.journal.facts("b0000")).facts == ()
+
+
+async def test_secrets_are_dropped_when_a_batch_succeeds() -> None:
+    """With the last poll the session goes; job and status stay."""
+    world = calm()
+    await world.plan([4])
+    await live(world)
+    kinds = {fact.kind for fact in (await world.journal.facts("b0000")).facts}
+    assert kinds == {FactKind.JOB, FactKind.STATUS}
+
+
+class Three(Acme):
+    per_batch = 3
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+async def test_a_vanished_document_leaves_its_batch(when: str) -> None:
+    """The other two go in a fresh attempt; only the vanished one fails."""
+    world = calm(Three)
+    world.checksum = True
+    await world.plan([4, 4, 4])
+
+    def vanish(outgoing: Any) -> None:
+        if when == "before" or "/parts/s1/2" in outgoing.url:
+            world.sources.missing.add("d1")
+
+    world.vendor.on_request = vanish
+    record = await live(world)
+    assert record.attempt == 2
+    documents = await world.documents()
+    assert [str(d.outcome) for d in documents] == ["succeeded", "failed", "succeeded"]
+    assert documents[1].error is not None
+    assert documents[1].error.kind == "source_missing"
+    assert world.vendor.count("POST /complete") == 1
+    assert len(await world.journal.abandoned("run")) == 1
+
+
+async def test_a_file_deleted_after_its_job_was_accepted_fails_nothing() -> None:
+    """The vendor has the bytes: only the digest is missing then."""
+    world = calm()
+    await world.plan([4])
+    engine = await world.engine()
+    await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
+    world.sources.missing.add("d0")
+    world.checksum = True
+    record = await live(world)
+    assert (record.outcome, record.attempt) == (Outcome.SUCCEEDED, 1)
+    assert (await world.documents())[0].document.sha256 is None
+    assert world.vendor.count("POST /complete") == 1
+
+
+async def test_an_unknown_word_is_running_and_the_poll_schedule_grows() -> None:
+    """First after two seconds, then the interval, then a tenth of the time that has passed."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.states = ["what-is-this"] * 40 + ["done"]
+    times: list[float] = []
+
+    def note(outgoing: Any) -> None:
+        if "/jobs/" in outgoing.url:
+            times.append(world.clock.now())
+
+    world.vendor.on_request = note
+    began = world.clock.now()
+    record = await live(world, rounds=60)
+    assert record.outcome is Outcome.SUCCEEDED
+    pauses = [b - a for a, b in zip([began, *times], times, strict=False)]
+    assert pauses[:3] == [2.0, 5.0, 5.0]
+    assert pauses[-1] == 30.0
+    elapsed = times[20] - began
+    assert pauses[21] == pytest.approx(min(30.0, max(5.0, elapsed / 10)))
+
+
+async def test_a_poll_timeout_leaves_the_job_running() -> None:
+    """A job that takes too long is left alone, and a resume asks again."""
+    world = calm(poll_timeout=20.0)
+    await world.plan([4])
+    world.vendor.states = ["busy"]
+    record = await live(world)
+    assert (record.outcome, record.settled) == (Outcome.RUNNING, True)
+    assert "poll_timeout" in record.why
+    world.vendor.states = ["done"]
+    await world.journal.reopen("run")
+    assert (await live(world)).outcome is Outcome.SUCCEEDED
+
+
+async def test_what_needs_action_is_polled_slowly() -> None:
+    """A job that waits for a person is asked about once a minute."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.states = ["review"]
+    engine = await world.engine()
+    outcome = await advance("b0000", engine=engine)
+    world.clock.time = outcome.at
+    outcome = await advance("b0000", engine=engine)
+    assert outcome.at == world.clock.now() + 60.0
+    assert await world.outcomes() == ["needs_action"]
+
+
+async def test_a_poll_that_cannot_be_read_leaves_the_job_unknown_until_the_next() -> None:
+    """The vendor is at work: a 404 or nonsense is no failure, and a resume mends it."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.script = {"GET /jobs": [reply({}, 404)]}
+    record = await live(world)
+    assert record.outcome is Outcome.UNKNOWN
+    await world.journal.reopen("run")
+    assert (await live(world)).outcome is Outcome.SUCCEEDED
+
+
+class Form(Acme):
+    """One form of several documents, with receipts per document."""
+
+    per_batch = 3
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        yield from ()
+        return Session(transfers=(Transfer.whole(batch),), data={"id": "form"})
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        yield Request.put("/parts/form/1", Raw(transfer.pieces[0]))
+        ids = [d.id for d in batch.documents]
+        return transfer.receipt(
+            documents=(
+                Accepted(document=ids[0], vendor_id="v0"),
+                Accepted(document=ids[1], error="page 3 is torn"),
+                Accepted(document=ids[2], vendor_id="v2"),
+            )
+        )
+
+    def poll(self, job: Job) -> Flow[Status]:
+        reply = yield Request.get(f"/jobs/{job.id}")
+        done = reply.json()["state"] == "done"
+        return Status(
+            state=State.PARTIAL if not done else State.SUCCEEDED,
+            word=reply.json()["state"],
+            documents=(
+                DocumentStatus(state=State.SUCCEEDED, word="read", vendor_id="v2"),
+                DocumentStatus(
+                    state=State.SUCCEEDED if done else State.FAILED,
+                    word="bad",
+                    vendor_id="v0",
+                    error=None if done else "blurred",
+                ),
+            ),
+        )
+
+
+async def test_documents_are_matched_and_rejected_ones_stay_failed() -> None:
+    """Each document has its own end; also after an action on the finished job."""
+    world = calm(Form)
+    await world.plan([4, 4, 4])
+    world.vendor.states = ["mixed", "done"]
+    await live(world)
+    documents = await world.documents()
+    assert [str(d.outcome) for d in documents] == ["failed", "failed", "succeeded"]
+    assert [d.error.message if d.error else None for d in documents] == [
+        "blurred", "page 3 is torn", None,
+    ]  # fmt: skip
+    engine = await world.engine()
+    unit = await take(engine, "b0000")
+    unit.asked.append(Step("act", "retry"))
+    await run_step(engine, unit, unit.asked[0])
+    assert [str(d.outcome) for d in await world.documents()] == [
+        "succeeded", "failed", "succeeded",
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------ renewals
+
+
+class Signed(Acme):
+    """URLs that expire by the vendor's clock."""
+
+    expires = 100.0
+    at_renewal = 1000.0
+
+    def _signed(self, transfers: Sequence[Transfer], at: float) -> tuple[Transfer, ...]:
+        return tuple(t.model_copy(update={"expires_at": at}) for t in transfers)
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        session = yield from super().start(batch)
+        return session.model_copy(update={"transfers": self._signed(session.transfers, self.expires)})
+
+    def renew(
+        self, batch: Batch, session: Session, transfers: tuple[Transfer, ...]
+    ) -> Flow[tuple[Transfer, ...]]:
+        numbers = ",".join(transfer.id for transfer in transfers)
+        yield Request("POST", f"/renew/{numbers}")
+        return self._signed(transfers, self.at_renewal)
+
+
+async def test_one_renewal_replaces_all_urls_of_the_document() -> None:
+    """The first expired URL renews what is left of its document; receipts stay."""
+    world = calm(Signed)
+    world.clock.time = 50.0
+    await world.plan([16])
+    world.vendor.on_request = lambda o: setattr(
+        world.clock, "time", 95.0 if "/parts/s1/1" in o.url else world.clock.time
+    )
+    record = await live(world)
+    assert record.outcome is Outcome.SUCCEEDED
+    assert [line for line in world.vendor.log if "renew" in line] == ["POST /renew/2,3,4"]
+    assert set(world.vendor.arrived.values()) == {1}
+
+
+async def test_expiry_is_judged_by_the_vendors_clock() -> None:
+    """A clock that is an hour slow does not send to URLs that are expired there."""
+    world = calm(Signed)
+    world.clock.time = 784_111_777.0 - 3600.0
+    world.vendor.always = {
+        "POST /start": reply({"id": "s1"}, date="Sun, 06 Nov 1994 08:49:37 GMT")
+    }
+    provider = world.provider
+    assert isinstance(provider, Signed)
+    provider.expires = 784_111_777.0 + 5.0
+    provider.at_renewal = 784_111_777.0 + 500.0
+    await world.plan([4])
+    engine = await world.engine()
+    await advance("b0000", engine=engine, until=lambda unit: not unit.missing and bool(unit.receipts))
+    assert world.vendor.count("POST /renew") == 1
+
+
+async def test_a_fresh_url_that_is_refused_at_once_is_not_renewed_for_ever() -> None:
+    """Three renewals without a part, three sessions: then it failed."""
+    world = calm(Signed)
+    provider = world.provider
+    assert isinstance(provider, Signed)
+    provider.expires = provider.at_renewal = 1.0
+    await world.plan([4])
+    record = await live(world)
+    assert record.outcome is Outcome.FAILED
+    assert world.vendor.count("POST /renew") == 12
+    assert world.vendor.count("POST /start") == 4
+
+
+# ------------------------------------------------------------------------ cancel and act
+
+
+async def test_cancelled_while_the_completing_request_is_out_is_cancelled_at_the_vendor() -> None:
+    """The job that came of it is the vendor's to cancel; nothing is declared cancelled before."""
+    world = calm()
+    await world.plan([4])
+    engine = await world.engine()
+    unit = await take(engine, "b0000")
+
+    def person(outgoing: Any) -> None:
+        if "/complete" in outgoing.url:
+            unit.intents.clear()  # the moment before its intent is known here
+            ask_to_cancel(engine, unit)
+
+    world.vendor.on_request = person
+    from longshore.pipeline import advance_unit
+
+    await advance_unit(unit, engine=engine, until=lambda unit: unit.record.settled)
+    assert world.vendor.count("POST /cancel/job-s1") == 1
+    assert await world.outcomes() == ["cancelled"]
+    assert unit.record.job_id == "job-s1"
+
+
+async def test_the_one_request_that_was_answered_is_not_cancelled_here() -> None:
+    """Where one request makes the job, its receipt says that the vendor is at work."""
+    world = calm(OneRequest)
+    await world.plan([4])
+    engine = await world.engine()
+    unit = await take(engine, "b0000")
+    from longshore.pipeline import advance_unit
+
+    await advance_unit(unit, engine=engine, until=lambda unit: bool(unit.receipts))
+    ask_to_cancel(engine, unit)
+    assert unit.verdict is None
+
+
+async def test_an_action_in_vain_can_be_asked_for_again() -> None:
+    """A lost or refused action changes nothing and leaves nothing behind."""
+    for trouble in (LOST, reply({}, 409)):
+        world = calm()
+        await world.plan([4])
+        world.vendor.states = ["review", "done"]
+        engine = await world.engine()
+        world.clock.time = (await advance("b0000", engine=engine)).at
+        await advance("b0000", engine=engine)
+        world.vendor.script = {"POST /act": [trouble]}
+        for expected in ("needs_action", "succeeded"):
+            unit = await take(engine, "b0000")
+            unit.asked.append(Step("act", "approve"))
+            await run_step(engine, unit, unit.asked[0])
+            assert await world.outcomes() == [expected]
+            assert await facts(world, FactKind.INTENT) == []
+
+
+# ----------------------------------------------------------------------------- the rest
+
+
+async def test_resend_never_doubles_a_batch_that_has_a_job() -> None:
+    """--on-unknown resend is for requests whose outcome nobody knows, not for odd polls."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.script = {"GET /jobs": [reply({}, 404)]}
+    engine = await world.engine()
+    engine.resend = True
+    for _ in range(4):
+        outcome = await advance("b0000", engine=engine)
+        world.clock.time = max(world.clock.now(), outcome.at)
+    assert outcome.state == "unknown"
+    assert world.vendor.count("POST /start") == 1
+
+
+async def test_resend_starts_afresh_after_an_unknown_outcome() -> None:
+    """At the user's risk: a second session."""
+    world = calm(OneRequest)
+    await world.plan([4])
+    world.vendor.script = {"POST /upload": [LOST]}
+    engine = await world.engine()
+    engine.resend = True
+    await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
+    assert world.vendor.count("POST /upload") == 2
+
+
+async def test_requests_that_led_to_nothing_are_counted() -> None:
+    """The counters are sums over all lives, the refused key included."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.script = {"PUT": [reply({}, 401)]}
+    blocked = await advance("b0000", engine=await world.engine())
+    assert blocked.state == "blocked"
+    record = await live(world)
+    assert record.outcome is Outcome.SUCCEEDED
+    assert record.counters.requests == len(world.vendor.log)
+    assert record.counters.bytes_sent == 4
+
+
+class Project(Acme):
+    prepares = True
+
+
+async def test_prepare_waits_without_holding_anything() -> None:
+    """A project that is being made is waited for; its answer reaches the engine."""
+    world = calm(Project)
+    await world.plan([4])
+    world.vendor.script = {"GET /project": [reply({"state": "making", "id": "p1"})]}
+    engine = await world.engine()
+    outcome = await prepare(engine)
+    assert outcome == Next("later", world.clock.now() + 30.0, "waiting for project")
+    world.clock.time += 30
+    assert (await prepare(engine)) == Next("finished")
+    assert engine.setup.data == {"project": "p1"}
+    assert (await world.journal.unit("run")).counters.requests == 2
+
+
+class Careless(Acme):
+    """prepare makes something that does nothing by itself."""
+
+    def prepare(self) -> Flow[Setup]:
+        from longshore.provider import Remedy
+
+        reply = yield Request.post("/project", step="make", lost=Remedy.RESTART)
+        return Setup(data={"project": reply.json()["id"]})
+
+
+async def test_a_lost_restart_in_prepare_is_tried_again() -> None:
+    """prepare, too, starts afresh where that is harmless; not for ever."""
+    world = calm(Careless)
+    await world.plan([4])
+    world.vendor.script = {"POST /project": [LOST]}
+    engine: Engine = await world.engine()
+    assert await prepare(engine) == Next("finished")
+    assert engine.setup.data == {"project": "p1"}
+    other = calm(Careless)
+    await other.plan([4])
+    other.vendor.always = {"POST /project": LOST}
+    failure = await prepare(await other.engine())
+    assert not isinstance(failure, Next)
+    assert other.vendor.count("POST /project") == 4
+
+
+async def test_a_finished_flow_leaves_no_scratch() -> None:
+    """With a flow's result its answers, intents and timers are deleted in one commit."""
+    world = calm()
+    await world.plan([8])
+    await advance("b0000", engine=await world.engine(), until=lambda unit: unit.job is not None)
+    kinds = {fact.kind for fact in (await world.journal.facts("b0000")).facts}
+    assert not kinds & {FactKind.INTENT, FactKind.ANSWER}
+    sends = [c for c in world.journal.commits if any(_is_receipt(w) for w in c)]
+    assert len(sends) == 2
+    assert all(any(isinstance(w, DropFacts) for w in commit) for commit in sends)
+
+
+def _is_receipt(write: object) -> bool:
+    return getattr(getattr(write, "fact", None), "kind", None) is FactKind.RECEIPT
+
+
+async def test_a_refused_commit_is_not_true_in_memory_either() -> None:
+    """What the journal refused never happened."""
+    from longshore.errors import JournalError
+
+    world = hasty()
+    await world.plan([4])
+    engine = await world.engine()
+    unit: Unit = await take(engine, "b0000")
+    world.journal.refuse = lambda _writes: True
+    with pytest.raises(JournalError):
+        await run_step(engine, unit, Step("start"))
+    assert (unit.session, unit.intents, unit.running) == (None, {}, set())
+    assert world.vendor.log == []
