@@ -221,11 +221,10 @@ class AsyncClient:
         Raises:
             tenacity.RetryError: the time is up; the job goes on at the vendor.
         """
+        pace = self._target.provider.settings.poll_interval
         polling = tenacity.AsyncRetrying(
             sleep=self._environment.clock.sleep,
-            wait=tenacity.wait_exponential_jitter(
-                initial=self._target.provider.settings.poll_interval or 1.0, max=30.0
-            ),
+            wait=tenacity.wait_exponential(max=30.0) if pace is None else tenacity.wait_fixed(pace),
             stop=tenacity.stop_never if at_most is None else tenacity.stop_after_delay(at_most),
             retry=tenacity.retry_if_result(lambda upload: upload.outcome is Outcome.RUNNING),
         )

@@ -69,7 +69,7 @@ class GeoLensSandbox(Vendor):
     name = "geolens"
     home = "https://geolens.example.com/api"
     table: ClassVar[tuple[Assumption, ...]] = TABLE
-    showcase_assumptions = {"threshold": 20 * _MIB}
+    showcase_assumptions: ClassVar[Mapping[str, Any]] = {"threshold": 20 * _MIB}
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
 from longshore.sandbox import (
@@ -58,9 +58,12 @@ class PlangrepSandbox(Uploads, Vendor):
     name = "plangrep"
     home = "https://plangrep.com"
     table = TABLE
-    demo_settings = {**Vendor.demo_settings, "project_name": "Demo"}
-    showcase_settings = {"upload_mode": "signed"}
-    showcase_assumptions = {"multipart_above": 20_000_000, "part_bytes": 10 << 20}
+    demo_settings: ClassVar[Mapping[str, str]] = {**Vendor.demo_settings, "project_name": "Demo"}
+    showcase_settings: ClassVar[Mapping[str, str]] = {"upload_mode": "signed"}
+    showcase_assumptions: ClassVar[Mapping[str, Any]] = {
+        "multipart_above": 20_000_000,
+        "part_bytes": 10 << 20,
+    }
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from longshore.sandbox import (
     BadCall,
@@ -51,7 +51,7 @@ class SendaiSandbox(Vendor):
     name = "sendai"
     home = "https://api.send.ai"
     table = TABLE
-    demo_settings = {
+    demo_settings: ClassVar[Mapping[str, str]] = {
         **Vendor.demo_settings,
         "team_id": "team_demo",
         "project_id": "proj_demo",

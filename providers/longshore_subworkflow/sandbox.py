@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from longshore.sandbox import (
     Blob,
@@ -46,7 +46,7 @@ _STATUSES = frozenset({"NOT_STARTED", "IN_QUEUE", "IN_PROGRESS", "SUCCESS", "ERR
 class SubworkflowSandbox(Door):
     """The pure core: ``handle(call, now)``."""
 
-    showcase_settings = {"session_threshold": "20M"}
+    showcase_settings: ClassVar[Mapping[str, str]] = {"session_threshold": "20M"}
 
     def __init__(
         self,

@@ -93,9 +93,7 @@ def empty_shore(
 
 
 @pytest.fixture
-def shore(
-    empty_shore: Shore, quay: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
-) -> Shore:
+def shore(empty_shore: Shore, quay: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Shore:
     """The same, with every target at its sandbox."""
     for name, value in quay.items():
         monkeypatch.setenv(name, value)

@@ -10,10 +10,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from rich.console import Console
 
 from longshore.cli import main
 from longshore.cli._demo import make_documents
-from longshore.cli._demo_shown import Row, table
+from longshore.cli._demo_shown import Bars, Row, table
+from longshore.documents import Document
+from longshore.journal import DocumentRecord, RunRecord
+from longshore.lifecycle import Outcome
+from longshore.pipeline import (
+    BytesMoved,
+    DocumentFinished,
+    Event,
+    Polled,
+    Retried,
+    RunStarted,
+    TransferSent,
+)
 from longshore.plugins import load_plugins
 
 TITLES = ["geolens (presigned-s3)", "plangrep", "sendai (batch-tasks)", "subworkflow"]
@@ -131,3 +144,33 @@ def test_the_table_is_as_wide_as_it_needs_to_be() -> None:
     row.end({"requests": 1, "retries": 0, "bytes_sent": 5, "seconds": 1.0})
 
     assert f"{'x' * 200} ({'y' * 200})" in "\n".join(table([row]))
+
+
+def test_bars_tell_what_happens() -> None:
+    """Bytes, parts, retries and the vendor's words; what is refused is not waited for."""
+    out = StringIO()
+    console = Console(file=out, force_terminal=True, width=160, color_system=None)
+    run = RunRecord(id="r", target="acme", provider="acme", account="a")
+    refused = DocumentRecord(
+        document=Document(id="d", name="[odd].tif", size=40),
+        run_id="r",
+        unit_id="u",
+        outcome=Outcome.REFUSED,
+    )
+    events: list[tuple[Event, str]] = [
+        (RunStarted(run, 2, 140), "0/140 bytes"),
+        (BytesMoved("u", 100), "100/140 bytes"),
+        (TransferSent("u", ("d",), 100, 1, 3), "part 1 of 3"),
+        (Retried("u", "status 429", 1.0), "status 429, again in 1 s"),
+        (Polled("u", "job", Outcome.RUNNING, "working"), "working"),
+        (DocumentFinished(run, refused, None), "[odd].tif: refused"),
+    ]
+
+    with Bars(console, ["acme"]) as bars:
+        for event, _ in events:
+            bars.see("acme", event)
+            bars.refresh()
+
+    for _, words in events:
+        assert words in out.getvalue()
+    assert "100/100 bytes" in out.getvalue()

@@ -24,7 +24,7 @@ def names() -> Iterator[tuple[str, ...]]:
 def test_every_command_shows_an_example(empty_shore: Shore, name: tuple[str, ...]) -> None:
     """The help of a command ends with an example of it, and names the options that all have."""
     ended = empty_shore.bare(*name, "--help")
-    assert 0 == ended.code
+    assert ended.code == 0
     assert f"Example: longshore {' '.join(name)}" in ended.out
     for option in ("--json", "--journal", "--config", "--quiet", "--verbose"):
         assert option in ended.out
@@ -33,13 +33,13 @@ def test_every_command_shows_an_example(empty_shore: Shore, name: tuple[str, ...
 def test_the_help_lists_all_commands(empty_shore: Shore) -> None:
     """`longshore --help` lists every command of the table."""
     words = empty_shore.bare("--help").out.split()
-    assert [] == [name for name in COMMANDS if name not in words]
+    assert [name for name in COMMANDS if name not in words] == []
 
 
 def test_the_version(empty_shore: Shore) -> None:
     """--version names the program and its version."""
     ended = empty_shore.bare("--version")
-    assert (0, "longshore") == (ended.code, ended.out.split()[0])
+    assert (ended.code, ended.out.split()[0]) == (0, "longshore")
 
 
 def test_completion_is_offered(empty_shore: Shore) -> None:
@@ -55,7 +55,7 @@ def test_the_help_loads_nothing_heavy() -> None:
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "[]" == ended.stderr.strip()
+    assert ended.stderr.strip() == "[]"
 
 
 @pytest.mark.process
@@ -64,7 +64,7 @@ def test_python_m_longshore_is_the_command_line() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "longshore", "upload"], capture_output=True, text=True, check=False
     )
-    assert (2, "hint: longshore upload --help") == (
+    assert (
         ended.returncode,
         ended.stderr.splitlines()[-1],
-    )
+    ) == (2, "hint: longshore upload --help")

@@ -90,6 +90,30 @@ def test_a_stopped_account_is_a_recording_too(
     assert "longshore: " in capsys.readouterr().err
 
 
+def test_nothing_sent_is_nothing_recorded(
+    tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where every document is refused before the first byte no file is written."""
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "api_key": "a-key"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+    cassette = tmp_path / "plan.yaml"
+
+    code = main(
+        [
+            "record",
+            str(tmp_path / "gone.pdf"),
+            "--to",
+            "sendai",
+            "--cassette",
+            str(cassette),
+            *flags,
+        ]
+    )
+
+    assert (code, cassette.exists()) == (2, False)
+    assert "gone.pdf: no such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

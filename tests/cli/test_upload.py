@@ -36,17 +36,17 @@ def test_the_json_lines_are_those_of_the_contract(shore: Shore) -> None:
     """The fields of both lines have the names, and the order, that scripts depend on."""
     ended = shore.run("upload", shore.file("a.pdf"), "--to", "batch-tasks", "--json")
     document, run = ended.lines
-    assert [
+    assert list(document) == [
         "event", "path", "name", "size", "sha256", "target", "provider", "batch_id",
         "vendor_job_id", "vendor_document_id", "state", "vendor_status", "parts", "bytes_sent",
         "requests", "retries", "seconds", "error",
-    ] == list(document)  # fmt: skip
-    assert ["queued", "start", "send", "complete", "poll", "total"] == list(document["seconds"])
+    ]  # fmt: skip
+    assert list(document["seconds"]) == ["queued", "start", "send", "complete", "poll", "total"]
     assert [
         "event", "run_id", "target", "documents", *STATES, "bytes_sent", "requests", "retries",
         "seconds",
     ] == list(run)  # fmt: skip
-    assert ("batch-tasks", "sendai") == (document["target"], document["provider"])
+    assert (document["target"], document["provider"]) == ("batch-tasks", "sendai")
 
 
 def test_the_counts_add_up(shore: Shore) -> None:
@@ -54,15 +54,15 @@ def test_the_counts_add_up(shore: Shore) -> None:
     names = [shore.file(name) for name in ("a.pdf", "fail.pdf", "b.pdf")]
     ended = shore.run("upload", *names, "nowhere.pdf", "--to", "subworkflow", "--json")
     run = ended.line("run")
-    assert (4, 2, 1, 1) == (run["documents"], run["succeeded"], run["failed"], run["refused"])
+    assert (run["documents"], run["succeeded"], run["failed"], run["refused"]) == (4, 2, 1, 1)
     assert run["documents"] == sum(run[state] for state in STATES)
-    assert 4 == len([line for line in ended.lines if line["event"] == "document"])
+    assert len([line for line in ended.lines if line["event"] == "document"]) == 4
 
 
 def test_stdout_holds_nothing_but_json(shore: Shore) -> None:
     """With --json every line of stdout is JSON, also when documents are refused."""
     ended = shore.run("upload", "nowhere.pdf", "--to", "sendai", "--json")
-    assert ["document", "run"] == [json.loads(line)["event"] for line in ended.out.splitlines()]
+    assert [json.loads(line)["event"] for line in ended.out.splitlines()] == ["document", "run"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_unknown_outcome_ends_with_four(
     trouble([{"method": "POST", "path": "*/upload", "drop": "after"}], only="sendai")
     name = empty_shore.file("a.pdf")
     ended = empty_shore.run("upload", name, "--to", "sendai", "--set", "timeout=0.05", "--json")
-    assert (4, "unknown") == (ended.code, ended.line("document")["state"])
+    assert (ended.code, ended.line("document")["state"]) == (4, "unknown")
     assert f"longshore resume {ended.line('run')['run_id']}" in ended.err
 
 
@@ -95,7 +95,7 @@ def test_people_read_a_line_for_each_document(shore: Shore) -> None:
     """Without --json: state, path, job; the reason where it is not good; what to type next."""
     ended = shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow")
     first, reason, run = ended.out.splitlines()
-    assert ["failed", "fail.pdf", "job"] == first.split()[:3]
+    assert first.split()[:3] == ["failed", "fail.pdf", "job"]
     assert "could not be read" in reason
     run_id = run.split()[1]
     assert f"longshore rerun {run_id} --failed" in ended.err
@@ -109,7 +109,7 @@ def test_no_wait_ends_when_the_vendor_has_the_job(
     name = empty_shore.file("a.pdf")
     ended = empty_shore.run("upload", name, "--to", "subworkflow", "--no-wait", "--json")
     line = ended.line("document")
-    assert (0, "running", 1) == (ended.code, line["state"], ended.line("run")["running"])
+    assert (ended.code, line["state"], ended.line("run")["running"]) == (0, "running", 1)
     assert line["vendor_job_id"]
 
 
@@ -117,7 +117,7 @@ def test_strict_sends_nothing_if_one_is_refused(shore: Shore) -> None:
     """With --strict one refused document refuses all of them."""
     name = shore.file("a.pdf")
     ended = shore.run("upload", name, "nowhere.pdf", "--to", "sendai", "--strict", "--json")
-    assert (2, 2, 0) == (ended.code, ended.line("run")["refused"], ended.line("run")["requests"])
+    assert (ended.code, ended.line("run")["refused"], ended.line("run")["requests"]) == (2, 2, 0)
 
 
 def test_no_checksum_leaves_the_digest_out(shore: Shore) -> None:
@@ -132,7 +132,7 @@ def test_batch_size_bounds_a_submission(shore: Shore) -> None:
     names = [shore.file("a.pdf"), shore.file("b.pdf")]
     ended = shore.run("upload", *names, "--to", "sendai", "--batch-size", "1", "--json")
     jobs = {line["vendor_job_id"] for line in ended.lines if line["event"] == "document"}
-    assert 2 == len(jobs)
+    assert len(jobs) == 2
 
 
 def test_skip_existing_leaves_out_what_succeeded_before(shore: Shore) -> None:
@@ -141,7 +141,7 @@ def test_skip_existing_leaves_out_what_succeeded_before(shore: Shore) -> None:
     names = [shore.file("copy.pdf", b"%PDF same"), shore.file("new.pdf", b"%PDF also")]
     ended = shore.run("upload", *names, "--to", "sendai", "--skip-existing", "--json")
     states = {line["name"]: line["state"] for line in ended.lines if "name" in line}
-    assert (0, {"copy.pdf": "skipped", "new.pdf": "succeeded"}) == (ended.code, states)
+    assert (ended.code, states) == (0, {"copy.pdf": "skipped", "new.pdf": "succeeded"})
     assert first.line("document")["sha256"] in {line.get("sha256") for line in ended.lines}
 
 
@@ -150,7 +150,7 @@ def test_skip_existing_knows_the_settings(shore: Shore) -> None:
     name = shore.file("a.pdf")
     shore.run("upload", name, "--to", "sendai", "--set", "project_id=proj_other")
     ended = shore.run("upload", name, "--to", "sendai", "--skip-existing", "--json")
-    assert "succeeded" == ended.line("document")["state"]
+    assert ended.line("document")["state"] == "succeeded"
 
 
 def test_skip_existing_does_not_know_what_failed(shore: Shore) -> None:
@@ -158,28 +158,28 @@ def test_skip_existing_does_not_know_what_failed(shore: Shore) -> None:
     shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow")
     name = shore.file("good.pdf")
     ended = shore.run("upload", name, "--to", "subworkflow", "--skip-existing", "--json")
-    assert "succeeded" == ended.line("document")["state"]
+    assert ended.line("document")["state"] == "succeeded"
 
 
 def test_dry_run_sends_nothing(shore: Shore) -> None:
     """--dry-run prints the plan and leaves no run behind."""
     ended = shore.run("upload", shore.file("a.pdf"), "--to", "plangrep", "--dry-run", "--json")
     plan = ended.line("plan")
-    assert (0, 1, 1, 0) == (ended.code, plan["documents"], plan["batches"], plan["refused"])
-    assert [] == shore.run("status", "--json").lines
+    assert (ended.code, plan["documents"], plan["batches"], plan["refused"]) == (0, 1, 1, 0)
+    assert shore.run("status", "--json").lines == []
 
 
 def test_dry_run_ends_with_two_when_nothing_could_go(shore: Shore) -> None:
     """--dry-run tells why, and ends as the upload would."""
     ended = shore.run("upload", shore.file("a.pdf"), "--to", "geolens", "--dry-run")
-    assert 2 == ended.code
+    assert ended.code == 2
     assert "wrong type: .pdf" in ended.out
 
 
 def test_quiet_says_nothing_on_stderr(shore: Shore) -> None:
     """--quiet leaves stderr empty when nothing is wrong with the command itself."""
     ended = shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow", "--quiet")
-    assert (1, "") == (ended.code, ended.err)
+    assert (ended.code, ended.err) == (1, "")
 
 
 def test_a_manifest_comes_on_stdin(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_a_manifest_comes_on_stdin(shore: Shore, monkeypatch: pytest.MonkeyPatch
     with manifest.open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         ended = shore.run("upload", "-", "--to", "sendai", "--json")
-    assert "other.pdf" == ended.line("document")["name"]
+    assert ended.line("document")["name"] == "other.pdf"
 
 
 def test_a_target_of_the_configuration_file(shore: Shore) -> None:
@@ -205,11 +205,11 @@ def test_a_target_of_the_configuration_file(shore: Shore) -> None:
     ended = shore.run(
         "upload", name, "--to", "desk", "--config", str(Path("settings", "mine.toml")), "--json"
     )
-    assert (0, "desk", "sendai") == (
+    assert (
         ended.code,
         ended.line("document")["target"],
         ended.line("document")["provider"],
-    )
+    ) == (0, "desk", "sendai")
 
 
 def _base_url(name: str) -> str:
@@ -225,10 +225,10 @@ def test_plan_compares_targets_without_a_key(empty_shore: Shore) -> None:
     """Several targets side by side; neither a key nor the vendor is needed."""
     name = empty_shore.file("a.pdf")
     ended = empty_shore.run("plan", name, "--to", "sendai", "--to", "subworkflow", "--json")
-    assert (0, [("sendai", 1), ("subworkflow", 1)]) == (
+    assert (
         ended.code,
         [(line["target"], line["documents"]) for line in ended.lines],
-    )
+    ) == (0, [("sendai", 1), ("subworkflow", 1)])
     assert all(line["memory"] > 0 and not line["asked"] for line in ended.lines)
 
 
@@ -236,8 +236,8 @@ def test_plan_can_ask_the_vendor(shore: Shore) -> None:
     """--ask runs prepare, and leaves no run in the journal."""
     name = shore.file("map.geojson", b"{}")
     ended = shore.run("plan", name, "--to", "geolens", "--ask", "--json")
-    assert (0, True) == (ended.code, ended.line("plan")["asked"])
-    assert [] == shore.run("status", "--json").lines
+    assert (ended.code, ended.line("plan")["asked"]) == (0, True)
+    assert shore.run("status", "--json").lines == []
 
 
 def test_plan_counts_parts(empty_shore: Shore) -> None:
@@ -247,9 +247,9 @@ def test_plan_counts_parts(empty_shore: Shore) -> None:
     ended = empty_shore.run(
         "plan", "large.pdf", "--to", "subworkflow", "--part-size", "20M", "--json"
     )
-    assert (10, 200_000_000) == (ended.line("plan")["parts"], ended.line("plan")["bytes"])
+    assert (ended.line("plan")["parts"], ended.line("plan")["bytes"]) == (10, 200_000_000)
 
 
 def test_plan_ends_with_two_when_nothing_could_go(empty_shore: Shore) -> None:
     """A plan in which a target gets nothing ends with 2."""
-    assert 2 == empty_shore.run("plan", "nowhere.pdf", "--to", "sendai").code
+    assert empty_shore.run("plan", "nowhere.pdf", "--to", "sendai").code == 2

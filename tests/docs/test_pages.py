@@ -203,11 +203,33 @@ def test_blocks_of_data_can_be_read() -> None:
                 assert Faults.from_json(block.text).rules
 
 
+def test_every_dependency_is_justified() -> None:
+    """The page of dependencies names each one, and each extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(each for extra in extras.values() for each in extra)]
+    text = (DOCS / "explanation" / "dependencies.md").read_text("utf-8")
+    names = [re.split(r"[<>=\[]", requirement)[0] for requirement in wanted]
+    assert [name for name in names if name not in text] == []
+    assert [extra for extra in extras if f"| `{extra}` |" not in text] == []
+
+
+FRAGMENTS = {DOCS / "reference" / "cassettes.md"}
+"""Pages whose Python is parts of tests that stand elsewhere (tests/cassettes)."""
+
+
 def test_every_block_of_python_is_proved() -> None:
     """Each is run, or is a file that has tests, or is written into the package of a test."""
     unproved = [
         str(block)
         for block in python_blocks()
         if not any(block.mark(word) is not None for word in ("run", "file", "write"))
+        and block.page not in FRAGMENTS
     ]
     assert unproved == []
+
+
+@pytest.mark.parametrize("block", python_blocks(), ids=str)
+def test_blocks_of_python_are_python(block: Block) -> None:
+    """Fragments, too, are at least Python."""
+    assert compile(block.text, str(block), "exec")

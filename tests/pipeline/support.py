@@ -7,8 +7,8 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,8 +210,9 @@ class Vendor:
         script: route (``POST /start``) -> answers and failures, used up one by one.
         always: route -> the one answer that never ends.
         states: what jobs say, poll after poll; the last one stays.
-        log: the requests that came.
+    log: the requests that came.
         delay: seconds of real time that an exchange takes.
+        busy: set when the first request comes.
     """
 
     script: dict[str, list[Response | Exception]] = field(default_factory=dict)
@@ -225,10 +226,12 @@ class Vendor:
     arrived: Counter[str] = field(default_factory=Counter)
     made: int = 0
     on_request: Any = None
+    busy: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, outgoing: Outgoing) -> Response:
         path = outgoing.url.removeprefix(HOME)
         self.log.append(f"{outgoing.method} {path}")
+        self.busy.set()
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
@@ -323,6 +326,13 @@ class Journal(MemoryJournal):
         self.commits.append(tuple(writes))
 
 
+class Eager(VirtualClock):
+    """Retries without pauses, which let others run."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
 @dataclass
 class World:
     """One run of one provider, and what a process needs to move it."""
@@ -396,13 +406,6 @@ class World:
     def environment(self) -> Environment:
         """What ``execute`` takes: this vendor instead of a network, retries without pauses."""
 
-        class Eager:
-            def now(inner) -> float:
-                return float(self.clock.now())
-
-            async def sleep(inner, seconds: float) -> None:
-                await asyncio.sleep(0)
-
         return Environment(
             clock=self.clock,
             transport=lambda _settings, _connections: self.vendor,
@@ -424,7 +427,7 @@ class World:
 
 def hasty(provider: type[Provider[Any]] = Acme, **settings: Any) -> World:
     """Make a world in real time that never pauses for more than a hundredth of a second."""
-    chosen = {"poll_interval": 0.01, "timeout": 0.02} | settings
+    chosen: dict[str, Any] = {"poll_interval": 0.01, "timeout": 0.02} | settings
     return World(provider(AcmeSettings(**chosen)), clock=SystemClock())
 
 
@@ -440,8 +443,3 @@ __all__ = [
     "HOME", "LOST", "NOT_SENT", "Acme", "AcmeSettings", "Journal", "OneRequest", "Piece",
     "Sources", "Vendor", "VirtualClock", "World", "calm", "hasty", "reply",
 ]  # fmt: skip
-
-
-@asynccontextmanager
-async def nothing() -> AsyncIterator[None]:
-    yield

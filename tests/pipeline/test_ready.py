@@ -20,7 +20,9 @@ ORDERED = Capabilities(parts=PartRule(ordered=True))
 DIGEST_FIRST = Capabilities(wants_sha256=True)
 
 
-def unit(*, parts: int = 0, job: bool = False, sha256: str | None = "0" * 64, **record: Any) -> Unit:
+def unit(
+    *, parts: int = 0, job: bool = False, sha256: str | None = "0" * 64, **record: Any
+) -> Unit:
     """Make a unit with a session of so many parts, or with a job."""
     document = Document(id="d", name="a.pdf", size=max(parts, 1), sha256=sha256)
     made = Unit(

@@ -105,7 +105,7 @@ async def test_a_vanished_document_leaves_its_batch(when: str) -> None:
     await world.plan([4, 4, 4])
 
     def vanish(outgoing: Any) -> None:
-        if when == "before" or "/parts/s1/2" in outgoing.url:
+        if when == "before" or "/parts/s1/1" in outgoing.url:
             world.sources.missing.add("d1")
 
     world.vendor.on_request = vanish
@@ -264,7 +264,9 @@ class Signed(Acme):
 
     def start(self, batch: Batch) -> Flow[Session]:
         session = yield from super().start(batch)
-        return session.model_copy(update={"transfers": self._signed(session.transfers, self.expires)})
+        return session.model_copy(
+            update={"transfers": self._signed(session.transfers, self.expires)}
+        )
 
     def renew(
         self, batch: Batch, session: Session, transfers: tuple[Transfer, ...]
@@ -292,16 +294,16 @@ async def test_expiry_is_judged_by_the_vendors_clock() -> None:
     """A clock that is an hour slow does not send to URLs that are expired there."""
     world = calm(Signed)
     world.clock.time = 784_111_777.0 - 3600.0
-    world.vendor.always = {
-        "POST /start": reply({"id": "s1"}, date="Sun, 06 Nov 1994 08:49:37 GMT")
-    }
+    world.vendor.always = {"POST /start": reply({"id": "s1"}, date="Sun, 06 Nov 1994 08:49:37 GMT")}
     provider = world.provider
     assert isinstance(provider, Signed)
     provider.expires = 784_111_777.0 + 5.0
     provider.at_renewal = 784_111_777.0 + 500.0
     await world.plan([4])
     engine = await world.engine()
-    await advance("b0000", engine=engine, until=lambda unit: not unit.missing and bool(unit.receipts))
+    await advance(
+        "b0000", engine=engine, until=lambda unit: not unit.missing and bool(unit.receipts)
+    )
     assert world.vendor.count("POST /renew") == 1
 
 
@@ -383,10 +385,9 @@ async def test_resend_never_doubles_a_batch_that_has_a_job() -> None:
     world.vendor.script = {"GET /jobs": [reply({}, 404)]}
     engine = await world.engine()
     engine.resend = True
-    for _ in range(4):
-        outcome = await advance("b0000", engine=engine)
-        world.clock.time = max(world.clock.now(), outcome.at)
-    assert outcome.state == "unknown"
+    outcome = await advance("b0000", engine=engine)
+    world.clock.time = outcome.at
+    assert (await advance("b0000", engine=engine)).state == "unknown"
     assert world.vendor.count("POST /start") == 1
 
 
@@ -411,7 +412,7 @@ async def test_requests_that_led_to_nothing_are_counted() -> None:
     record = await live(world)
     assert record.outcome is Outcome.SUCCEEDED
     assert record.counters.requests == len(world.vendor.log)
-    assert record.counters.bytes_sent == 4
+    assert record.counters.bytes_sent == 8  # those that the 401 answered left as well
 
 
 class Project(Acme):
@@ -448,7 +449,9 @@ async def test_a_lost_restart_in_prepare_is_tried_again() -> None:
     await world.plan([4])
     world.vendor.script = {"POST /project": [LOST]}
     engine: Engine = await world.engine()
-    assert await prepare(engine) == Next("finished")
+    outcome = await prepare(engine)
+    assert isinstance(outcome, Next)
+    assert outcome.state == "finished"
     assert engine.setup.data == {"project": "p1"}
     other = calm(Careless)
     await other.plan([4])

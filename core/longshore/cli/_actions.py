@@ -131,7 +131,8 @@ async def find_unit(journal: Journal, job: str) -> UnitRecord:
         names = sorted({f"{run.target}/{found[0].job_id}" for run in runs})
         if len(names) > 1:
             raise UsageError(f"several jobs are {job!r}", hint=f"type one of: {', '.join(names)}")
-    return found[-1]  # the newest, should one target have met two accounts
+    *_, newest = found
+    return newest  # the newest, should one target have met two accounts
 
 
 async def _do(

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from longshore.cli._command import EPILOG
+from longshore.cli._command import EPILOG, INTERRUPTED, TROUBLE
 
 __all__ = ["COMMANDS", "run"]
 
@@ -110,6 +110,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = None if arguments is None else list(arguments)
     try:
         code = command.main(given, prog_name="longshore", standalone_mode=False)
+    except typer.Abort:
+        return INTERRUPTED
     except Exception as error:
         told = getattr(error, "format_message", None)  # Typer's own errors
         if told is None:
@@ -118,9 +120,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         where = context.command_path if context is not None else "longshore"
         print(f"longshore: {_sentence(told())}", file=sys.stderr)  # noqa: T201
         print(f"hint: {where} --help", file=sys.stderr)  # noqa: T201
-        return 2
-    except typer.Abort:
-        return 130
+        return TROUBLE
     return code if isinstance(code, int) else 0
 
 

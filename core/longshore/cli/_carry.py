@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from longshore.cli._lines import next_steps, run_text, tell_document
@@ -30,10 +31,12 @@ async def carry(
     Raises:
         LongshoreError: it could not be executed at all.
     """
+    from longshore.cli._interrupt import leave_at_once
     from longshore.cli._progress import open_display
     from longshore.pipeline import Environment, execute, summary
 
     interrupt.sending = True
+    began = time.monotonic()
     with open_display(terminal, journal) as display:
 
         def listen(event: Event) -> None:
@@ -58,7 +61,10 @@ async def carry(
         except LongshoreError as error:  # whatever happened, the run can be resumed
             report = await summary(journal, run)
             report.trouble = error
+    report.seconds = time.monotonic() - began
     finish(terminal, report)
+    if interrupt.at_once:
+        leave_at_once()
     return report
 
 

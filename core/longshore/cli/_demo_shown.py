@@ -15,7 +15,7 @@ from longshore.units import format_bytes
 if TYPE_CHECKING:
     from longshore.pipeline import Event
 
-__all__ = ["Progress", "Row", "next_steps", "refusals", "table"]
+__all__ = ["Bars", "Progress", "Row", "next_steps", "refusals", "table"]
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class Progress:
             return
         from rich.console import Console
 
-        with _Bars(Console(stderr=True), names) as bars:
+        with Bars(Console(stderr=True), names) as bars:
             terminal.display = bars
             try:
                 yield bars
@@ -150,7 +150,7 @@ class Progress:
         """Take notice of what happens at one vendor."""
 
 
-class _Bars(Progress):
+class Bars(Progress):
     """A bar for each vendor: bytes, and in words what happens."""
 
     def __init__(self, console: Any, names: Sequence[str]) -> None:
@@ -161,18 +161,23 @@ class _Bars(Progress):
             progress.BarColumn(),
             progress.DownloadColumn(),
             progress.TransferSpeedColumn(),
-            progress.TextColumn("{task.fields[doing]}"),
+            progress.TextColumn("{task.fields[doing]}", markup=False),
             console=console,
             transient=True,
         )
+        self._sizes: dict[str, int] = {}
         self._tasks = {name: self._bars.add_task(name, total=None, doing="") for name in names}
 
-    def __enter__(self) -> _Bars:
+    def __enter__(self) -> Bars:
         self._bars.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._bars.stop()
+
+    def refresh(self) -> None:
+        """Draw the bars now instead of at the next tenth of a second."""
+        self._bars.refresh()
 
     def print(self, text: str) -> None:
         """Write a line above the bars."""
@@ -192,6 +197,7 @@ class _Bars(Progress):
         task = self._tasks[name]
         match event:
             case RunStarted(size=size):
+                self._sizes[name] = size
                 self._bars.update(task, total=size, doing="starting")
             case BytesMoved(count=count):
                 self._bars.update(task, advance=count)
@@ -202,6 +208,9 @@ class _Bars(Progress):
             case Polled(word=word):
                 self._bars.update(task, doing=word)
             case DocumentFinished(record=record):
-                self._bars.update(task, doing=f"{record.document.name}: {record.outcome}")
+                if record.unit_id and record.outcome == "refused":  # it was going to go
+                    self._sizes[name] -= record.document.size
+                doing = f"{record.document.name}: {record.outcome}"
+                self._bars.update(task, total=self._sizes[name], doing=doing)
             case _:
                 pass

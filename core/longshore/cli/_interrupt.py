@@ -9,12 +9,12 @@ import sys
 import threading
 from collections.abc import Coroutine
 from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from longshore.cli._command import INTERRUPTED
 from longshore.cli._terminal import Terminal
 
-__all__ = ["Interrupt", "run_async"]
+__all__ = ["Interrupt", "leave_at_once", "run_async"]
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def leave_at_once() -> None:
+def leave_at_once() -> NoReturn:
     """End the process without waiting for its threads, which may be reading large files."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from longshore.cli._terminal import Terminal, colour
+from longshore.cli._terminal import Terminal, colour, printable
 
 if TYPE_CHECKING:
     from longshore.journal import DocumentRecord, RunRecord, UnitRecord
@@ -36,16 +36,16 @@ def tell_document(
 def _document_text(line: Mapping[str, Any], hinted: set[str]) -> str:
     """Describe a document: its state, its path, the vendor's job; why, if it is not good."""
     state = str(line["state"])
-    parts = [colour(state, state.ljust(_WIDEST)), str(line["path"])]
+    parts = [colour(state, state.ljust(_WIDEST)), printable(str(line["path"]))]
     if line["vendor_job_id"]:
-        parts.append(f"job {line['vendor_job_id']}")
+        parts.append(f"job {printable(str(line['vendor_job_id']))}")
     text = "  ".join(parts)
     error = line["error"]
     if error and state not in ("succeeded", "running"):
-        text += f"\n{' ' * _WIDEST}  {error['message']}"
+        text += f"\n{' ' * _WIDEST}  {printable(error['message'])}"
         if error["hint"] and error["hint"] not in hinted:
             hinted.add(error["hint"])  # once is enough
-            text += f"\n{' ' * _WIDEST}  hint: {error['hint']}"
+            text += f"\n{' ' * _WIDEST}  hint: {printable(error['hint'])}"
     return text
 
 

@@ -38,7 +38,7 @@ def pairs(given: list[str] | None) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise UsageError(
-                f"--set {text}: expected NAME=VALUE", hint="for example --set poll_interval=5s"
+                f"--set {text}: there is no '='", hint="for example --set poll_interval=5s"
             )
         found[key.strip()] = value
     return found

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ import typer
 
 from longshore.errors import LongshoreError
 
-__all__ = ["Above", "Terminal", "colour"]
+__all__ = ["Above", "Terminal", "colour", "printable"]
 
 _COLOURS = {
     "succeeded": "green",
@@ -25,6 +26,17 @@ _COLOURS = {
     "unknown": "yellow",
     "partial": "yellow",
 }
+
+
+def _speaks_utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def printable(text: str) -> str:
+    """Show control characters instead of sending them to a terminal."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
 
 
 def colour(state: str, text: str) -> str:
@@ -67,6 +79,9 @@ class Terminal:
         """Send the logs where they belong, and leave nothing unwritten."""
         from longshore.cli._logs import logs
 
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a name in any script stops no command
+                stream.reconfigure(errors="backslashreplace")
         with logs(self._err, quiet=self.quiet, verbose=self.verbose):
             yield
         try:
@@ -83,7 +98,7 @@ class Terminal:
             BrokenPipeError: nobody reads any more.
         """
         if self.json:
-            self._out(json.dumps(value, ensure_ascii=False))
+            self._out(json.dumps(value, ensure_ascii=not _speaks_utf8()))
 
     def say(self, text: str = "") -> None:
         """Print a line for people.
@@ -98,7 +113,6 @@ class Terminal:
         if self.display is not None and sys.stdout.isatty():
             self.display.print(text)
             return
-        text = text.encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8
         typer.echo(text)  # flushes
 
     def deaf(self) -> None:
@@ -122,9 +136,9 @@ class Terminal:
         """Say what went wrong and what to do next."""
         from longshore.redaction import redact_text
 
-        self._err(f"longshore: {redact_text(error.message)}")
+        self._err(printable(redact_text(f"longshore: {error.message}")))
         if error.hint:
-            self._err(f"hint: {redact_text(error.hint)}")
+            self._err(printable(redact_text(f"hint: {error.hint}")))
 
     def crash(self, error: Exception) -> None:
         """Say that something went wrong that nobody thought of."""
@@ -135,7 +149,7 @@ class Terminal:
 
             self._err(redact_text("".join(traceback.format_exception(error))).rstrip())
         words = " ".join(str(error).split())
-        self._err(redact_text(f"longshore: unexpected {type(error).__name__}: {words}"))
+        self._err(printable(redact_text(f"longshore: unexpected {type(error).__name__}: {words}")))
         if not self.verbose:
             self._err("hint: this is a fault in Longshore; --verbose shows where it happened")
 

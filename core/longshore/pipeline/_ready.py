@@ -12,6 +12,9 @@ from longshore.pipeline._unit import Step, Unit
 
 __all__ = ["Next", "ready"]
 
+_ALONE = ("conclude", "renew")
+"""Steps that change what there is to do: nothing begins until their result is durable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
@@ -47,6 +50,8 @@ def ready(
     if unit.record.settled:
         unknown = unit.record.outcome is Outcome.UNKNOWN
         return Next("unknown" if unknown else "finished", why=unit.record.why)
+    if not unit.running.isdisjoint(_ALONE):
+        return Next("busy")
     steps: list[Step] = []
     if unit.verdict is None and _wants_digest(unit, checksum or capabilities.wants_sha256):
         steps.append(Step("digest"))

@@ -12,7 +12,7 @@ from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import enqueue, plan
 from longshore.pipeline._environment import Environment
-from longshore.pipeline._events import Listener, RunFinished, RunStarted
+from longshore.pipeline._events import Event, Listener, RunFinished, RunStarted
 from longshore.pipeline._executor import Executor, Limits
 from longshore.pipeline._existing import Existing
 from longshore.pipeline._intake import Candidate
@@ -169,6 +169,7 @@ async def execute(
     """
     began = environment.clock.now()
     stop = stop or asyncio.Event()
+    listener = _observed(listener)
     options = RunOptions.model_validate(run.options)
     async with (
         journal.lock_run(run.id),
@@ -178,8 +179,7 @@ async def execute(
         # Another process may have had the run until now.
         engine.run = run.model_copy(update={"alive_at": (await journal.run(run.id)).alive_at})
         outcomes = await journal.outcomes(run.id)
-        if listener is not None:
-            listener(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
+        listener(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
         limits = Limits(
             concurrency=options.concurrency or engine.capabilities.concurrency,
             max_failures=options.max_failures,
@@ -200,9 +200,20 @@ async def execute(
         report.trouble, report.interrupted = trouble, stop.is_set()
         if not any(report.outcomes.get(outcome, 0) for outcome in _OPEN):
             await journal.change_run(run.id, finished_at=environment.clock.now())
-        if listener is not None:
-            listener(RunFinished(report.run, dict(report.outcomes)))
+        listener(RunFinished(report.run, dict(report.outcomes)))
         return report
+
+
+def _observed(listener: Listener | None) -> Listener:
+    """Tell the plugins that observe, besides the listener."""
+    notify = load_plugins().notify
+
+    def tell(event: Event) -> None:
+        notify(event)
+        if listener is not None:
+            listener(event)
+
+    return tell
 
 
 async def _tell_the_rest(journal: Journal, run: RunRecord, executor: Executor) -> None:

@@ -205,7 +205,7 @@ class Pier(Generic[P, V]):
         self.sent.append(sent)
         return self.between(sent, lambda: self.deliver(call))
 
-    def carry(self, request: Request) -> Response:
+    def carry(self, request: Request, asks: int = 0) -> Response:
         """Send a request until there is an answer, as its retry word allows.
 
         Raises:
@@ -221,19 +221,19 @@ class Pier(Generic[P, V]):
                 outcome = lost
             if isinstance(outcome, AnswerLost) and request.retry is not Retry.ONCE:
                 if request.retry is Retry.KEYED and self.forgotten:
-                    return self.remedy(request)
+                    return self.remedy(request, asks)
                 continue
             verdict = decide(
                 request, 1, outcome, now=self.now, deadline=math.inf, jitter=0.0, policy=_ONE_TRY
             )
             if isinstance(verdict, Lost):
-                return self.remedy(request)
+                return self.remedy(request, asks)
             if not isinstance(verdict, Deliver) or not isinstance(outcome, Response):
                 break
             return outcome
         raise VendorUnavailable("no answer after all tries")
 
-    def remedy(self, request: Request) -> Response:
+    def remedy(self, request: Request, asks: int = 0) -> Response:
         """Deal with a request whose answer is lost for good, as it says itself."""
         lost = request.lost
         if isinstance(lost, Abandon):
@@ -247,7 +247,9 @@ class Pier(Generic[P, V]):
             if isinstance(answer, Found):
                 return answer.response
             if isinstance(answer, NotDone):
-                return self.exchange(request)
+                if asks < _TRIES:
+                    return self.carry(request, asks + 1)
+                break
             self.now += answer.again_in
         raise UnknownOutcome(f"nobody can tell whether {request.step!r} acted")
 

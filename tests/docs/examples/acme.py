@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
 from longshore.provider import (
     Batch,
     File,
@@ -21,21 +25,35 @@ from longshore.provider import (
 WORDS = {"done": State.SUCCEEDED, "rejected": State.FAILED}
 
 
+class Created(BaseModel):
+    """What Acme answers to an upload."""
+
+    id: str
+
+
+class Shown(BaseModel):
+    """What Acme says about a job."""
+
+    status: str
+
+
 class Acme(Provider):
-    """Documents to Acme (https://docs.acme.example)."""
+    """Documents to Acme."""
 
     name = "acme"
+    title = "Acme"
+    documentation = "https://docs.acme.example"
 
     def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
-        """Acme knows a repeated form by its key: a lost answer is asked for by sending it again."""
+        """Acme knows a repeated form by its key: a lost answer is had by sending it again."""
         form = Multipart((("file", File.of(batch.only())),))
         reply = yield Request.post("/v1/jobs", form, step="upload", key="Idempotency-Key")
-        return transfer.receipt(reply.json()["id"])
+        return transfer.receipt(reply.parse(Created).id)
 
     def poll(self, job: Job) -> Flow[Status]:
         """Words that are not in the table count as running."""
-        reply = (yield Request.get(f"/v1/jobs/{job.id}")).json()
-        return Status.of(reply["status"], WORDS, raw=reply)
+        reply = yield Request.get(f"/v1/jobs/{quote(job.id, safe='')}")
+        return Status.of(reply.parse(Shown).status, WORDS, raw=reply.json())
 
 
 @hookimpl

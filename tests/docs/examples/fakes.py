@@ -63,7 +63,8 @@ class TusServer(Vendor):
         for id, (metadata, size, data) in self.uploads.items():
             whole = data.size == size
             jobs.append(job_state(f"/files/{id}", "stored" if whole else "open"))
-            documents.append(document_state(metadata, data, f"/files/{id}"))
+            if whole:
+                documents.append(document_state(metadata, data, f"/files/{id}"))
         return {"documents": documents, "jobs": jobs, "parts": {}}
 
 

@@ -15,6 +15,7 @@ from vcr.patch import PATCHER_NAMES
 from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
 
+from longshore.errors import UsageError
 from longshore.testing.cassettes._scrub import Scrubber, Shown
 
 __all__ = [
@@ -124,7 +125,11 @@ def _stored(request: Any) -> Shown:
 
 @contextmanager
 def recording(path: Path, header: Header, scrubber: Scrubber) -> Iterator[Tape]:
-    """Record every exchange into a file, which is written at the end, if that is a good one."""
+    """Record every exchange into a file, which is written at the end, if that is a good one.
+
+    Raises:
+        UsageError: nothing was sent.
+    """
 
     def before_request(request: Any) -> Any:
         copy = shown(scrubber, request)
@@ -142,7 +147,10 @@ def recording(path: Path, header: Header, scrubber: Scrubber) -> Iterator[Tape]:
         with _used(fresh, _Form(header), scrubber, options) as tape:
             yield tape
         if not len(tape):
-            raise ValueError(f"{header.scenario}: not one request was sent")
+            raise UsageError(
+                f"{header.scenario}: not one request was sent, so there is nothing to record",
+                hint="`longshore plan` says which documents the vendor takes",
+            )
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from longshore.sandbox import Vendor
 from longshore.testing._drive import Pier
 from longshore.testing.simulation import Case
 
-__all__ = ["KnownRefusal", "Kit", "Mode"]
+__all__ = ["Kit", "KnownRefusal", "Mode"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,10 @@ class Mode:
     settings: Mapping[str, Any] = field(default_factory=dict)
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     part_size: int | None = None
+
+    def carrying(self, *documents: tuple[str, bytes]) -> Mode:
+        """Return the same mode with other documents."""
+        return replace(self, documents=documents)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Kit:
         over: those of them of which nothing is left to clean up, or that expire by themselves.
         may_be_unknown: the vendor gives no means to find out whether a lost request acted.
         may_resend_parts: a repeated part is the vendor's documented way after a lost answer.
+        reads: requests that change nothing although they are no GET, as ``POST /v1/search``.
         maps: keys in replies whose members are data, such as dictated headers: nothing unknown
             can be told from what is known in there.
         cassettes: a folder of recordings to be looked through.
@@ -89,6 +94,7 @@ class Kit:
     over: frozenset[str] = frozenset()
     may_be_unknown: bool = False
     may_resend_parts: bool = False
+    reads: frozenset[str] = frozenset()
     maps: frozenset[str] = frozenset({"headers"})
     cassettes: Path | None = None
     hosts: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Story:
 
     Attributes:
         flows: verb, object, and what each flow call returned.
+        calls: for each request the number of its flow call, from 0.
         replies: what came, one for each request in ``pier.sent``; None where none came.
         error: why it ended early; None when it did not.
     """
@@ -50,6 +52,7 @@ class Story:
     statuses: list[Status] = field(default_factory=list)
     results: Results | None = None
     flows: list[tuple[str, str, object]] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
     replies: list[Response | None] = field(default_factory=list)
     error: Exception | None = None
     again: int = 0
@@ -99,6 +102,7 @@ def tell(
     between: Between | None = None,
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
     interrupt_at: int | None = None,
+    hold: list[Story] | None = None,
 ) -> Story:
     """Tell a story.
 
@@ -110,8 +114,11 @@ def tell(
         between: may answer instead of the vendor.
         watch: a context in which the flows' own code runs.
         interrupt_at: the process ends before the request of this number, and a new one goes on.
+        hold: gets the story before its first word, for a ``between`` that needs it.
     """
     story = Story(kit, mode, kit.pier(mode))
+    if hold is not None:
+        hold.append(story)
 
     def carried(sent: Sent, deliver: Callable[[], Response]) -> Response:
         if interrupt_at == len(story.pier.sent) - 1 and not story.again:
@@ -119,6 +126,7 @@ def tell(
             story.pier.sent.pop()
             raise _Interrupted
         story.replies.append(None)
+        story.calls.append(len(story.flows))
         place = len(story.replies) - 1
         reply = between(sent, deliver) if between else deliver()
         story.replies[place] = reply
@@ -163,8 +171,6 @@ def _open(story: Story) -> None:
 
 def digest_of(story: Story, document: str) -> str:
     """Return the SHA-256 of a document of the story."""
-    import hashlib
-
     return hashlib.sha256(story.pier.contents[document]).hexdigest()
 
 

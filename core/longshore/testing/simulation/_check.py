@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from longshore.journal import DocumentRecord, UnitRecord
 from longshore.lifecycle import Outcome
+from longshore.pipeline import capabilities_of
+from longshore.testing.simulation._faults import LOSSES, WEAK
 from longshore.testing.simulation._history import Case, History
 
 __all__ = ["broken_promises"]
+
+_UNUSABLE = frozenset({"json", "html", "redirect", "gone", "etag"})
+"""An answer that says nothing, or nothing true: the batch may fail, or nobody knows."""
+
+_TIMES = frozenset({"crash/hour", "crash/days", "jump", "late/hour", "expired"})
+"""What the vendor knew, or gave, may be gone by then."""
+
+_MISMATCHES = frozenset({"crash/settings", "changed", "cut", "deleted"})
+"""What would be sent is not what was: it is held for a person."""
+
+_OURS = frozenset({Outcome.FAILED, Outcome.CANCELLED, Outcome.REFUSED})
+_PATIENCE = 4
+"""Losses in a row after which a fresh session is not tried again, or a question not asked."""
 
 
 def broken_promises(case: Case, history: History) -> list[str]:
@@ -20,61 +36,198 @@ def broken_promises(case: Case, history: History) -> list[str]:
         *_jobs(case, history),
         *_bytes(case, history),
         *_parts(case, history),
+        *_leftovers(case, history),
+        *_counters(history),
+        *_pace(case, history),
+        *_secrets(history),
+        *case.also(history.vendor),
     ]
 
 
+# ------------------------------------------------------------------------------- outcomes
+
+
 def _outcomes(case: Case, history: History) -> Iterator[str]:
+    """Every document ends in exactly one outcome, and in none that nothing explains."""
     if len(history.documents) != len(case.documents):
         yield f"{len(history.documents)} of {len(case.documents)} documents are in the journal"
-    allowed = {Outcome.SUCCEEDED} | ({Outcome.UNKNOWN} if case.may_be_unknown else set())
     for record in history.documents:
-        if record.outcome not in allowed:
+        if record.outcome not in _explained(case, history, record):
             reason = record.error.message if record.error else record.word
             yield f"{record.document.name} ended as {record.outcome}: {reason}"
+    for unit in history.units:
+        if unit.attempt - 1 > len(history.happened):
+            yield f"{unit.id} began {unit.attempt} times after {len(history.happened)} faults"
+
+
+def _explained(case: Case, history: History, record: DocumentRecord) -> set[Outcome]:
+    """The outcomes that what happened can explain."""
+    faults, touched = history.faults, record.document.id in history.touched
+    own = {Outcome.SUCCEEDED}
+    if record.document.name in case.fails:
+        own = {Outcome.FAILED, Outcome.PARTIAL}
+    if touched:
+        own |= {Outcome.FAILED, Outcome.UNKNOWN}
+    losses = sum(h.fault.rstrip("!") in LOSSES for h in history.happened)
+    hit = {h.unit for h in history.happened} & {record.unit_id, "", "run"}
+    if not history.happened or not (hit or faults & {"rival", "jump", "stop"} or touched):
+        pass
+    if case.may_be_unknown and faults:
+        own.add(Outcome.UNKNOWN)
+    if faults & (_UNUSABLE | _TIMES | _MISMATCHES | {"rival"}) or losses >= _PATIENCE:
+        own |= {Outcome.FAILED, Outcome.UNKNOWN}
+    if faults & (_TIMES | _UNUSABLE):
+        own |= {Outcome.EXPIRED, Outcome.CANCELLED}
+    return own
+
+
+# ----------------------------------------------------------------------------------- jobs
 
 
 def _worked_on(case: Case, history: History) -> set[str]:
     return {job["id"] for job in history.state["jobs"] if job["state"] not in case.idle}
 
 
+def _digests(case: Case) -> dict[int, str]:
+    return {n: hashlib.sha256(data).hexdigest() for n, (_, data) in enumerate(case.documents)}
+
+
 def _jobs(case: Case, history: History) -> Iterator[str]:
-    """At most one vendor job per batch works or bills."""
+    """At most one vendor job per batch works or bills; it belongs to that batch alone."""
     worked = _worked_on(case, history)
-    if len(worked) > len(history.units):
+    more = _beyond_our_means(history)
+    if len(worked) > len(history.units) + more:
         yield f"{len(worked)} vendor jobs for {len(history.units)} batches"
     owned = Counter(unit.job_id for unit in history.units if unit.job_id)
     for job, count in owned.items():
         if count > 1:
             yield f"job {job} belongs to {count} batches"
-    for job in history.state["jobs"]:
-        if job["id"] not in owned and job["state"] in case.idle - case.over:
-            yield f"job {job['id']} was left behind as {job['state']}"
+    per_unit: dict[str, set[str]] = defaultdict(set)
+    units = _unit_of(case, history)
+    for document in history.state["documents"]:
+        if document["job"] in worked and document["sha256"] in units:
+            per_unit[units[document["sha256"]]].add(document["job"])
+    for unit, jobs in per_unit.items():
+        if len(jobs) > 1 + more:
+            yield f"{len(jobs)} vendor jobs work for batch {unit}"
+    for unit in history.units:
+        yield from _own_job(unit, per_unit.get(unit.id, set()), more)
+
+
+def _own_job(unit: UnitRecord, jobs: set[str], more: int) -> Iterator[str]:
+    if unit.job_id and jobs and unit.job_id not in jobs:
+        yield f"{unit.id} follows job {unit.job_id}, but its documents are in {sorted(jobs)}"
+    if unit.outcome in _OURS and unit.job_id is None and len(jobs) > more:
+        yield f"{unit.id} is {unit.outcome}, but the vendor works on it"
+
+
+def _unit_of(case: Case, history: History) -> dict[str, str]:
+    """Digest -> batch, for documents whose bytes no other one has."""
+    digests = _digests(case)
+    count = Counter(digests.values())
+    return {
+        digests[record.place]: record.unit_id
+        for record in history.documents
+        if record.unit_id and count[digests[record.place]] == 1
+    }
+
+
+def _beyond_our_means(history: History) -> int:
+    """Jobs that a request made which came after every question, where no key helps."""
+    return sum(
+        happened.fault in WEAK and " once " in f" {happened.what}" for happened in history.happened
+    )
+
+
+# ---------------------------------------------------------------------------------- bytes
 
 
 def _bytes(case: Case, history: History) -> Iterator[str]:
     """A document reported as succeeded is at the vendor, whole, exactly once."""
-    worked = _worked_on(case, history)
-    arrived = Counter(
-        document["sha256"] for document in history.state["documents"] if document["job"] in worked
-    )
-    wanted: Counter[str] = Counter()
-    possible: Counter[str] = Counter()
-    contents = dict(enumerate(content for _, content in case.documents))
+    worked, more = _worked_on(case, history), _beyond_our_means(history)
+    jobs = {unit.id: unit.job_id for unit in history.units}
+    held = Counter((d["job"], d["sha256"]) for d in history.state["documents"])
+    arrived: Counter[str] = Counter()
+    for (job, digest), count in held.items():
+        arrived[digest] += count if job in worked else 0
+    digests, wanted, possible = _digests(case), Counter[tuple[str, str]](), Counter[str]()
     for record in history.documents:
-        digest = hashlib.sha256(contents[record.place]).hexdigest()
-        possible[digest] += 1
+        digest = digests[record.place]
+        given_up = record.outcome in _OURS and record.error and record.error.kind != "vendor"
+        possible[digest] += 0 if given_up and record.unit_id not in jobs else 1
         if record.outcome is Outcome.SUCCEEDED:
-            wanted[digest] += 1
-    for digest, count in wanted.items():
-        if arrived[digest] < count:
+            wanted[str(jobs.get(record.unit_id or "")), digest] += 1
+    for (job, digest), count in wanted.items():
+        if held[job, digest] < count:
             yield f"a document that succeeded is not at the vendor ({digest[:8]})"
     for digest, count in arrived.items():
-        if count > possible[digest]:
-            yield f"bytes arrived {count} times, or wrong ({digest[:8]})"
+        if digest in possible and count > possible[digest] + more:
+            yield f"bytes arrived {count} times ({digest[:8]})"
+        if digest not in possible and not history.touched:
+            yield f"wrong bytes arrived ({digest[:8]})"
 
 
 def _parts(case: Case, history: History) -> Iterator[str]:
-    """One lost answer may cost one repeated part; a finished part never comes again."""
-    lost = sum(event in ("lost", "crash") for event in history.plan.values())
-    if not case.may_resend_parts and history.state["duplicates"] > lost:
-        yield f"{history.state['duplicates']} parts came twice after {lost} losses"
+    """A fault costs one repeated part at most, or all that were in flight.
+
+    That a finished part never comes again is watched where parts leave.
+    """
+    if case.may_resend_parts:
+        return
+    lost = len(history.happened) * (1 if history.seed is None else case.concurrency)
+    if history.state["duplicates"] > lost:
+        yield f"{history.state['duplicates']} parts came twice after {lost} faults"
+
+
+# ------------------------------------------------------------------------------ leftovers
+
+
+def _leftovers(case: Case, history: History) -> Iterator[str]:
+    """What else was made at the vendor was given back, is in the queue, or expires by itself."""
+    owned = {unit.job_id for unit in history.units}
+    queued = repr([entry.session for entry in history.abandoned])
+    unknown = {unit.id for unit in history.units if unit.outcome is Outcome.UNKNOWN}
+    if not unknown and not history.faults & (_TIMES | {"gone"}):
+        for job in history.state["jobs"]:
+            idle = job["id"] not in owned and job["state"] in case.idle - case.over
+            if idle and repr(job["id"]) not in queued:
+                yield f"job {job['id']} was left behind as {job['state']}"
+    if history.faults & (_TIMES | {"gone"}):
+        return
+    for secret in case.held(history.vendor):
+        unit = history.watch.known.get(secret)
+        if unit is not None and unit not in unknown and repr(secret) not in queued:
+            yield f"a session of {unit} was left open"
+
+
+# --------------------------------------------------------------------- counters and pace
+
+
+def _counters(history: History) -> Iterator[str]:
+    """The counters never say more than what left, and without an end nothing less."""
+    watch = history.watch
+    for unit in history.units:
+        counted = unit.counters
+        if counted.requests > watch.sent[unit.id] or counted.retries > counted.requests:
+            yield f"{unit.id} counts {counted} of {watch.sent[unit.id]} requests"
+        if counted.bytes_sent > watch.bytes[unit.id]:
+            yield f"{unit.id} counts {counted.bytes_sent} of {watch.bytes[unit.id]} bytes"
+        if not history.happened and counted.requests != watch.sent[unit.id]:
+            yield f"{unit.id} counts {counted.requests} requests, {watch.sent[unit.id]} left"
+
+
+def _pace(case: Case, history: History) -> Iterator[str]:
+    rate = capabilities_of(case.provider()).rate
+    if rate is not None:
+        yield from history.watch.crowded(rate)
+
+
+# -------------------------------------------------------------------------------- secrets
+
+
+def _secrets(history: History) -> Iterator[str]:
+    """No secret in anything that somebody may read."""
+    texts = [repr(unit) for unit in history.units]
+    texts += [repr(record) for record in history.documents]
+    texts.append(repr(history.run))
+    yield from history.watch.leaks(texts)

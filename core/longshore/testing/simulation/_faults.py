@@ -101,7 +101,7 @@ def faults_at(what: str) -> tuple[str, ...]:
     if kind == "before":
         found.append("full")
     elif kind == "request":
-        found += _REQUEST
+        found += [f for f in _REQUEST if f != "401" or "signed" not in words[3:]]
         found += () if words[0] == "safe" else _UNSAFE_REQUEST
         found += _FILE_REQUEST if "file" in words[3:] else ()
         found += ("expired",) if "signed" in words[3:] else ()

@@ -1,4 +1,4 @@
-"""One history: a run from its first request to its end, with whatever the plan lets happen."""
+"""One history: a run from its first request to its end, with whatever goes wrong on the way."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any
 
 from longshore.documents import Document, media_type_of
 from longshore.errors import LongshoreError
-from longshore.journal import DocumentRecord, RunRecord, UnitRecord
+from longshore.journal import Abandoned, DocumentRecord, FactKind, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
-from longshore.pipeline import (
-    Engine,
-    advance,
-    capabilities_of,
-    give_back,
-    prepare,
-)
+from longshore.pipeline import capabilities_of
 from longshore.planning import Group, group
 from longshore.provider import Provider, ProviderSettings
 from longshore.sandbox import Recorder, Vendor
-from longshore.testing.simulation._world import (
-    Crash,
-    MemorySources,
-    Plan,
-    SimulatedJournal,
-    SimulatedTransport,
-    World,
-    drive,
+from longshore.testing.simulation._journal import SimulatedJournal
+from longshore.testing.simulation._process import (
+    Concurrent,
+    Endless,
+    Scene,
+    Sequential,
+    clean_up,
 )
-from longshore.transfer import Driver, Pace, Policy, retry_with_clock
+from longshore.testing.simulation._sources import MemorySources
+from longshore.testing.simulation._watch import Watch
+from longshore.testing.simulation._world import Chance, Crash, Event, Happened, Plan, World, drive
 
 __all__ = ["Case", "History", "play"]
 
 _LIVES = 60
 """Processes that one history may need; more means that it does not end."""
 
-_ROUNDS = 400
-"""Looks at the units that one process may need."""
+_VAIN = 3
+"""Processes in a row that may end with an error although nothing goes wrong any more."""
+
+_RETURNS = 12
+"""Looks at the queue of abandoned sessions after the run."""
+
+_SLEEPS = {"crash/hour": 7200.0, "crash/days": 90_000.0}
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,13 @@ class Case:
         over: idle states of which nothing is left to clean up, or that expire by themselves.
         may_be_unknown: the vendor gives no means to find out whether a lost request acted.
         may_resend_parts: a repeated part is the vendor's documented way after a lost answer.
+        changed: makes the adapter with other settings, for ``crash/settings``.
+        acts: somebody does what a job that waits for a person offers.
+        fails: names of documents that the vendor itself fails.
+        batch_size: most documents in a batch; None: as the provider says.
+        concurrency: requests in flight.
+        held: what of the given secrets the vendor still holds open, such as session keys.
+        also: more promises, of this vendor: returns what is broken.
     """
 
     name: str
@@ -64,10 +71,13 @@ class Case:
     over: frozenset[str] = frozenset()
     may_be_unknown: bool = False
     may_resend_parts: bool = False
-
-
-class Endless(Exception):
-    """A process does not come to its end."""
+    changed: Callable[[], Provider[ProviderSettings]] | None = None
+    acts: bool = False
+    fails: frozenset[str] = frozenset()
+    batch_size: int | None = None
+    concurrency: int = 4
+    held: Callable[[Any], Sequence[str]] = lambda _vendor: ()
+    also: Callable[[Any], Sequence[str]] = lambda _vendor: ()
 
 
 @dataclass(slots=True)
@@ -75,20 +85,34 @@ class History:
     """What happened.
 
     Attributes:
-        plan: what was to happen.
+        plan: what was to happen; with ``seed`` also what chance added.
         log: the points that were passed.
+        seed: of the order of things, and of chance; None: one thing after another, no chance.
         documents: how each document ended.
-        state: what the vendor holds, as its inspection view shows it.
         units: the batches.
-        problems: promises that were broken; empty is what is wanted.
+        run: the run's record.
+        abandoned: sessions that nobody took back.
+        state: what the vendor holds, as its inspection view shows it.
+        vendor: the vendor's side itself.
+        touched: ids of documents whose file was changed.
+        happened: the faults that came true.
+        watch: what left, what was written, what was said.
+        problems: promises that were broken on the way; empty is what is wanted.
         lives: processes that it took.
     """
 
     plan: Plan
     log: list[str]
+    seed: int | None = None
     documents: list[DocumentRecord] = field(default_factory=list)
     units: list[UnitRecord] = field(default_factory=list)
+    run: RunRecord | None = None
+    abandoned: list[Abandoned] = field(default_factory=list)
     state: Mapping[str, Any] = field(default_factory=dict)
+    vendor: Any = None
+    touched: frozenset[str] = frozenset()
+    happened: list[Happened] = field(default_factory=list)
+    watch: Watch = field(default_factory=lambda: Watch(World()))
     problems: list[str] = field(default_factory=list)
     lives: int = 0
 
@@ -97,123 +121,229 @@ class History:
         """The outcomes of the documents, in their order."""
         return tuple(record.outcome for record in self.documents)
 
+    @property
+    def faults(self) -> frozenset[Event]:
+        """The kinds of fault that came true."""
+        return frozenset(happened.fault for happened in self.happened)
 
-def play(case: Case, plan: Plan | None = None) -> History:
-    """Play one history to its end; crashes are survived by starting over from the journal."""
+
+def play(
+    case: Case,
+    plan: Plan | None = None,
+    *,
+    seed: int | None = None,
+    chance: bool = True,
+    kinds: frozenset[Event] | None = None,
+) -> History:
+    """Play one history to its end; crashes are survived by starting over from the journal.
+
+    Args:
+        case: what is carried where.
+        plan: what goes wrong at which point.
+        seed: many steps at once in a seeded order; None: one after another.
+        chance: with a seed, more goes wrong than the plan says.
+        kinds: what chance may choose from; None: everything.
+    """
     world = World(dict(plan or {}))
-    journal = SimulatedJournal(world)
-    vendor = Recorder(case.vendor())
-    documents = drive(_enqueue(case, journal))
-    history = History(world.plan, world.log)
-    for life in range(1, _LIVES + 1):
-        history.lives = life
-        engine = _engine(case, world, journal, vendor, documents)
-        try:
-            if drive(_live(engine, world)):
-                break
-        except Crash:
-            world.time += 1.0
-        except (LongshoreError, Endless) as error:
-            history.problems.append(f"the run ended with {type(error).__name__}: {error}")
-            break
-    else:
-        history.problems.append("it does not end")
-    history.documents = [record for _, record in drive(journal.documents(documents.run_id))]
-    history.units = list(drive(journal.units(documents.run_id)))
-    history.state = vendor.state(world.now())
+    if seed is not None:
+        world.rng = random.Random(f"order {seed}")  # noqa: S311
+        if chance and plan is None:
+            world.chance = _chance(seed, kinds)
+    scene = _scene(case, world)
+    history = History(world.plan, world.log, seed, watch=scene.watch, happened=world.happened)
+    _live(case, scene, history)
+    world.plan, world.chance, world.stopping = {}, None, False
+    if not history.problems:
+        _finish(scene, history)
+    world.settle()
+    _look(scene, history)
     return history
 
 
-@dataclass(frozen=True, slots=True)
-class _Enqueued:
-    run_id: str
-    sources: MemorySources
+def _chance(seed: int, kinds: frozenset[Event] | None) -> Chance:
+    rng = random.Random(f"chance {seed}")  # noqa: S311
+    budget = rng.choice((1, 1, 2, 2, 3, 4, 6))
+    return Chance(rng, budget, rng.choice((0.01, 0.03, 0.08)) * budget, kinds)
 
 
-async def _enqueue(case: Case, journal: SimulatedJournal) -> _Enqueued:
+def _scene(case: Case, world: World) -> Scene:
     """Plan the case's documents; every batch and document has a telling id."""
     provider = case.provider()
+    watch = Watch(world)
+    key = provider.settings.api_key
+    if key is not None:
+        watch.secrets.add(key.get_secret_value())
+    journal = SimulatedJournal(world, watch)
     documents = [
         Document(id=f"d{n}", name=name, size=len(content), media_type=media_type_of(name))
         for n, (name, content) in enumerate(case.documents)
     ]
     run = RunRecord(
-        id="run", target=provider.name, provider=provider.name, account=provider.account()
+        id="run",
+        target=provider.name,
+        provider=provider.name,
+        state_version=provider.state_version,
+        account=provider.account(),
+        created_at=world.time,
     )
-    await journal.create_run(run)
+    drive(journal.create_run(run))
     place = 0
-    for number, planned in enumerate(group(documents, capabilities_of(provider))):
+    capabilities = capabilities_of(provider)
+    for number, planned in enumerate(group(documents, capabilities, batch_size=case.batch_size)):
         assert isinstance(planned, Group), planned
-        unit = UnitRecord(id=f"b{number}", run_id=run.id, part_size=planned.part_size)
+        unit = UnitRecord(
+            id=f"b{number}",
+            run_id=run.id,
+            part_size=planned.part_size,
+            created_at=world.time,
+            documents=len(planned.documents),
+        )
         records = [
             DocumentRecord(document=d, run_id=run.id, unit_id=unit.id, path=d.name, place=place + n)
             for n, d in enumerate(planned.documents)
         ]
         place += len(records)
-        await journal.enqueue([unit], records)
+        drive(journal.enqueue([unit], records))
     contents = {f"d{n}": content for n, (_, content) in enumerate(case.documents)}
-    return _Enqueued(run.id, MemorySources(contents))
-
-
-def _engine(
-    case: Case, world: World, journal: SimulatedJournal, vendor: Recorder, documents: _Enqueued
-) -> Engine:
-    """A new process: nothing is left of an earlier one but the journal."""
-    provider = case.provider()
-    sources = documents.sources
-    driver = Driver(
-        provider,
-        transport=SimulatedTransport(world, vendor),
-        clock=world,
-        sources=sources,
-        pace=Pace(world, capabilities_of(provider).rate),
-        retries=retry_with_clock(world),
-        rng=random.Random(1),  # noqa: S311 - pauses, not secrets
-        policy=Policy(tries=3, seconds=600.0),
-    )
-    return Engine(
-        run=drive(journal.run(documents.run_id)),
-        provider=provider,
-        capabilities=capabilities_of(provider),
+    return Scene(
+        world=world,
         journal=journal,
-        driver=driver,
-        clock=world,
-        digest=sources.digest,
+        vendor=Recorder(case.vendor()),
+        sources=MemorySources(contents),
+        watch=watch,
+        run_id=run.id,
+        provider=case.provider,
+        acts=case.acts,
+        concurrency=case.concurrency,
     )
 
 
-async def _live(engine: Engine, world: World) -> bool:
-    """One process: prepare, then every batch, until nothing moves any more."""
-    while True:
-        await engine.journal.change_run(engine.run.id, alive_at=world.now())
-        outcome = await prepare(engine)
-        if isinstance(outcome, LongshoreError):
-            raise outcome
-        if outcome.state == "finished":
-            break
-        world.time = max(world.now(), outcome.at)
-    for _ in range(_ROUNDS):
-        await engine.journal.change_run(engine.run.id, alive_at=world.now())
-        if not await _round(engine, world):
-            await _clean_up(engine)
-            return True
-    raise Endless(f"a process looked at its batches {_ROUNDS} times in vain")
+# ------------------------------------------------------------------------------- its lives
 
 
-async def _round(engine: Engine, world: World) -> bool:
-    """Look at every batch once; False when nothing moves without somebody's help."""
-    due: list[float] = []
-    for record in await engine.journal.units(engine.run.id):
-        if record.settled or record.outcome is Outcome.NEEDS_ACTION:
+def _live(case: Case, scene: Scene, history: History) -> None:
+    """Start process after process, until one of them finds nothing left to do."""
+    world, vain, provider = scene.world, 0, case.provider
+    for life in range(1, _LIVES + 1):
+        history.lives, before = life, len(world.happened)
+        world.stopping = False
+        try:
+            trouble = _one_life(scene, provider)
+        except Endless as error:
+            history.problems.append(str(error))
+            return
+        except Crash as crash:
+            world.advance(world.time + _SLEEPS.get(str(crash), 1.0))
+            provider = _next_provider(case, str(crash), provider)
             continue
-        outcome = await advance(record.id, engine=engine)
-        if outcome.state in ("later", "blocked"):
-            due.append(outcome.at)
-    if due and min(due) > world.now():
-        world.time = min(due)
-    return bool(due)
+        if trouble is None and not world.stopping:
+            return
+        vain = vain + 1 if len(world.happened) == before else 0
+        if vain >= _VAIN:
+            words = f"{type(trouble).__name__}: {trouble}"
+            history.problems.append(f"the run ends with {words}, again and again")
+            return
+        world.advance(world.time + (60.0 * vain or 1.0))
+    history.problems.append("it does not end")
 
 
-async def _clean_up(engine: Engine) -> None:
-    for entry in await engine.journal.abandoned(engine.run.id):
-        await give_back(engine, entry)
+def _next_provider(
+    case: Case, crash: Event, now: Callable[[], Provider[ProviderSettings]]
+) -> Callable[[], Provider[ProviderSettings]]:
+    """Settings that were changed stay so; another version is replaced by the old one at once."""
+    if crash == "crash/settings" and case.changed is not None:
+        return case.changed
+    return now
+
+
+def _one_life(scene: Scene, provider: Any) -> LongshoreError | None:
+    """Let a process run to its end; return what ended it before its time.
+
+    Raises:
+        Crash: the last process ended.
+    """
+    if scene.world.rng is not None:
+        return _together(scene, provider)
+    process = Sequential(scene, provider)
+    try:
+        process.run()
+    except LongshoreError as error:
+        return error
+    finally:
+        process.ends()
+    return None
+
+
+def _together(scene: Scene, provider: Any) -> LongshoreError | None:
+    """As one process, unless a second executor starts meanwhile."""
+    world, rng = scene.world, scene.world.rng
+    assert rng is not None
+    running = [Concurrent(scene, provider)]
+    while True:
+        if world.rival:
+            world.rival = False
+            running[-1].ends()
+            running.append(Concurrent(scene, provider))
+        active = [process for process in running if not process.over]
+        if not active:
+            running[-1].ends()
+            return running[-1].trouble
+        awake = [process for process in active if process.wakes() <= world.time]
+        if not awake:
+            world.advance(min(process.wakes() for process in active))
+            continue
+        process = rng.choice(awake)
+        try:
+            process.turn()
+        except Crash:
+            process.kill()
+            if active == [process]:
+                process.ends()
+                raise
+            running.remove(process)
+
+
+def _finish(scene: Scene, history: History) -> None:
+    """Resume what is unknown, and empty the queue of what was given up."""
+    world = scene.world
+    if any(record.outcome is Outcome.UNKNOWN for record in _units(scene)):
+        drive(scene.journal.reopen(scene.run_id))
+        try:
+            _one_life(scene, scene.provider)
+        except Endless as error:
+            history.problems.append(str(error))
+    try:
+        engine = Sequential(scene).engine
+        for _ in range(_RETURNS):
+            at = drive(clean_up(engine))
+            if at is None:
+                break
+            world.advance(world.time + max(at - world.now(), 0.0))
+    except LongshoreError as error:
+        history.problems.append(f"the queue of abandoned sessions stands: {error}")
+
+
+def _units(scene: Scene) -> list[UnitRecord]:
+    return list(drive(scene.journal.units(scene.run_id)))
+
+
+def _look(scene: Scene, history: History) -> None:
+    """Note how everything stands at the end."""
+    journal = scene.journal
+    history.documents = [record for _, record in drive(journal.documents(scene.run_id))]
+    history.units = _units(scene)
+    history.run = drive(journal.run(scene.run_id))
+    history.abandoned = list(drive(journal.abandoned(scene.run_id)))
+    history.vendor = scene.vendor.vendor
+    history.touched = frozenset(scene.sources.touched)
+    history.state = scene.vendor.state(scene.world.time)
+    history.plan = {h.number: h.fault for h in scene.world.happened} or history.plan
+    history.problems += scene.watch.problems
+    history.problems += [
+        f"{unit.id} is {unit.outcome}, and its session is still in the journal"
+        for unit in history.units
+        if unit.outcome.terminal and journal.holds(unit.id, FactKind.SESSION)
+    ]
+
+
+

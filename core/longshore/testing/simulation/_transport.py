@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
-from functools import partial
+from functools import lru_cache, partial
 
 from longshore.documents import Piece
 from longshore.errors import SourceChanged
@@ -73,7 +73,7 @@ class SimulatedTransport:
         marks = " file" * bool(pieces) + " signed" * signed
         fault = world.point(f"request {what}{marks}") or ""
         call = self._call(outgoing, pieces, fault)
-        deliver = partial(self._deliver, call, word)
+        deliver = partial(self._deliver, call)
         answer = await self._before(outgoing, fault, deliver)
         if answer is not None:
             return answer
@@ -110,11 +110,8 @@ class SimulatedTransport:
         outgoing.progress(sum(piece.size for piece in pieces))
         return Call.of(outgoing.method, outgoing.url, dict(outgoing.headers), b"".join(data))
 
-    def _deliver(self, call: Call, word: str, *, ahead: float = 0.0) -> Reply:
-        reply = self._vendor.handle(call, self._world.time + ahead)
-        if self._watch is not None:
-            self._watch.arrived(call, word, reply)
-        return reply
+    def _deliver(self, call: Call, *, ahead: float = 0.0) -> Reply:
+        return self._vendor.handle(call, self._world.time + ahead)
 
     # ------------------------------------------------------------------ what goes wrong
 
@@ -166,7 +163,13 @@ class SimulatedTransport:
                 headers = {**{k.lower(): v for k, v in headers.items()}, "etag": '"wrong"'}
             case _ if fault.endswith("!"):
                 return Response(int(fault[:3]))
+        headers["Date"] = _date(self._world.time)
         return Response(reply.status, Headers(headers), body)
+
+
+@lru_cache(maxsize=64)
+def _date(time: float) -> str:
+    return formatdate(time, usegmt=True)
 
 
 def _bytes_of(segment: bytes | Piece, sources: Mapping[str, Source]) -> bytes:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from longshore.capabilities import Rate
 from longshore.documents import Piece
 from longshore.journal import Fact, FactKind
 from longshore.lifecycle import Receipt, Session
-from longshore.sandbox import Call, Reply
 from longshore.testing.simulation._world import World
 from longshore.transfer import Outgoing
 
@@ -40,8 +39,7 @@ class Watch:
         leaving: requests that went to the vendor itself.
         sent: requests of all kinds, per unit.
         bytes: document bytes in requests, per unit.
-        delivered: how often each step of a request that may not come twice was delivered.
-        polled: job -> when its last status was written down.
+        polled: unit -> when its last status was written down.
         lives: processes so far.
         said: every text that somebody may read: events, log lines.
         problems: promises that broke on the way.
@@ -59,7 +57,7 @@ class Watch:
     problems: list[str] = field(default_factory=list)
     _sessions: dict[str, Session] = field(default_factory=dict)
     _finished: dict[str, set[Piece]] = field(default_factory=dict)
-    _jobs: dict[str, str] = field(default_factory=dict)
+    _attempts: dict[str, int] = field(default_factory=dict)
 
     # ------------------------------------------------------------------ what is written
 
@@ -67,7 +65,7 @@ class Watch:
         """Note a fact that is durable now."""
         match fact.kind:
             case FactKind.SESSION:
-                self._opened(unit, Session.model_validate(fact.value))
+                self._opened(unit, fact.attempt, Session.model_validate(fact.value))
             case FactKind.RECEIPT:
                 receipt = Receipt.model_validate(fact.value)
                 pieces = _pieces(self._sessions[unit], receipt.transfer)
@@ -75,12 +73,10 @@ class Watch:
             case FactKind.STATUS:
                 self.polled[unit] = self._now()
 
-    def _opened(self, unit: str, session: Session) -> None:
-        before = self._sessions.get(unit)
-        renewed = before is not None and before.data == session.data
+    def _opened(self, unit: str, attempt: int, session: Session) -> None:
+        if self._attempts.get(unit) != attempt:  # else it was renewed: what arrived stays
+            self._attempts[unit], self._finished[unit] = attempt, set()
         self._sessions[unit] = session
-        if not renewed or before is None or before.secrets != session.secrets:
-            self._finished[unit] = set()
         self.secrets.update(session.secrets.values())
         self.known.update(dict.fromkeys(session.secrets.values(), unit))
         for transfer in session.transfers:
@@ -89,7 +85,7 @@ class Watch:
     def _now(self) -> Leaving:
         return Leaving(self.lives, self.world.now(), self.world.time)
 
-    # ------------------------------------------------------------------ what leaves, arrives
+    # ------------------------------------------------------------------ what leaves
 
     def leaves(
         self, unit: str, outgoing: Outgoing, pieces: Sequence[Piece], *, signed: bool
@@ -105,9 +101,6 @@ class Watch:
                 f"a finished part was sent again: {piece.document} {piece.offset}+{piece.size}"
             )
 
-    def arrived(self, call: Call, word: str, reply: Reply) -> None:
-        """Note a request that the vendor had."""
-
     def polls(self, unit: str, floor: float) -> None:
         """Note that a job is asked about; sooner than the floor allows is a broken promise."""
         last, now = self.polled.get(unit), self._now()
@@ -120,7 +113,7 @@ class Watch:
 
     # ------------------------------------------------------------------ at the end
 
-    def crowded(self, rate: Rate) -> Iterable[str]:
+    def crowded(self, rate: Rate) -> Iterator[str]:
         """Say where more requests left in a window than the vendor allows.
 
         A process knows nothing of what an earlier one sent: the promise is made for each.
@@ -129,10 +122,10 @@ class Watch:
         for earlier, later in zip(self.leaving, self.leaving[most:], strict=False):
             took = max(later.true - earlier.true, later.ours - earlier.ours)
             if earlier.life == later.life and took < rate.seconds - 0.001:
-                yield f"{most + 1} requests within {took:.2f} s, {most} in {rate.seconds:.0f} s are allowed"
+                yield f"{most + 1} requests within {took:.2f} s; allowed: {most} in {rate.seconds:g} s"
                 return
 
-    def leaks(self, texts: Iterable[str]) -> Iterable[str]:
+    def leaks(self, texts: Iterable[str]) -> Iterator[str]:
         """Say which secrets stand in texts that somebody may read."""
         shown = "\n".join([*self.said, *texts])
         for secret in sorted(self.secrets):
@@ -145,6 +138,9 @@ def _pieces(session: Session, transfer: str) -> tuple[Piece, ...]:
     return next((t.pieces for t in session.transfers if t.id == transfer), ())
 
 
-def _signatures(url: str) -> list[str]:
-    query = parse_qsl(urlsplit(url).query)
-    return [value for name, value in query if name.lower() in _SIGNATURES]
+def _signatures(url: str) -> Iterator[str]:
+    for pair in urlsplit(url).query.split("&"):
+        name, _, value = pair.partition("=")
+        if name.lower() in _SIGNATURES:
+            yield value
+            yield unquote(value)

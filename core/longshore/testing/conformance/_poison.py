@@ -1,0 +1,118 @@
+"""A world in which a flow that looks at the clock, rolls dice or opens a file is caught."""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+import io
+import os
+import random
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+__all__ = ["ForbiddenUse", "poisoned"]
+
+_FORBIDDEN: tuple[tuple[ModuleType, str], ...] = (
+    *((time, name) for name in ("time", "time_ns", "monotonic", "perf_counter", "sleep")),
+    *((time, name) for name in ("gmtime", "localtime")),
+    *(
+        (random, name)
+        for name in ("random", "randint", "randrange", "choice", "choices", "uniform")
+    ),
+    *((random, name) for name in ("getrandbits", "shuffle", "sample", "randbytes", "SystemRandom")),
+    *((secrets, name) for name in ("token_hex", "token_bytes", "token_urlsafe", "choice")),
+    *((uuid, name) for name in ("uuid1", "uuid4")),
+    *((os, name) for name in ("urandom", "getenv", "open", "stat", "listdir", "getpid")),
+    *((socket, name) for name in ("socket", "create_connection", "getaddrinfo")),
+    (builtins, "open"),
+    (io, "open"),
+    (subprocess, "Popen"),
+    (threading, "Thread"),
+)
+
+
+class ForbiddenUse(Exception):
+    """A flow did something itself."""
+
+
+class _NoNow(type):
+    """``datetime`` without the present: whatever else it can do it still does."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, datetime.date if cls.__name__ == "date" else datetime.datetime)
+
+
+def _without_now(kind: type[datetime.date], found: list[str]) -> type:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        found.append(f"{kind.__name__}.now() or .today()")
+        raise ForbiddenUse(found[-1])
+
+    members = dict.fromkeys(("now", "utcnow", "today"), staticmethod(refuse))
+    return _NoNow(kind.__name__, (kind,), members)
+
+
+@contextmanager
+def poisoned(provider: type[Any], found: list[str]) -> Iterator[None]:
+    """Forbid clock, randomness, environment, files, network and threads to the code within.
+
+    Names that a provider's modules imported for themselves are covered too.
+
+    Args:
+        provider: whose modules to look at.
+        found: what was used all the same; a flow may swallow the exception.
+    """
+    replaced: dict[int, Any] = {
+        id(datetime.datetime): _without_now(datetime.datetime, found),
+        id(datetime.date): _without_now(datetime.date, found),
+    }
+    with ExitStack() as stack:
+        for module, name in _FORBIDDEN:
+            trap = _trap(f"{module.__name__}.{name}", found)
+            replaced[id(getattr(module, name))] = trap
+            stack.enter_context(patch.object(module, name, trap))
+        for module in _modules_of(provider):
+            for name, value in list(vars(module).items()):
+                if id(value) in replaced:
+                    stack.enter_context(patch.object(module, name, replaced[id(value)]))
+                elif value is datetime:
+                    stack.enter_context(patch.object(module, name, _module(replaced)))
+        yield
+
+
+def _trap(name: str, found: list[str]) -> Any:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        found.append(name)
+        raise ForbiddenUse(name)
+
+    return refuse
+
+
+def _module(replaced: dict[int, Any]) -> ModuleType:
+    """``import datetime`` instead of ``from datetime import datetime``."""
+    double = ModuleType("datetime")
+    vars(double).update(vars(datetime))
+    for name in ("datetime", "date"):
+        setattr(double, name, replaced[id(getattr(datetime, name))])
+    return double
+
+
+def _modules_of(provider: type[Any]) -> list[ModuleType]:
+    """Return the modules of the provider's package, the framework's own left out."""
+    owners = {kind.__module__ for kind in provider.__mro__}
+    tops = {name.rpartition(".")[0] or name for name in owners}
+    tops -= {name for name in tops if name.partition(".")[0] in ("longshore", "typing", "builtins")}
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if any(name == top or name.startswith(f"{top}.") for top in tops)
+    ]

@@ -1,0 +1,186 @@
+"""Replies that are not what the documentation shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel
+
+from longshore.errors import LongshoreError
+from longshore.lifecycle import State
+from longshore.provider import Response
+from longshore.testing.conformance._kit import Kit, Mode
+from longshore.testing.conformance._mutate import (
+    BODIES,
+    at,
+    json_of,
+    other_type,
+    paths,
+    replaced,
+    with_body,
+    with_unknown,
+    with_word,
+    without,
+)
+from longshore.testing.conformance._say import as_stored, expect, in_tree, skip, told
+from longshore.testing.conformance._story import Spot, Story, calm, disturb, request_at, tell
+from longshore.testing.conformance._uploads import good
+
+__all__ = ["ReplyChecks"]
+
+_MOST_FIELDS = 24
+_UNKNOWN_WORD = "longshore-unheard-of"
+
+
+class ReplyChecks:
+    """Unknown fields, missing fields, wrong bodies, words."""
+
+    kit: Kit
+
+    def test_unknown_fields_do_no_harm(self, spot: Spot) -> None:
+        """A reply with fields that nobody knows is as good as without."""
+        one = calm(self.kit, spot.mode, spot.script)
+        other = self._with(spot, lambda value: with_unknown(value, self.kit.maps))
+        expect(
+            other.error is None and _ends(one) == _ends(other),
+            f"unknown fields in the reply to {spot}: {told(other.error)}",
+            "vendors add fields; what is unknown is kept in raw and otherwise ignored",
+        )
+
+    def test_fields_may_be_missing(self, spot: Spot) -> None:
+        """A reply without one of its fields is used all the same, or refused by name."""
+        self._each_field(spot, "without", without)
+
+    def test_fields_may_be_null(self, spot: Spot) -> None:
+        """A reply in which one field is null is used all the same, or refused by name."""
+        self._each_field(spot, "null in", lambda value, path: replaced(value, path, None))
+
+    def test_fields_may_be_of_another_type(self, spot: Spot) -> None:
+        """A reply in which one field has another type is used all the same, or refused by name."""
+        self._each_field(
+            spot, "another type in", lambda v, path: replaced(v, path, other_type(at(v, path)))
+        )
+
+    def test_any_body_is_survived(self, spot: Spot, body: str) -> None:
+        """A reply that is empty, cut off, HTML or no text at all never makes the flow fall over."""
+        _, reply = request_at(self.kit, spot)
+        if body == "half surrogates" and json_of(reply) is None:
+            skip("the reply is no JSON")
+        story = disturb(
+            self.kit, spot, lambda deliver: with_body(deliver(), BODIES[body](reply.body))
+        )
+        self._fine(story, f"{body} as the reply to {spot}")
+
+    # ------------------------------------------------------------------ words
+
+    def test_an_unknown_word_runs_on(self, mode: Mode) -> None:
+        """A word for a job's state that nobody knows is ``running``, and is kept."""
+        status = self._said(mode, _UNKNOWN_WORD)
+        expect(
+            status[0] is State.RUNNING and status[1].casefold() == _UNKNOWN_WORD,
+            f"{_UNKNOWN_WORD!r} is {status}",
+            "vendors add words; a word that is taken for an end would end the polls too early",
+        )
+
+    def test_every_word_is_known(self, known_word: tuple[str, State] | None) -> None:
+        """Each word of the vendor's means what the author says that it means."""
+        if known_word is None:
+            skip("the kit was given no words")
+        word, state = known_word
+        said = self._said(self.kit.modes[0], word)
+        expect(
+            said[0] is state and said[1].casefold() == word.casefold(),
+            f"{word!r} is taken for {said}",
+            f"the vendor means {state}",
+        )
+
+    def _said(self, mode: Mode, word: str) -> tuple[State, str]:
+        """Poll a job whose vendor uses another word, everywhere in its reply."""
+        story = good(self.kit, mode)
+        before, job = story.statuses[-1].word, story.job
+        assert job is not None
+        pier = tell(self.kit, mode).pier
+        _, reply = list(story.of("poll"))[-1]
+        value = json_of(reply) if reply else None
+        if value is None or with_word(value, before, word) == value:
+            skip(f"the word {before!r} does not stand in the reply")
+
+        def changed(_sent: object, deliver: Callable[[], Response]) -> Response:
+            came = deliver()
+            return with_body(came, json.dumps(with_word(json_of(came), before, word)).encode())
+
+        pier.between = changed
+        status = pier.poll(job)
+        return status.state, status.word
+
+    # ------------------------------------------------------------------ within
+
+    def _with(self, spot: Spot, change: Callable[[Any], Any]) -> Story:
+        _, reply = request_at(self.kit, spot)
+        if json_of(reply) is None:
+            skip(f"the reply to {spot} is no JSON")
+
+        def act(deliver: Callable[[], Response]) -> Response:
+            came = deliver()
+            value = json_of(came)
+            return came if value is None else with_body(came, json.dumps(change(value)).encode())
+
+        return disturb(self.kit, spot, act)
+
+    def _each_field(self, spot: Spot, how: str, change: Callable[[Any, Any], Any]) -> None:
+        _, reply = request_at(self.kit, spot)
+        value = json_of(reply)
+        if value is None:
+            skip(f"the reply to {spot} is no JSON")
+        for path in islice(paths(value), _MOST_FIELDS):
+            story = self._with(spot, lambda v, p=path: _if_there(change, v, p))  # type: ignore[misc]
+            field = ".".join(map(str, path))
+            self._fine(story, f"{how} {field} of the reply to {spot}")
+
+    def _fine(self, story: Story, what: str) -> None:
+        expect(
+            in_tree(story.error),
+            f"{what}: {told(story.error)}",
+            "a reply that cannot be used is a ProtocolError (use Response.parse); no other "
+            "exception leaves a flow",
+        )
+        if isinstance(story.error, LongshoreError):
+            text = f"{story.error.message} {story.error.hint}"
+            expect("\n" not in text, f"{what}: {text!r}", "a message is one line")
+            expect(
+                not any(secret in text for secret in _hidden(self.kit, story)),
+                f"{what}: the message shows a secret: {text}",
+                "what came is shown by excerpt(), which hides what is named as a secret",
+            )
+            return
+        for _, _, returned in story.flows:
+            if not isinstance(returned, BaseModel):
+                continue
+            try:
+                as_stored(returned)
+            except (ValueError, TypeError) as error:
+                expect(False, f"{what}: {returned!r}: {error}", "what flows return can be stored")
+
+
+def _if_there(change: Callable[[Any, Any], Any], value: Any, path: Any) -> Any:
+    """Change a field, unless this reply has it not."""
+    try:
+        return change(value, path)
+    except (KeyError, IndexError, TypeError):
+        return value
+
+
+def _hidden(kit: Kit, story: Story) -> tuple[str, ...]:
+    """The secrets of the story as far as it came, and as it would have gone on."""
+    return tuple(
+        secret for secret in (*story.secrets, *calm(kit, story.mode).secrets) if len(secret) >= 6
+    )
+
+
+def _ends(story: Story) -> object:
+    """What a story comes to."""
+    last = story.statuses[-1].state if story.statuses else None
+    return story.job, last, story.receipts

@@ -1,0 +1,251 @@
+"""Retry words: what is said to be the same twice as once is sent twice, and the vendor is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from longshore.provider import (
+    Found,
+    LostRequest,
+    NotDone,
+    Remedy,
+    Request,
+    Response,
+    Retry,
+    Undecided,
+)
+from longshore.testing._drive import Sent, drive_flow
+from longshore.testing.conformance._kit import Kit
+from longshore.testing.conformance._say import expect, in_tree, skip, told
+from longshore.testing.conformance._story import Spot, Story, calm, request_at, tell
+
+__all__ = ["RetryChecks"]
+
+
+class RetryChecks:
+    """Safe, idempotent, keyed, once."""
+
+    kit: Kit
+
+    def _sent_as(self, spot: Spot, retry: Retry) -> Request:
+        sent, _ = request_at(self.kit, spot)
+        if sent.request.retry is not retry:
+            skip(f"{spot} is {sent.request.retry.value}")
+        return sent.request
+
+    def _twice(self, spot: Spot, *, key: str = "") -> tuple[Story, Any, Any, Response | None]:
+        """Deliver a request twice, and go on with the second answer.
+
+        Returns:
+            The story, what the vendor held after the first and after the second delivery, and
+            the second answer.
+        """
+        held: list[Any] = []
+        answers: list[Response] = []
+        story: list[Story] = []
+
+        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+            if not spot.is_of(sent) or held:
+                return deliver()
+            own = story[0]
+            first = deliver()
+            held.append(_held(own.state()))
+            if key:
+                again = own.pier.deliver(own.pier.outgoing(sent.request, key))
+            else:
+                again = deliver()
+            held.append(_held(own.state()))
+            answers.append(again)
+            return first if key else again
+
+        result = tell(self.kit, spot.mode, spot.script, between=between, hold=story)
+        if len(held) < 2:
+            skip(f"{spot} does not come in the story")
+        return result, held[0], held[1], answers[0]
+
+    def test_safe_requests_change_nothing(self, spot: Spot) -> None:
+        """A request that is called safe leaves the vendor as it was."""
+        self._sent_as(spot, Retry.SAFE)
+        story, before, after, _ = self._twice(spot)
+        expect(
+            before == after and in_tree(story.error),
+            f"{spot} changes the vendor: {before} / {after}",
+            "a safe request is sent as often as one likes, without a record",
+        )
+
+    def test_idempotent_requests_are(self, spot: Spot) -> None:
+        """A request that is called idempotent does the same twice as once."""
+        self._sent_as(spot, Retry.IDEMPOTENT)
+        story, before, after, _ = self._twice(spot)
+        expect(
+            before == after,
+            f"{spot} sent twice: {before} / {after}",
+            "idempotent means: sent again after a lost answer it does no more than once; "
+            "else it is once (with a remedy) or keyed",
+        )
+        self._as_well(story, spot)
+
+    def test_a_repeated_key_is_known_again(self, spot: Spot) -> None:
+        """A keyed request that comes again with its key does the same as once."""
+        self._sent_as(spot, Retry.KEYED)
+        story, before, after, _ = self._twice(spot)
+        expect(
+            before == after,
+            f"{spot} sent twice with one key: {before} / {after}",
+            "keyed means: the vendor knows the request again by its key",
+        )
+        self._as_well(story, spot)
+
+    def test_another_key_is_another_request(self, spot: Spot) -> None:
+        """With another key the same request acts again, or is refused: the key matters."""
+        self._sent_as(spot, Retry.KEYED)
+        _, before, after, again = self._twice(spot, key="another-key-0123456789")
+        if before == after and again is not None and again.status < 400:
+            skip(f"{spot} does the same without its key: idempotent would do")
+
+    def _as_well(self, story: Story, spot: Spot) -> None:
+        one = calm(self.kit, spot.mode, spot.script)
+        same = (one.job, len(one.receipts)) == (story.job, len(story.receipts))
+        expect(
+            story.error is None and (same or one.error is not None),
+            f"the second answer to {spot} is of no use: {told(story.error)}",
+            "after a lost answer the second one is all that the flow gets",
+        )
+
+    # ------------------------------------------------------------------ questions
+
+    def _question(self, spot: Spot) -> Request:
+        sent, _ = request_at(self.kit, spot)
+        if not callable(sent.request.lost):
+            skip(f"{spot} has no question beside it")
+        return sent.request
+
+    def _asked(self, spot: Spot, *, acted: bool, claimed: bool = False) -> tuple[Any, list[str]]:
+        """Ask the question beside a request that was lost on its way there, or back.
+
+        Returns:
+            The last answer, and what the question sent that is not safe.
+        """
+        found: list[Any] = []
+        unsafe: list[str] = []
+        story: list[Story] = []
+
+        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+            if not spot.is_of(sent) or found:
+                return deliver()
+            if acted:
+                deliver()
+            found.append(self._ask(story[0], sent.request, unsafe, claimed=claimed))
+            return deliver()
+
+        tell(self.kit, spot.mode, spot.script, between=between, hold=story)
+        return found[0] if found else None, unsafe
+
+    def _ask(self, story: Story, request: Request, unsafe: list[str], *, claimed: bool) -> Any:
+        assert callable(request.lost)
+        pier = story.pier
+        jobs = frozenset(j["id"] for j in story.state()["jobs"]) if claimed else frozenset[str]()
+        at, sent_at = pier.now, pier.now
+        answer: Any = None
+
+        def checked(wanted: Request) -> Response:
+            if wanted.retry is not Retry.SAFE:
+                unsafe.append(f"{wanted.method} {wanted.url}")
+            call = pier.outgoing(wanted)
+            reply = pier.deliver(call)
+            return pier._checked(wanted, reply)  # noqa: SLF001 - the pier is ours
+
+        for asked in range(5):
+            question = request.lost(LostRequest(sent_at, asked=asked, claimed=jobs))
+            answer = drive_flow(question, checked)
+            if not isinstance(answer, Undecided):
+                break
+            pier.now += answer.again_in
+        pier.now = at
+        return answer
+
+    def test_questions_only_ask(self, spot: Spot) -> None:
+        """The question after a lost answer holds safe requests only, and gives an answer."""
+        self._question(spot)
+        answer, unsafe = self._asked(spot, acted=True)
+        expect(
+            not unsafe and isinstance(answer, Found | NotDone | Undecided),
+            f"{spot} asks with {unsafe} and gets {answer!r}",
+            "ask flows hold safe requests and return Found, NotDone or Undecided",
+        )
+
+    def test_what_acted_is_never_called_undone(self, spot: Spot) -> None:
+        """Where the lost request did act, the question does not say that it did not."""
+        self._question(spot)
+        answer, _ = self._asked(spot, acted=True)
+        expect(
+            not isinstance(answer, NotDone),
+            f"{spot} acted, and the question says NotDone",
+            "NotDone sends it again: a second job",
+        )
+
+    def test_what_did_not_act_is_never_found(self, spot: Spot) -> None:
+        """Where the lost request did not act, the question does not find it."""
+        self._question(spot)
+        answer, _ = self._asked(spot, acted=False)
+        expect(
+            not isinstance(answer, Found),
+            f"{spot} did not act, and the question says Found",
+            "Found ends the matter: a lost document that is reported as carried",
+        )
+
+    def test_a_found_answer_serves(self, spot: Spot) -> None:
+        """The flow goes on with the answer that the question found."""
+        self._question(spot)
+        answer, _ = self._asked(spot, acted=True)
+        if not isinstance(answer, Found):
+            skip("the question finds no answer")
+        given = answer.response
+
+        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+            reply = deliver()
+            return given if spot.is_of(sent) else reply
+
+        one = calm(self.kit, spot.mode, spot.script)
+        story = tell(self.kit, spot.mode, spot.script, between=between)
+        same = one.job is None or (story.job is not None and story.job.id == one.job.id)
+        expect(
+            story.error is None and same,
+            f"with what was found for {spot}: {told(story.error)}",
+            "Found holds the answer that the lost request must have had",
+        )
+
+    def test_jobs_of_others_are_no_answer(self, spot: Spot) -> None:
+        """A job that belongs to another batch is not found."""
+        self._question(spot)
+        if calm(self.kit, spot.mode, "upload").job is None:
+            skip("there is no job")
+        story = calm(self.kit, spot.mode, spot.script)
+        job = story.job.id if story.job else ""
+        if spot.verb == "prepare" or (story.session and job in str(story.session.data)):
+            skip("the question is about something that is known by its id")
+        if any(job in str(sent.request.url) for sent in story.pier.sent[: spot.place + 1]):
+            skip("the question is about something that is known by its id")
+        answer, _ = self._asked(spot, acted=True, claimed=True)
+        expect(
+            not isinstance(answer, Found),
+            f"{spot} finds a job that is claimed by another batch",
+            "LostRequest.claimed are jobs of other batches: one vendor job, one batch",
+        )
+
+    def test_a_remedy_is_said(self, spot: Spot) -> None:
+        """Only the request that makes the vendor work may leave it open whether it acted."""
+        request = self._sent_as(spot, Retry.ONCE)
+        if request.lost is not Remedy.HOLD or self.kit.may_be_unknown:
+            return
+        expect(
+            False,
+            f"{spot} is held when its answer is lost",
+            "the kit says that nothing stays unknown here: give a question, or RESTART",
+        )
+
+
+def _held(state: Any) -> Any:
+    """What counts of what a vendor holds: its jobs and documents, not how often parts came."""
+    return {"jobs": state["jobs"], "documents": state["documents"]}

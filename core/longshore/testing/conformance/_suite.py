@@ -1,0 +1,134 @@
+"""The suite: what each check is asked about, as plain pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from itertools import product
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from longshore.testing.conformance._afterwards import AfterwardsChecks
+from longshore.testing.conformance._breaks import TROUBLES, BreakChecks
+from longshore.testing.conformance._contract import ContractChecks
+from longshore.testing.conformance._errors import STATUSES, ErrorChecks
+from longshore.testing.conformance._kit import Kit
+from longshore.testing.conformance._limits import NAMES, LimitChecks
+from longshore.testing.conformance._mutate import BODIES
+from longshore.testing.conformance._replies import ReplyChecks
+from longshore.testing.conformance._retries import RetryChecks
+from longshore.testing.conformance._secrets import SecretChecks
+from longshore.testing.conformance._story import spots
+from longshore.testing.conformance._uploads import UploadChecks
+
+__all__ = ["Checked", "ProviderConformance", "run_checks"]
+
+
+class ProviderConformance(
+    ContractChecks,
+    LimitChecks,
+    UploadChecks,
+    ReplyChecks,
+    ErrorChecks,
+    RetryChecks,
+    BreakChecks,
+    AfterwardsChecks,
+    SecretChecks,
+):
+    """What any provider must satisfy. Subclass it as ``class TestAcme(ProviderConformance)``.
+
+    A check that does not fit a vendor is overridden, and its docstring says why.
+
+    Attributes:
+        kit: which provider, which sandbox, which settings and documents.
+    """
+
+    kit: ClassVar[Kit]  # type: ignore[misc]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Ask each check about every mode, request, status, ... of the kit."""
+        assert metafunc.cls is not None
+        for name, (values, ids) in axes(metafunc.cls.kit, metafunc.fixturenames).items():
+            metafunc.parametrize(name, values, ids=ids)
+
+
+def _cassettes(kit: Kit) -> Sequence[Any]:
+    return sorted(kit.cassettes.rglob("*.yaml")) if kit.cassettes else ()
+
+
+_AXES: Mapping[str, tuple[Callable[[Kit], Sequence[Any]], Callable[[Any], str]]] = {
+    "mode": (lambda kit: kit.modes, lambda mode: mode.name),
+    "spot": (spots, str),
+    "status": (lambda _: STATUSES, str),
+    "trouble": (lambda _: tuple(TROUBLES), str),
+    "body": (lambda _: tuple(BODIES), str),
+    "odd_name": (
+        lambda _: tuple(NAMES.values()),
+        lambda n: next(k for k in NAMES if NAMES[k] == n),
+    ),
+    "known_word": (lambda kit: tuple(kit.words.items()), lambda word: word[0]),
+    "known_refusal": (lambda kit: kit.refusals, lambda known: f"{known.status} {known.body}"[:60]),
+    "cassette": (_cassettes, lambda path: path.stem),
+}
+
+
+def axes(kit: Kit, names: Sequence[str]) -> dict[str, tuple[list[Any], list[str]]]:
+    """Return the values (and their ids) that a check is asked about, by the argument's name.
+
+    Where there is nothing to ask about, the check gets None, and says why it is left out.
+    """
+    wanted: dict[str, tuple[list[Any], list[str]]] = {}
+    for name in (name for name in names if name in _AXES):
+        give, show = _AXES[name]
+        values = list(give(kit))
+        wanted[name] = (values, [show(v) for v in values]) if values else ([None], ["none"])
+    return wanted
+
+
+# ------------------------------------------------------------------------ without pytest
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How one check ended.
+
+    Attributes:
+        name: of the check, without what it was asked about.
+        about: what it was asked about.
+        outcome: in a word.
+        message: why.
+    """
+
+    name: str
+    about: str
+    outcome: Literal["passed", "failed", "skipped"]
+    message: str = ""
+
+
+def run_checks(
+    kit: Kit, suite: type[ProviderConformance] = ProviderConformance
+) -> Iterator[Checked]:
+    """Run every check here and now, without collecting anything."""
+    checks = type("Checks", (suite,), {"kit": kit})()
+    for name in dir(suite):
+        if not name.startswith("test_"):
+            continue
+        check = getattr(checks, name)
+        wanted = axes(kit, list(signature(check).parameters))
+        combinations = product(*(zip(*pair, strict=True) for pair in wanted.values()))
+        for combination in combinations:
+            arguments = dict(zip(wanted, (value for value, _ in combination), strict=True))
+            about = ", ".join(id for _, id in combination)
+            yield _run(name, about, check, arguments)
+
+
+def _run(name: str, about: str, check: Callable[..., None], arguments: dict[str, Any]) -> Checked:
+    try:
+        check(**arguments)
+    except pytest.skip.Exception as skipped:
+        return Checked(name, about, "skipped", str(skipped))
+    except Exception as wrong:  # noqa: BLE001 - a check that falls over has failed
+        return Checked(name, about, "failed", f"{type(wrong).__name__}: {wrong}")
+    return Checked(name, about, "passed")

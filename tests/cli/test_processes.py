@@ -1,0 +1,205 @@
+"""The command line as real processes: Ctrl-C, SIGTERM, a reader that goes away, a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.journal import open_journal
+from longshore.pipeline import RunReport, summary
+
+pytestmark = pytest.mark.process
+
+PART = 5 * 2**20
+Trouble = Callable[..., dict[str, str]]
+
+
+class Processes:
+    """Starts commands, and ends what a test leaves running."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command with the journal of this test."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "longshore", *arguments, "--journal", "journal.db"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command to its end: exit code, stdout, stderr."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=40)
+        return process.returncode, out, err
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Processes in a folder of their own."""
+    made = Processes(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def slow(trouble: Trouble, processes: Processes) -> tuple[str, ...]:
+    """A document of three parts that takes its time, and how to upload it."""
+    trouble([{"method": "POST", "path": "*/append*", "delay": 0.5}], only="subworkflow")
+    with (processes.folder / "large.pdf").open("wb") as file:
+        file.truncate(3 * PART)
+    settings = ("session_threshold=0", f"part_size={PART}", "resend_parts=true")
+    return ("upload", "large.pdf", "--to", "subworkflow", "--concurrency", "1",
+            *(word for setting in settings for word in ("--set", setting)))  # fmt: skip
+
+
+def _wait_for(
+    processes: Processes, process: subprocess.Popen[str], ready: Callable[[RunReport], bool]
+) -> str:
+    """Wait until the journal shows what is wanted; the run's id."""
+
+    async def look() -> RunReport | None:
+        async with open_journal(processes.folder / "journal.db") as journal:
+            runs = await journal.runs()
+            return await summary(journal, runs[0]) if runs else None
+
+    while process.poll() is None:
+        time.sleep(0.02)
+        report = asyncio.run(look())
+        if report is not None and ready(report):
+            return report.run.id
+    raise AssertionError(process.communicate())
+
+
+def _first_part(report: RunReport) -> bool:
+    """True when a receipt is in the journal."""
+    return report.totals.bytes_sent > 0
+
+
+def _run_line(out: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
+    assert found["event"] == "run"
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_in_good_order(
+    processes: Processes, slow: tuple[str, ...], number: signal.Signals
+) -> None:
+    """130, the run's line, the resume command as the last line; and the rest follows later."""
+    process = processes.start(*slow, "--json")
+    _wait_for(processes, process, _first_part)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    run = _run_line(out)
+    assert (process.returncode, run["running"]) == (130, 1)
+    assert f"longshore resume {run['run_id']}" == err.splitlines()[-1]
+    code, out, _ = processes.run("resume", "--json")
+    again = _run_line(out)
+    assert (code, again["succeeded"], again["bytes_sent"]) == (0, 1, 3 * PART)
+
+
+def test_two_signals_stop_at_once(processes: Processes, slow: tuple[str, ...]) -> None:
+    """The second Ctrl-C waits for nothing; the run can be resumed all the same."""
+    process = processes.start(*slow, "--json")
+    _wait_for(processes, process, _first_part)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Ctrl-C again" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert f"longshore resume {_run_line(out)['run_id']}" == err.splitlines()[-1]
+    code, out, _ = processes.run("resume", "--json")
+    assert (code, _run_line(out)["succeeded"]) == (0, 1)
+
+
+def test_a_signal_before_anything_was_sent(processes: Processes) -> None:
+    """Ctrl-C while the list of documents is still being read ends the command, with no run."""
+    settings = ("api_key=k", "base_url=http://127.0.0.1:9", "team_id=t", "project_id=p")
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "longshore", "upload", "-", "--to", "sendai", "--journal",
+            "journal.db", *(word for setting in settings for word in ("--set", setting)),
+        ],
+        cwd=processes.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (processes.folder / "journal.db").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_goes_away_interrupts(processes: Processes, trouble: Trouble) -> None:
+    """`longshore upload ... --json | head -1`: no traceback, 130, and how to go on."""
+    trouble([{"method": "GET", "path": "*/jobs/*", "delay": 0.2}], only="subworkflow")
+    for number in range(30):
+        (processes.folder / f"{number}.pdf").write_bytes(b"%PDF-1.4\n")
+    process = processes.start("upload", ".", "--to", "subworkflow", "--concurrency", "1", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(30) == 130
+    assert "Traceback" not in err
+    assert "longshore resume " in err.splitlines()[-1]
+
+
+def test_the_sandbox_prints_variables_that_work(processes: Processes) -> None:
+    """What the sandbox prints is all that an upload needs."""
+    sandbox = processes.start("sandbox", "--port", "0", "--json", "--quiet")
+    assert sandbox.stdout is not None
+    told = json.loads(sandbox.stdout.readline())
+    (processes.folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "longshore", "upload", "a.pdf", "--to", "plangrep", "--json",
+         "--journal", "journal.db"],
+        cwd=processes.folder, env={**os.environ, **told["variables"]},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, _run_line(ended.stdout)["succeeded"]) == (0, 1)
+    sandbox.send_signal(signal.SIGINT)
+    _, err = sandbox.communicate(timeout=10)
+    assert (sandbox.returncode, err) == (0, "")
+
+
+def test_cancel_reaches_a_run_in_another_process(processes: Processes, trouble: Trouble) -> None:
+    """`cancel` posts to the process that executes the run, which ends with cancelled documents."""
+    trouble([], "plangrep.walk=queued:60,completed")
+    (processes.folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    process = processes.start("upload", "a.pdf", "--to", "plangrep", "--json")
+    run_id = _wait_for(processes, process, lambda report: report.totals.requests >= 4)
+    code, _, err = processes.run("cancel", run_id)
+    assert code == 0
+    assert "asked the process" in err
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, _run_line(out)["cancelled"]) == (1, 1)

@@ -1,0 +1,159 @@
+"""What people see while a run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from pathlib import Path
+
+import pytest
+
+from longshore.cli import _progress
+from longshore.cli._carry import worst
+from longshore.cli._interrupt import Interrupt
+from longshore.cli._progress import Tally, open_display
+from longshore.cli._terminal import Terminal
+from longshore.documents import Document
+from longshore.journal import DocumentRecord, MemoryJournal, RunRecord, UnitRecord
+from longshore.lifecycle import Outcome
+from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted
+from tests.cli.conftest import Shore
+
+RUN = RunRecord(id="r1", target="sendai", provider="sendai", planned=True)
+DOCUMENT = Document(id="d1", name="large.pdf", size=20_000_000)
+RECORD = DocumentRecord(document=DOCUMENT, run_id="r1", unit_id="u1", path="large.pdf")
+EVENTS: tuple[Event, ...] = (
+    RunStarted(RUN, 2, 40_000_000),
+    BytesMoved("u1", 15_000_000),
+    Polled("u2", "job_2", Outcome.RUNNING, "PROCESSING"),
+)
+
+
+class Screen(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def _journal() -> MemoryJournal:
+    journal = MemoryJournal()
+    await journal.create_run(RUN)
+    await journal.enqueue([UnitRecord(id="u1", run_id="r1")], [RECORD])
+    return journal
+
+
+def test_a_line_says_how_far_a_run_is() -> None:
+    """Documents, bytes, rate, time left, and what the jobs do."""
+    tally = Tally(began=time.monotonic() - 10)
+    for event in EVENTS:
+        tally.see(event)
+    text = tally.text()
+    assert text.startswith("0 of 2 documents, 15.0 MB of 40.0 MB, ")
+    assert ", 1.5 MB/s, about 16" in text
+    assert text.endswith("jobs: 1 PROCESSING")
+
+
+def test_bytes_that_are_sent_again_do_not_pass_the_end() -> None:
+    """What is carried is never more than there is."""
+    tally = Tally()
+    for event in (*EVENTS, BytesMoved("u1", 99_000_000)):
+        tally.see(event)
+    assert tally.carried == 40_000_000
+
+
+def test_a_finished_document_is_counted_once_more() -> None:
+    """Finished documents are counted, and their jobs are polled no more."""
+    tally = Tally()
+    for event in (*EVENTS, Polled("u2", "job_2", Outcome.SUCCEEDED, "DONE")):
+        tally.see(event)
+    tally.see(DocumentFinished(RUN, RECORD, None))
+    assert (tally.finished, tally.jobs) == (1, {})
+
+
+async def test_lines_come_where_stderr_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plain line now and then on stderr; nothing on stdout."""
+    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    with open_display(Terminal(), await _journal()) as display:
+        for event in EVENTS:
+            display.see(event)
+        await asyncio.sleep(0.05)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("longshore: 0 of 2 documents, ")
+
+
+async def test_quiet_shows_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--quiet: no line, ever."""
+    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    with open_display(Terminal(quiet=True), await _journal()) as display:
+        for event in EVENTS:
+            display.see(event)
+        await asyncio.sleep(0.03)
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_bars_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar for the run, one for a big document, and the jobs; lines appear above them."""
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with open_display(terminal, await _journal()) as display:
+        for event in EVENTS:
+            display.see(event)
+        await asyncio.sleep(0.3)  # the bars are drawn eight times a second
+        terminal.note("a line above")
+    drawn = screen.getvalue()
+    for words in ("0/2 documents", "15.0/40.0 MB", "large.pdf", "jobs: 1 PROCESSING"):
+        assert words in drawn
+    assert "a line above" in drawn
+
+
+def test_the_worst_exit_code_is_the_first_of_the_contract() -> None:
+    """2, then 130, 4, 1, 3, 0."""
+    assert [worst(codes) for codes in ([0, 1, 2], [130, 4], [1, 4, 3], [3, 1], [0, 3], [])] == [
+        2,
+        130,
+        4,
+        1,
+        3,
+        0,
+    ]
+
+
+async def test_the_first_signal_asks_and_the_second_cancels(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One interrupt sets the stop, one more cancels the command's task."""
+
+    async def work(seen: list[bool]) -> None:
+        interrupt = Interrupt(Terminal())
+        interrupt.interrupt()
+        seen.append(interrupt.stop.is_set())
+        interrupt.interrupt()
+        await asyncio.sleep(9)
+
+    seen: list[bool] = []
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(work(seen))
+    assert seen == [True]
+    assert "Ctrl-C again stops at once" in capsys.readouterr().err
+
+
+def test_a_person_reads_above_the_bars(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With bars on the terminal an upload ends as it does without."""
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "sendai", "--json")
+    assert (ended.code, ended.line("document")["state"]) == (0, "succeeded")
+    assert "documents" in screen.getvalue()

@@ -1,0 +1,100 @@
+"""``sandbox`` and ``providers``: what they list, and the variables they print."""
+
+from __future__ import annotations
+
+import pytest
+
+from longshore.cli import _sandbox
+from longshore.errors import UsageError
+from longshore.plugins import load_plugins
+from tests.cli.conftest import Shore
+
+
+def test_the_assumptions_are_listed(empty_shore: Shore) -> None:
+    """--assumptions lists those of the named vendor, and ends."""
+    ended = empty_shore.bare("sandbox", "--provider", "sendai", "--assumptions", "--json")
+    assert {("assumption", "sendai")} == {(line["event"], line["provider"]) for line in ended.lines}
+    assert {"name", "value", "default", "choices", "description", "source"} < set(ended.lines[0])
+
+
+def test_an_assumption_can_be_decided(empty_shore: Shore) -> None:
+    """--assume changes the value that is listed."""
+    ended = empty_shore.bare(
+        "sandbox", "--assumptions", "--provider", "sendai", "--assume", "sendai.max_files=7",
+        "--json",
+    )  # fmt: skip
+    assert [line["value"] for line in ended.lines if line["name"] == "max_files"] == [7]
+
+
+def test_an_unknown_assumption_is_an_error(empty_shore: Shore) -> None:
+    """The error names the assumption."""
+    ended = empty_shore.bare("sandbox", "--assumptions", "--assume", "sendai.max_flies=7")
+    assert ended.code == 2
+    assert "max_flies" in ended.err
+
+
+def test_an_assumption_of_a_sandbox_that_is_not_started() -> None:
+    """Deciding something of another vendor is a mistake worth telling."""
+    with pytest.raises(UsageError, match="not started"):
+        _sandbox.make_vendors(load_plugins(), ["geolens"], ["sendai.max_files=7"])
+
+
+def test_the_variables_have_every_name_of_a_target() -> None:
+    """A vendor's variables stand there for its name and for its alias."""
+    plugins = load_plugins()
+    (vendor,) = _sandbox.make_vendors(plugins, ["batch-tasks"], [])
+    found = _sandbox.variables(plugins, vendor)
+    assert found["LONGSHORE_SENDAI_TEAM_ID"] == found["LONGSHORE_BATCH_TASKS_TEAM_ID"]
+    assert found["LONGSHORE_BATCH_TASKS_API_KEY"] == "demo"
+    assert vendor.base_url == found["LONGSHORE_BATCH_TASKS_BASE_URL"]
+
+
+def test_a_port_that_is_taken(empty_shore: Shore) -> None:
+    """A port that was asked for and is taken is an error."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = empty_shore.bare("sandbox", "--provider", "sendai", "--port", port)
+    assert ended.code == 2
+    assert f"port {port} cannot be used" in ended.err
+    assert "hint: --port 0" in ended.err
+
+
+# --------------------------------------------------------------------------------- providers
+
+
+def test_the_providers_are_listed_with_their_aliases(empty_shore: Shore) -> None:
+    """All four, with what each offers beside the upload."""
+    lines = empty_shore.bare("providers", "--json").lines
+    assert {line["name"]: line["aliases"] for line in lines} == {
+        "geolens": ["presigned-s3"],
+        "plangrep": [],
+        "sendai": ["batch-tasks"],
+        "subworkflow": [],
+    }
+    assert all("results" in line["offers"] for line in lines)
+
+
+def test_a_provider_shows_its_limits_and_variables(empty_shore: Shore) -> None:
+    """Limits, behaviours, and the variable of every setting, by the name that was typed."""
+    line = empty_shore.bare("providers", "show", "batch-tasks", "--json").line("provider")
+    assert (
+        line["name"],
+        line["capabilities"]["limits"]["documents_per_batch"],
+    ) == ("sendai", 100)
+    variables = {setting["name"]: setting["variable"] for setting in line["settings"]}
+    assert variables["team_id"] == "LONGSHORE_BATCH_TASKS_TEAM_ID"
+
+
+def test_a_target_is_checked(shore: Shore) -> None:
+    """`providers check` asks the vendor and shows what it found."""
+    ended = shore.bare("providers", "check", "plangrep", "--json")
+    assert (ended.code, ended.line("check")["ok"]) == (0, True)
+
+
+def test_a_target_that_would_not_work(empty_shore: Shore) -> None:
+    """What is missing is said, with the variable's name."""
+    ended = empty_shore.bare("providers", "check", "plangrep")
+    assert ended.code == 2
+    assert "LONGSHORE_PLANGREP_API_KEY" in ended.err

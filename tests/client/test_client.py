@@ -1,0 +1,219 @@
+"""The Python API: the pipeline and the four steps, over a vendor in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore import AsyncClient, Client
+from longshore.errors import ConfigurationError, Unauthorized, UsageError
+from longshore.lifecycle import Outcome
+from longshore.pipeline import DocumentFinished, Environment, Event
+from longshore.plugins import Plugins
+from longshore.provider import Provider, hookimpl
+from longshore.transfer import retry_with_clock
+from tests.pipeline.support import Acme, Vendor, VirtualClock, reply
+
+FAST = {"poll_interval": "0.01", "timeout": "0.02"}
+
+
+class Plugin:
+    @hookimpl
+    def longshore_providers(self) -> list[type[Provider[Any]]]:
+        return [Acme]
+
+
+@pytest.fixture(autouse=True)
+def _acme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the tiny provider for these tests, as a plugin."""
+    plugins = Plugins.of(Plugin())
+    monkeypatch.setattr(plugins, "version_of", lambda _provider: "1.0")
+    for module in ("longshore.targets._resolve", "longshore.pipeline._run"):
+        monkeypatch.setattr(f"{module}.load_plugins", lambda: plugins)
+    monkeypatch.setenv("LONGSHORE_ACME_API_KEY", "key-123456")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[..., list[Path]]:
+    def make(*sizes: int) -> list[Path]:
+        paths = [tmp_path / f"doc{n}.pdf" for n in range(len(sizes))]
+        for path, size in zip(paths, sizes, strict=True):
+            path.write_bytes(b"x" * size)
+        return paths
+
+    return make
+
+
+def arguments(tmp_path: Path, vendor: Vendor, **more: Any) -> dict[str, Any]:
+    environment = Environment(
+        transport=lambda _settings, _connections: vendor,
+        retries=retry_with_clock(VirtualClock()),
+        rng=random.Random(1),
+    )
+    return {
+        "settings": FAST | more.pop("settings", {}),
+        "journal": tmp_path / "journal.db",
+        "environment": environment,
+        "part_size": 4,
+        **more,
+    }
+
+
+async def test_upload_carries_everything(tmp_path: Path, files: Any) -> None:
+    """The whole pipeline in one call, with a line per document."""
+    vendor, events = Vendor(), list[Event]()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor, listener=events.append)) as client:
+        report = await client.upload(files(10, 4, 0))
+        records = [record async for record in client.documents(report.run.id)]
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 3})
+    assert [record.document.name for record in records] == ["doc0.pdf", "doc1.pdf", "doc2.pdf"]
+    assert [record.parts for record in records] == [3, 1, 1]
+    assert sum(isinstance(event, DocumentFinished) for event in events) == 3
+
+
+async def test_nothing_to_carry_is_a_usage_error(tmp_path: Path) -> None:
+    """An empty list of paths leaves no run behind."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        with pytest.raises(UsageError, match="nothing to carry"):
+            await client.upload([])
+        assert await client._journal.runs() == ()
+
+
+async def test_the_four_steps_do_one_thing_each(tmp_path: Path, files: Any) -> None:
+    """start, send, complete and poll go no further than they say, through the one journal."""
+    vendor = Vendor(states=["busy", "done"])
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.start(files(10))
+        assert (upload.transfers, upload.sent, upload.job) == (3, 0, None)
+        assert (vendor.count("POST /start"), vendor.count("PUT")) == (1, 0)
+        upload = await client.send(upload)
+        assert (upload.sent, vendor.count("PUT"), vendor.count("POST /complete")) == (3, 3, 0)
+        upload = await client.complete(upload)
+        assert upload.job is not None
+        assert (upload.job.id, vendor.count("GET /jobs")) == ("job-s1", 0)
+        assert upload.documents[0].document.sha256 is not None
+        upload = await client.poll(upload)
+        assert (upload.outcome, vendor.count("GET /jobs")) == (Outcome.RUNNING, 1)
+        upload = await client.wait(upload)
+    assert upload.outcome is Outcome.SUCCEEDED
+    assert vendor.count("POST /start") == vendor.count("POST /complete") == 1
+
+
+async def test_steps_can_be_taken_by_another_process(tmp_path: Path, files: Any) -> None:
+    """A batch handle and the journal are all that a later process needs."""
+    vendor = Vendor()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.start(files(10))
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.complete(upload)
+        report = await client.resume(upload.run_id)
+    assert report.exit_code == 0
+    assert set(vendor.arrived.values()) == {1}
+
+
+async def test_start_takes_one_batch(tmp_path: Path, files: Any) -> None:
+    """More documents than fit one batch are for upload()."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        with pytest.raises(UsageError, match="2 batches"):
+            await client.start(files(4, 4))
+        assert await client._journal.runs() == ()
+
+
+async def test_poll_before_complete_is_a_usage_error(tmp_path: Path, files: Any) -> None:
+    """There is no job yet to ask about."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        upload = await client.start(files(4))
+        with pytest.raises(UsageError, match="no job"):
+            await client.poll(upload)
+
+
+async def test_account_trouble_is_raised_by_a_step(tmp_path: Path, files: Any) -> None:
+    """The four steps raise; the batch stays where it is."""
+    vendor = Vendor(script={"PUT": [reply({}, 401)]})
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.start(files(4))
+        with pytest.raises(Unauthorized):
+            await client.send(upload)
+        assert (await client.send(upload)).sent == 1
+
+
+async def test_resume_with_the_settings_of_the_upload(tmp_path: Path, files: Any) -> None:
+    """The same client can go on with its run, settings that may not change included."""
+    vendor = Vendor(script={"POST /complete": [reply({}, 401)]})
+    settings = {"mode": "special", "api_key": "key-abcdef"}
+    async with AsyncClient("acme", **arguments(tmp_path, vendor, settings=settings)) as client:
+        report = await client.upload(files(4))
+        assert report.exit_code == 2
+        assert (await client.resume(report.run.id)).exit_code == 0
+
+
+async def test_resume_with_other_settings_is_refused(tmp_path: Path, files: Any) -> None:
+    """What the run does may not change half way."""
+    vendor = Vendor(script={"POST /complete": [reply({}, 401)]})
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        report = await client.upload(files(4))
+    other = arguments(tmp_path, vendor, settings={"mode": "other"})
+    async with AsyncClient("acme", **other) as client:
+        with pytest.raises(ConfigurationError, match="mode"):
+            await client.resume(report.run.id)
+
+
+async def test_a_run_whose_plan_is_not_whole_is_not_resumed(tmp_path: Path, files: Any) -> None:
+    """Half a plan would be half of the documents, and all well."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        report = await client.upload(files(4))
+        await client._journal.change_run(report.run.id, planned=False)
+        with pytest.raises(UsageError, match="before its plan was whole"):
+            await client.resume(report.run.id)
+
+
+async def test_a_client_that_is_not_open_says_so(tmp_path: Path, files: Any) -> None:
+    """Outside of its `with` block a client is of no use, and says why."""
+    client = AsyncClient("acme", **arguments(tmp_path, Vendor()))
+    with pytest.raises(UsageError, match="not open"):
+        await client.upload(files(4))
+    sync = Client("acme", **arguments(tmp_path, Vendor()))
+    with pytest.raises(UsageError, match="not open"):
+        sync.upload(files(4))
+
+
+def test_the_sync_client_walks_the_four_steps(tmp_path: Path, files: Any) -> None:
+    """The same steps without an event loop; the client can be opened again."""
+    vendor = Vendor()
+    client = Client("acme", **arguments(tmp_path, vendor))
+    with client:
+        upload = client.complete(client.send(client.start(files(10))))
+    with client:
+        upload = client.wait(client.poll(upload), at_most=5.0)
+        names = [record.document.name for record in client.documents(upload.run_id)]
+    assert (upload.outcome, names) == (Outcome.SUCCEEDED, ["doc0.pdf"])
+
+
+def test_the_sync_client_serves_several_threads(tmp_path: Path, files: Any) -> None:
+    """Calls from many threads share the one engine and the one journal."""
+    vendor = Vendor()
+    paths = files(*[8] * 8)
+    with (
+        Client("acme", **arguments(tmp_path, vendor)) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        reports = list(pool.map(client.upload, paths))
+    assert [report.exit_code for report in reports] == [0] * 8
+    assert len({report.run.id for report in reports}) == 8
+    assert set(vendor.arrived.values()) == {1}
+
+
+async def test_stop_ends_an_upload_in_good_order(tmp_path: Path, files: Any) -> None:
+    """An event from outside interrupts, and a resume finishes."""
+    vendor, stop = Vendor(), asyncio.Event()
+    vendor.on_request = lambda _: stop.set()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        report = await client.upload(files(4, 4), stop=stop)
+        assert report.exit_code == 130
+        assert (await client.resume(report.run.id)).exit_code == 0

@@ -1,0 +1,508 @@
+"""The executor on a real event loop, with a vendor that answers within milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from longshore.errors import JournalError, RunInUse, Unauthorized, VendorUnavailable
+from longshore.journal import ClaimJob, FactKind, PutFact
+from longshore.lifecycle import Outcome
+from longshore.pipeline import (
+    DocumentFinished,
+    Executor,
+    RunReport,
+    _executor,
+    execute,
+    run_line,
+)
+from tests.pipeline.support import LOST, NOT_SENT, Acme, OneRequest, World, hasty, reply
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the mailbox and the journal every few milliseconds."""
+    monkeypatch.setattr(_executor, "_TICK", 0.01)
+    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+
+
+async def run(world: World, **more: Any) -> RunReport:
+    """Execute the run as one command does."""
+    record = await world.journal.run("run")
+    world.events.clear()
+    return await execute(
+        world.journal,
+        world.target(),
+        record,
+        world.environment(),
+        listener=world.events.append,
+        **more,
+    )
+
+
+def told(world: World) -> list[int]:
+    return [e.record.place for e in world.events if isinstance(e, DocumentFinished)]
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the turns of the scheduler."""
+    count = [0]
+    launch = Executor._launch
+
+    def counted(self: Executor) -> None:
+        count[0] += 1
+        launch(self)
+
+    monkeypatch.setattr(Executor, "_launch", counted)
+    return count
+
+
+# ---------------------------------------------------------------------------- scheduling
+
+
+async def test_many_documents_and_parts_use_the_concurrency_exactly(turns: list[int]) -> None:
+    """Never more requests in flight than allowed, and as many as allowed; each part once."""
+    world = hasty()
+    world.vendor.delay = 0.001
+    await world.plan(*[[40]] * 30, concurrency=6)
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 30})
+    assert world.vendor.peak == 6
+    assert len(world.vendor.arrived) == 300
+    assert set(world.vendor.arrived.values()) == {1}
+    assert sorted(told(world)) == list(range(30))
+    assert report.totals.requests == len(world.vendor.log)
+    assert report.totals.bytes_sent == 30 * 40
+    assert turns[0] <= 2 * len(world.vendor.log)
+
+
+async def test_the_window_bounds_what_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches there are, and however long their jobs take, few are in memory."""
+    world = hasty()
+    world.vendor.states = ["busy"] * 3 + ["done"]
+    await world.plan(*[[4]] * 150, concurrency=4)
+    sizes: list[int] = []
+    launch = Executor._launch
+
+    def look(self: Executor) -> None:
+        sizes.append(len(self._active))
+        assert len(self._runnable) <= len(self._active) + 150
+        assert len(set(self._runnable)) == len(self._runnable)
+        launch(self)
+
+    monkeypatch.setattr(Executor, "_launch", look)
+    report = await run(world)
+    assert report.outcomes == {Outcome.SUCCEEDED: 150}
+    assert max(sizes) == 32
+
+
+async def test_jobs_that_take_long_do_not_keep_others_from_being_sent() -> None:
+    """More jobs than the window holds can run at the vendor at once."""
+    world = hasty()
+    await world.plan(*[[4]] * 60, concurrency=4)
+    world.vendor.states = ["busy"]
+
+    def all_sent(_: object) -> None:
+        if world.vendor.count("POST /complete") == 60:
+            world.vendor.states = ["done"]
+
+    world.vendor.on_request = all_sent
+    report = await asyncio.wait_for(run(world), 20)
+    assert report.outcomes == {Outcome.SUCCEEDED: 60}
+
+
+async def test_a_large_document_does_not_starve_a_small_one() -> None:
+    """Units have their turns one after the other, not part by part of the first."""
+    world = hasty()
+    world.vendor.delay = 0.0005
+    await world.plan([1200], [8], concurrency=2)
+    await run(world)
+    done = world.vendor.log.index("POST /complete/s2")
+    assert done < 40
+
+
+async def test_jobs_are_polled_while_parts_keep_every_request_busy() -> None:
+    """A stream of parts without a pause does not keep a waiting job from being asked about."""
+    world = hasty()
+    world.vendor.delay = 0.0005
+    await world.plan(*[[4]] * 40, [2000], concurrency=2)
+    world.vendor.states = ["busy", "done"]
+    report = await run(world)
+    assert report.exit_code == 0
+    last_part = max(n for n, line in enumerate(world.vendor.log) if line.startswith("PUT"))
+    polls = [n for n, line in enumerate(world.vendor.log) if line.startswith("GET /jobs")]
+    assert sum(n < last_part for n in polls) >= 70
+
+
+async def test_few_documents_are_hashed_at_once() -> None:
+    """Hashing has its own limit, and every line has its digest."""
+    world = hasty()
+    world.checksum = True
+    await world.plan(*[[4]] * 20)
+    await run(world)
+    assert world.sources.peak <= 2
+    assert all(record.document.sha256 for record in await world.documents())
+
+
+async def test_waiting_costs_few_turns(turns: list[int]) -> None:
+    """A job that takes fifty polls costs about as many turns: nothing spins."""
+    world = hasty()
+    await world.plan([4])
+    world.vendor.states = ["busy"] * 20 + ["done"]
+    await run(world)
+    assert turns[0] <= 4 * len(world.vendor.log)
+
+
+# --------------------------------------------------------------------------- the account
+
+
+async def test_a_401_in_the_middle_stops_the_account_not_the_documents() -> None:
+    """What is in flight ends, nothing fails, and a resume carries the rest."""
+    world = hasty()
+    world.vendor.delay = 0.002
+    await world.plan(*[[4]] * 12, concurrency=4)
+    world.vendor.script = {"POST /complete/s5": [reply({}, 401)]}
+    report = await run(world)
+    assert isinstance(report.trouble, Unauthorized)
+    assert report.exit_code == 2
+    assert set(report.outcomes) <= {Outcome.RUNNING, Outcome.SUCCEEDED}
+    assert sorted(told(world)) == list(range(12))
+    assert world.vendor.in_flight == 0
+    assert report.totals.requests == len(world.vendor.log)
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 12})
+    assert sorted(told(world)) == list(range(12))
+    assert set(world.vendor.arrived.values()) == {1}
+    assert report.totals.requests == len(world.vendor.log)
+
+
+async def test_an_outage_from_the_beginning_ends_the_run() -> None:
+    """Nobody waits a day for an address that never answered."""
+    world = hasty()
+    await world.plan([4], [4])
+    world.vendor.always = {"POST": NOT_SENT, "GET": NOT_SENT}
+    report = await run(world)
+    assert isinstance(report.trouble, VendorUnavailable)
+    assert (report.exit_code, report.outcomes) == (2, {Outcome.RUNNING: 2})
+
+
+async def test_an_outage_after_an_answer_is_waited_out() -> None:
+    """The account pauses; no document fails."""
+    world = hasty()
+    await world.plan([4], [4])
+    world.vendor.script = {"PUT": [NOT_SENT] * 20}
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 2})
+
+
+async def test_an_outage_without_end_is_given_up(turns: list[int]) -> None:
+    """--give-up-after counts from the last answer."""
+    world = hasty()
+    await world.plan([4], [4], give_up_after=0.1)
+    world.vendor.always = {"PUT": NOT_SENT}
+    report = await run(world)
+    assert isinstance(report.trouble, VendorUnavailable)
+    assert report.outcomes == {Outcome.RUNNING: 2}
+    assert turns[0] < 200
+
+
+# -------------------------------------------------------------------------------- ending
+
+
+async def test_stop_lets_requests_in_flight_end() -> None:
+    """Interrupted: what is out is answered, the rest is resumable."""
+    world = hasty()
+    stop = asyncio.Event()
+    world.vendor.delay = 0.01
+    await world.plan(*[[8]] * 10, concurrency=4)
+
+    def press(_: object) -> None:
+        if len(world.vendor.log) >= 9:
+            stop.set()
+
+    world.vendor.on_request = press
+    report = await run(world, stop=stop)
+    assert (report.exit_code, report.interrupted) == (130, True)
+    assert world.vendor.in_flight == 0
+    sent = len(world.vendor.log)
+    assert sent < 20
+    report = await run(world)
+    assert report.outcomes == {Outcome.SUCCEEDED: 10}
+    assert set(world.vendor.arrived.values()) == {1}
+
+
+async def test_a_request_that_must_not_get_lost_is_waited_for_longer() -> None:
+    """A ONCE request gets its whole time-out at the end; an idempotent one does not."""
+    world = hasty(OneRequest, timeout=5.0)
+    stop = asyncio.Event()
+    world.vendor.delay = 0.1
+    await world.plan([4])
+    task = asyncio.create_task(run(world, stop=stop))
+    await world.vendor.busy.wait()
+    stop.set()
+    report = await task
+    assert report.exit_code == 130
+    kinds = {f.kind for f in (await world.journal.facts("b0000")).facts}
+    assert FactKind.RECEIPT in kinds
+    assert FactKind.INTENT not in kinds
+
+
+async def test_enough_failures_begin_no_new_batch() -> None:
+    """--max-failures ends the run; what was not begun stays resumable."""
+    world = hasty()
+    await world.plan(*[[4]] * 100, concurrency=1, max_failures=2)
+    world.vendor.always = {"PUT": reply({}, 422)}
+    report = await run(world)
+    assert report.exit_code == 1
+    assert report.outcomes[Outcome.FAILED] < 40
+    assert report.outcomes[Outcome.RUNNING] > 60
+
+
+async def test_enough_failures_beside_a_job_that_needs_action_end_too() -> None:
+    """Nothing that waits for a person keeps a run alive that may not begin anything."""
+    world = hasty()
+    await world.plan(*[[4]] * 60, concurrency=1, max_failures=1)
+    world.vendor.states = ["review"]
+    world.vendor.always = {"PUT /parts/s2": reply({}, 422)}
+    report = await asyncio.wait_for(run(world), 10)
+    assert report.exit_code == 1
+    assert report.outcomes[Outcome.NEEDS_ACTION] >= 1
+
+
+async def test_a_job_given_up_beside_one_that_needs_action_ends() -> None:
+    """poll_timeout and needs_action together do not wait for ever."""
+    world = hasty(poll_timeout=0.03)
+    await world.plan([4], [4])
+    world.vendor.always = {"GET /jobs/job-s1": reply({"state": "busy"})}
+    world.vendor.states = ["review"]
+    report = await asyncio.wait_for(run(world), 5)
+    assert report.outcomes == {Outcome.RUNNING: 1, Outcome.NEEDS_ACTION: 1}
+    assert report.exit_code == 3
+
+
+async def test_needs_action_ends_the_wait() -> None:
+    """Every document is terminal or needs somebody: the command ends with 3."""
+    world = hasty()
+    await world.plan([4], [4])
+    world.vendor.always = {"GET /jobs/job-s1": reply({"state": "review"})}
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (
+        3,
+        {Outcome.NEEDS_ACTION: 1, Outcome.SUCCEEDED: 1},
+    )
+
+
+async def test_without_waiting_the_run_ends_when_jobs_are_accepted() -> None:
+    """--no-wait: running, exit 0, no poll, and the digest is there all the same."""
+    world = hasty()
+    world.checksum = True
+    await world.plan(*[[4]] * 5, wait=False)
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.RUNNING: 5})
+    assert world.vendor.count("GET /jobs") == 0
+    assert sorted(told(world)) == list(range(5))
+    records = [e for e in world.events if isinstance(e, DocumentFinished)]
+    assert all(e.unit is not None and e.unit.job_id for e in records)
+    assert all(e.record.document.sha256 for e in records)
+
+
+async def test_an_unknown_outcome_is_asked_about_again_at_resume() -> None:
+    """A resume of a lost request asks, and waits for the answer if it takes a while."""
+    world = hasty()
+    await world.plan([4])
+    world.vendor.script = {"POST /complete": [LOST]}
+    world.vendor.always = {"GET /sessions": reply({"state": "unsure"})}
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (4, {Outcome.UNKNOWN: 1})
+    assert world.vendor.count("GET /sessions") == 5
+    world.vendor.always = {"GET /sessions": reply({"state": "done", "job": "job-s1"})}
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 1})
+    assert world.vendor.count("POST /complete") == 1
+
+
+async def test_resend_after_unknown_is_followed_to_its_end() -> None:
+    """A resumed unknown that starts afresh is not left half way."""
+    world = hasty(OneRequest)
+    await world.plan([4])
+    world.vendor.script = {"POST /upload": [LOST, reply({"id": "again"})]}
+    assert (await run(world)).exit_code == 4
+    options = {"checksum": False, "on_unknown": "resend"}
+    await world.journal.change_run("run", options=options)
+    world.vendor.states = ["busy", "busy", "done"]
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 1})
+
+
+async def test_two_executors_of_one_run_are_refused() -> None:
+    """One executor per run."""
+    world = hasty()
+    world.vendor.delay = 0.01
+    await world.plan([4])
+    first = asyncio.create_task(run(world))
+    await world.vendor.busy.wait()
+    with pytest.raises(RunInUse):
+        await run(world)
+    assert (await first).exit_code == 0
+
+
+@pytest.mark.parametrize("what", [FactKind.INTENT, FactKind.SESSION, FactKind.RECEIPT, "claim"])
+async def test_a_journal_that_refuses_ends_the_run_and_a_resume_heals(what: Any) -> None:
+    """A full disk: the run ends with 2, nothing fails, and later everything is carried once."""
+    world = hasty()
+    await world.plan(*[[8]] * 6, concurrency=3)
+    seen = [0]
+
+    def full(writes: Any) -> bool:
+        hit = any(isinstance(w, ClaimJob) if what == "claim" else _is(w, what) for w in writes)
+        seen[0] += hit
+        return hit and seen[0] > 3
+
+    world.journal.refuse = full
+    report = await run(world)
+    assert isinstance(report.trouble, JournalError)
+    assert report.exit_code == 2
+    assert set(report.outcomes) <= {Outcome.RUNNING, Outcome.SUCCEEDED}
+    assert world.vendor.in_flight == 0
+    world.journal.refuse = None
+    world.vendor.always = {"GET /sessions": reply({"state": "open"})}
+    for n in range(1, 7):
+        word = "done" if f"POST /complete/s{n}" in world.vendor.log else "open"
+        world.vendor.always[f"GET /sessions/s{n}"] = reply({"state": word, "job": f"job-s{n}"})
+    world.vendor.always.pop("GET /sessions")
+    report = await run(world)
+    assert report.outcomes == {Outcome.SUCCEEDED: 6}
+    completes = [line for line in world.vendor.log if line.startswith("POST /complete")]
+    assert len(completes) == 6
+
+
+def _is(write: object, kind: FactKind) -> bool:
+    return isinstance(write, PutFact) and write.fact.kind is kind
+
+
+# -------------------------------------------------------------------------------- mailbox
+
+
+async def test_cancel_through_the_mailbox() -> None:
+    """Running jobs are cancelled at the vendor, what was not begun is cancelled here."""
+    world = hasty()
+    await world.plan(*[[4]] * 80, concurrency=4)
+    world.vendor.states = ["busy"]
+
+    posted = [False]
+
+    def post(outgoing: Any) -> None:
+        if "/jobs/" in outgoing.url and not posted[0]:
+            posted[0] = True
+            asyncio.get_running_loop().create_task(world.journal.post("run", "cancel", {}))
+
+    world.vendor.on_request = post
+
+    async def again() -> None:
+        for _ in range(200):  # what was in the middle of a request is cancelled by asking again
+            await asyncio.sleep(0.02)
+            await world.journal.post("run", "cancel", {})
+
+    asking = asyncio.create_task(again())
+    report = await asyncio.wait_for(run(world), 10)
+    asking.cancel()
+    assert report.outcomes == {Outcome.CANCELLED: 80}
+    jobs = {line.rpartition("/")[2] for line in world.vendor.log if "POST /cancel" in line}
+    made = {line.rpartition("/")[2] for line in world.vendor.log if "POST /complete" in line}
+    assert {f"job-{session}" for session in made} == jobs
+
+
+async def test_an_action_through_the_mailbox() -> None:
+    """What a person asked for is done by the run's executor, or by the next resume."""
+    world = hasty()
+    await world.plan([4])
+    world.vendor.states = ["review", "done"]
+    assert (await run(world)).exit_code == 3
+    await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+    report = await run(world)
+    assert (report.exit_code, world.vendor.count("POST /act/job-s1/approve")) == (0, 1)
+    assert await world.journal.mail("run") == ()
+
+
+async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
+    """A webhook brings the next poll forward."""
+    world = hasty(poll_interval=None)
+    await world.plan([4])
+    engine = await world.engine()
+    from longshore.pipeline import advance
+    from longshore.pipeline._mailbox import _alone, read_mail
+
+    await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
+    unit = await world.journal.take("b0000")
+    from longshore.journal import ChangeUnit
+
+    later = world.clock.now() + 60.0
+    await world.journal.commit("b0000", unit.unit.epoch, [ChangeUnit({"at": later})])
+    await world.journal.post("run", "wake", {"unit": "b0000"})
+    await read_mail(engine, _alone(engine))
+    assert (await world.journal.unit("b0000")).at <= world.clock.now()
+
+
+async def test_a_wake_does_not_raise_the_dead() -> None:
+    """A batch that failed without a job is not started again by a webhook."""
+    world = hasty()
+    await world.plan([4], [4])
+    world.vendor.script = {"PUT /parts/s1": [reply({}, 422)]}
+    await run(world)
+    await world.journal.post("run", "wake", {"unit": "b0000"})
+    await run(world)
+    assert world.vendor.count("POST /start") == 2
+
+
+async def test_a_message_that_makes_no_sense_does_not_stop_the_mail() -> None:
+    """It is dropped with a notice; the run goes on."""
+    world = hasty()
+    await world.plan([4])
+    await world.journal.post("run", "act", {"unit": "nobody", "action": "x"})
+    assert (await run(world)).exit_code == 0
+    assert await world.journal.mail("run") == ()
+
+
+# --------------------------------------------------------------------------------- lives
+
+
+async def test_every_document_is_told_once_in_each_life_of_a_run() -> None:
+    """A resume tells of all documents, also of those that an earlier command finished."""
+    world = hasty()
+    await world.plan(*[[4]] * 9, concurrency=2)
+    world.vendor.script = {"POST /complete/s4": [reply({}, 401)], "PUT /parts/s2": [reply({}, 422)]}
+    for expected in (2, 1, 1):
+        report = await run(world)
+        assert report.exit_code == expected
+        assert sorted(told(world)) == list(range(9))
+        line = run_line(report)
+        assert sum(int(str(line[str(o)])) for o in Outcome) == line["documents"] == 9
+
+
+async def test_told_limits_refuse_before_the_first_byte() -> None:
+    """What breaks the limits that the vendor tells in prepare is refused; strict refuses all."""
+    from longshore.capabilities import Capabilities, Limits
+    from longshore.lifecycle import Setup
+    from longshore.provider import Flow, Request
+
+    class Telling(Acme):
+        def prepare(self) -> Flow[Setup]:
+            yield Request.get("/limits")
+            own = self.capabilities()
+            limits = Limits(bytes_per_document=10)
+            told = own.model_copy(update={"limits": limits})
+            assert isinstance(told, Capabilities)
+            return Setup(capabilities=told)
+
+    for strict, expected in ((False, 1), (True, 2)):
+        world = hasty(Telling)
+        await world.plan([4], [40], strict=strict)
+        report = await run(world)
+        assert report.exit_code == expected
+        assert report.outcomes[Outcome.REFUSED] == (2 if strict else 1)
+        assert world.vendor.count("POST /start") == (0 if strict else 1)
