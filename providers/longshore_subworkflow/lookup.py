@@ -34,7 +34,7 @@ __all__ = ["ask_for_job"]
 
 _PAGE = 100  # the most that a list gives at once
 _PAGES = 10
-_SKEW = 60.0  # seconds by which the vendor's clock may be behind ours
+_SKEW = 60.0  # seconds by which the clocks may be further apart than their dates tell
 _AGAIN = 30.0
 _LISTED_FOR = 24 * 3600.0
 
@@ -47,7 +47,7 @@ def ask_for_job(document: Document) -> Ask:
         for page in range(_PAGES):
             reply = yield Request.get("/v1/jobs", {"limit": _PAGE, "offset": page * _PAGE})
             jobs = reply.parse(JobList).data
-            new = [*_since(jobs, lost)]
+            new = [*_since(jobs, lost, _sent_at(lost, reply))]
             recent += new
             if len(jobs) < _PAGE or not new:
                 break
@@ -65,13 +65,23 @@ def ask_for_job(document: Document) -> Ask:
     return ask
 
 
-def _since(jobs: tuple[JobRecord, ...], lost: LostRequest) -> Iterator[JobRecord]:
+def _sent_at(lost: LostRequest, reply: Response) -> float:
+    """When the lost request left, by the vendor's clock: ours may be hours ahead of it."""
+    date = _date(reply)
+    if date is None or lost.asked_at is None:
+        return lost.sent_at
+    return date - (lost.asked_at - lost.sent_at)
+
+
+def _since(
+    jobs: tuple[JobRecord, ...], lost: LostRequest, sent_at: float
+) -> Iterator[JobRecord]:
     """Pick the jobs that came after the lost request left and belong to nobody yet.
 
     The job's own time counts, not its dataset's: whether a session's dataset is as old as its
     ``start`` or its ``end`` is not documented. A job without a time may be any.
     """
-    earliest = (lost.sent_at - _SKEW) * 1000
+    earliest = (sent_at - _SKEW) * 1000
     for job in jobs:
         if job.id not in lost.claimed and (job.created_at or earliest) >= earliest:
             yield job
@@ -120,8 +130,13 @@ def _alike(one: Document, other: Document) -> bool:
 
 def _too_late(lost: LostRequest, reply: Response) -> bool:
     """Tell by the vendor's own clock whether the job could have left the list already."""
+    date = _date(reply)
+    return date is not None and date - _sent_at(lost, reply) > _LISTED_FOR
+
+
+def _date(reply: Response) -> float | None:
     try:
         date = parsedate_to_datetime(reply.headers.get("date", ""))
     except ValueError:
-        return False
-    return date.replace(tzinfo=date.tzinfo or UTC).timestamp() - lost.sent_at > _LISTED_FOR
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC).timestamp()

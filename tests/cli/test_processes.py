@@ -69,7 +69,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 @pytest.fixture
 def slow(trouble: Trouble, processes: Processes) -> tuple[str, ...]:
     """A document of three parts that takes its time, and how to upload it."""
-    trouble([{"method": "POST", "path": "*/append*", "delay": 0.5}], only="subworkflow")
+    trouble([{"method": "POST", "path": "*/append*", "delay": 0.3}], only="subworkflow")
     with (processes.folder / "large.pdf").open("wb") as file:
         file.truncate(3 * PART)
     settings = ("session_threshold=0", f"part_size={PART}", "resend_parts=true")

@@ -16,7 +16,11 @@ from longshore.documents import Document
 from longshore.journal import DocumentRecord, RunRecord, SQLiteJournal, open_journal
 from longshore.lifecycle import Outcome
 from longshore.pipeline import RunOptions, RunReport, document_line, run_line
+from longshore.pipeline._engine import MOST_QUESTIONS, MOST_RESTARTS
+from longshore.pipeline._steps import OUTAGE_PAUSE
+from longshore.provider import ProviderSettings
 from longshore.sandbox import Faults
+from longshore.transfer._retry import MOST_RETRY_AFTER, Policy
 from tests.docs.pages import (
     DOCS,
     PAGES,
@@ -212,6 +216,28 @@ def test_every_dependency_is_justified() -> None:
     names = [re.split(r"[<>=\[]", requirement)[0] for requirement in wanted]
     assert [name for name in names if name not in text] == []
     assert [extra for extra in extras if f"| `{extra}` |" not in text] == []
+
+
+def test_the_figures_are_those_of_the_code() -> None:
+    """What the pages say about patience is what the code has."""
+    policy = Policy()
+    patience = f"{policy.tries} tries in {policy.seconds:.0f} s"
+    said = {
+        "explanation/transport.md": (patience, f"capped at {MOST_RETRY_AFTER:.0f} s"),
+        "explanation/pacing.md": (
+            patience.replace(" in ", " or "),
+            f"capped at {MOST_RETRY_AFTER:.0f} s",
+            f"pauses for {OUTAGE_PAUSE:.0f} s",
+        ),
+        "explanation/lost-answers.md": (
+            f"asked at most {['', '', '', '', 'four', 'five'][MOST_QUESTIONS]} times",
+            f"At most {['', '', '', 'three'][MOST_RESTARTS]} in a row",
+            f"{ProviderSettings().timeout:.0f} s by default",
+        ),
+    }
+    for page, figures in said.items():
+        text = (DOCS / page).read_text("utf-8")
+        assert [figure for figure in figures if figure not in text] == [], page
 
 
 FRAGMENTS = {DOCS / "reference" / "cassettes.md"}

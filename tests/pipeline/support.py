@@ -405,7 +405,6 @@ class World:
 
     def environment(self) -> Environment:
         """What ``execute`` takes: this vendor instead of a network, retries without pauses."""
-
         return Environment(
             clock=self.clock,
             transport=lambda _settings, _connections: self.vendor,

@@ -112,7 +112,7 @@ async def test_jobs_that_take_long_do_not_keep_others_from_being_sent() -> None:
             world.vendor.states = ["done"]
 
     world.vendor.on_request = all_sent
-    report = await asyncio.wait_for(run(world), 20)
+    report = await asyncio.wait_for(run(world), 30)
     assert report.outcomes == {Outcome.SUCCEEDED: 60}
 
 
@@ -269,7 +269,7 @@ async def test_enough_failures_beside_a_job_that_needs_action_end_too() -> None:
     await world.plan(*[[4]] * 60, concurrency=1, max_failures=1)
     world.vendor.states = ["review"]
     world.vendor.always = {"PUT /parts/s2": reply({}, 422)}
-    report = await asyncio.wait_for(run(world), 10)
+    report = await asyncio.wait_for(run(world), 30)
     assert report.exit_code == 1
     assert report.outcomes[Outcome.NEEDS_ACTION] >= 1
 
@@ -280,7 +280,7 @@ async def test_a_job_given_up_beside_one_that_needs_action_ends() -> None:
     await world.plan([4], [4])
     world.vendor.always = {"GET /jobs/job-s1": reply({"state": "busy"})}
     world.vendor.states = ["review"]
-    report = await asyncio.wait_for(run(world), 5)
+    report = await asyncio.wait_for(run(world), 30)
     assert report.outcomes == {Outcome.RUNNING: 1, Outcome.NEEDS_ACTION: 1}
     assert report.exit_code == 3
 
@@ -404,17 +404,19 @@ async def test_cancel_through_the_mailbox() -> None:
     world.vendor.on_request = post
 
     async def again() -> None:
-        for _ in range(200):  # what was in the middle of a request is cancelled by asking again
+        while True:  # what was in the middle of a request is cancelled by asking again
             await asyncio.sleep(0.02)
-            await world.journal.post("run", "cancel", {})
+            if not await world.journal.mail("run"):
+                await world.journal.post("run", "cancel", {})
 
     asking = asyncio.create_task(again())
-    report = await asyncio.wait_for(run(world), 10)
+    report = await asyncio.wait_for(run(world), 30)
     asking.cancel()
     assert report.outcomes == {Outcome.CANCELLED: 80}
     jobs = {line.rpartition("/")[2] for line in world.vendor.log if "POST /cancel" in line}
     made = {line.rpartition("/")[2] for line in world.vendor.log if "POST /complete" in line}
     assert {f"job-{session}" for session in made} == jobs
+    assert world.vendor.count("POST /cancel") == len(jobs)
 
 
 async def test_an_action_through_the_mailbox() -> None:

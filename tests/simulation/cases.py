@@ -36,13 +36,27 @@ def few(ending: str, count: int, size: int) -> tuple[tuple[str, bytes], ...]:
 # ------------------------------------------------------------------------------ plangrep
 
 
-def plangrep(mode: str) -> Plangrep:
+def plangrep(mode: str, **more: Any) -> Plangrep:
     """Make the adapter."""
     settings: dict[str, Any] = {"api_key": "key-123456", "project_name": "x", "upload_mode": mode}
+    settings |= more
     return Plangrep(PlangrepSettings(base_url=PlangrepSandbox.home, **settings))
 
 
 PLANGREP_IDLE = frozenset({"provisioning", "awaiting_uploads", "uploading", "cancelled", "expired"})
+
+
+def one_project(vendor: PlangrepSandbox) -> list[str]:
+    """However often it is begun, there is one project."""
+    many = len(vendor.projects) > 1
+    return [f"{len(vendor.projects)} projects were made"] if many else []
+
+
+PLANGREP_ALL: dict[str, Any] = {
+    "idle": PLANGREP_IDLE,
+    "over": frozenset({"cancelled", "expired"}),
+    "also": one_project,
+}
 
 PLANGREP = (
     Case(
@@ -50,37 +64,63 @@ PLANGREP = (
         lambda: plangrep("form"),
         lambda: PlangrepSandbox({"project_provisioning": 25.0}),
         few(".pdf", 3, 8),
-        idle=PLANGREP_IDLE,
-        over=frozenset({"cancelled", "expired"}),
+        changed=lambda: plangrep("form", classification="plans"),
+        **PLANGREP_ALL,
     ),
     Case(
         "plangrep/put",
         lambda: plangrep("signed"),
         PlangrepSandbox,
         few(".pdf", 2, 8),
-        idle=PLANGREP_IDLE,
-        over=frozenset({"cancelled", "expired"}),
+        changed=lambda: plangrep("signed", webhook_url="https://hook.example/x"),
+        **PLANGREP_ALL,
     ),
     Case(
         "plangrep/multipart",
         lambda: plangrep("signed"),
         lambda: PlangrepSandbox({"multipart_above": 8, "part_bytes": PART}),
         few(".pdf", 2, 25),
-        idle=PLANGREP_IDLE,
-        over=frozenset({"cancelled", "expired"}),
+        changed=lambda: plangrep("form"),
+        **PLANGREP_ALL,
+    ),
+    Case(
+        "plangrep/blocked",  # for credits, until somebody resumes it; one file fails
+        lambda: plangrep("form"),
+        PlangrepSandbox,
+        (("blocked.pdf", content("b", 8)), ("fail.pdf", content("f", 8)), *few(".pdf", 1, 8)),
+        batch_size=2,
+        acts=True,
+        fails=frozenset({"fail.pdf"}),
+        **PLANGREP_ALL,
+    ),
+    Case(
+        "plangrep/fleet",
+        lambda: plangrep("signed"),
+        lambda: PlangrepSandbox({"multipart_above": 8, "part_bytes": PART}),
+        (*few(".pdf", 4, 25), *twins(".pdf", 8)),
+        batch_size=2,
+        concurrency=5,
+        **PLANGREP_ALL,
     ),
 )
 
 # ------------------------------------------------------------------------------- geolens
 
 
-def geolens() -> GeoLens:
+def geolens(**more: Any) -> GeoLens:
     """Make the adapter."""
-    return GeoLens(GeoLensSettings(base_url=GeoLensSandbox.home, api_key="key-123456"))  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"api_key": "key-123456", **more}
+    return GeoLens(GeoLensSettings(base_url=GeoLensSandbox.home, **settings))
 
 
 GEOLENS_IDLE = frozenset({"pending", "failed"})
 GEOLENS_SMALL = {"threshold": 8, "part_size": PART}
+
+GEOLENS_ALL: dict[str, Any] = {
+    "idle": GEOLENS_IDLE,
+    "over": GEOLENS_IDLE,  # an upload that nobody commits expires by itself
+    "may_be_unknown": True,
+}
 
 GEOLENS = (
     Case(
@@ -88,36 +128,45 @@ GEOLENS = (
         geolens,
         GeoLensSandbox,
         few(".csv", 1, 8),
-        idle=GEOLENS_IDLE,
-        over=GEOLENS_IDLE,  # an upload that nobody commits expires by itself
-        may_be_unknown=True,
+        changed=lambda: geolens(title="another"),
+        **GEOLENS_ALL,
     ),
     Case(
         "geolens/multipart",
         geolens,
         lambda: GeoLensSandbox(GEOLENS_SMALL),
         few(".csv", 1, 25),
-        idle=GEOLENS_IDLE,
-        over=GEOLENS_IDLE,  # an upload that nobody commits expires by itself
-        may_be_unknown=True,
+        **GEOLENS_ALL,
     ),
     Case(
         "geolens/slow",  # a worker that takes its time: `pending` before and after the commit
-        geolens,
-        lambda: GeoLensSandbox({"walk": "pending:200,validating:1,complete", "queued_step": False}),
+        lambda: geolens(timeout=10.0, poll_interval=8.0),
+        lambda: GeoLensSandbox({"walk": "pending:60,validating:1,complete", "queued_step": False}),
         few(".csv", 1, 8),
-        idle=GEOLENS_IDLE,
-        over=GEOLENS_IDLE,
-        may_be_unknown=True,
+        **GEOLENS_ALL,
     ),
     Case(
         "geolens/twins",
         geolens,
         lambda: GeoLensSandbox(GEOLENS_SMALL),
         twins(".csv", 15),
-        idle=GEOLENS_IDLE,
-        over=GEOLENS_IDLE,  # an upload that nobody commits expires by itself
-        may_be_unknown=True,
+        **GEOLENS_ALL,
+    ),
+    Case(
+        "geolens/retry",  # an import that fails, until somebody retries it
+        geolens,
+        lambda: GeoLensSandbox({"can_retry": False}),
+        (("fail.csv", content("f", 8)), *few(".csv", 1, 8)),
+        fails=frozenset({"fail.csv"}),
+        **(GEOLENS_ALL | {"idle": frozenset({"pending"})}),
+    ),
+    Case(
+        "geolens/fleet",
+        lambda: geolens(requests_per_minute=30),
+        lambda: GeoLensSandbox(GEOLENS_SMALL),
+        (*few(".csv", 3, 25), *twins(".csv", 8)),
+        concurrency=5,
+        **GEOLENS_ALL,
     ),
 )
 
@@ -145,14 +194,34 @@ def subworkflow(**more: Any) -> SmallParts:
 
 SUB = {"part_minimum": 1}
 
+
+def open_sessions(vendor: SubworkflowSandbox) -> list[str]:
+    """The keys of sessions that were neither ended nor aborted."""
+    return list(vendor.sessions)
+
+
 SUBWORKFLOW = (
-    Case("subworkflow/single", subworkflow, lambda: SubworkflowSandbox(SUB), few(".pdf", 1, 8)),
-    Case("subworkflow/session", subworkflow, lambda: SubworkflowSandbox(SUB), few(".pdf", 1, 25)),
+    Case(
+        "subworkflow/single",
+        subworkflow,
+        lambda: SubworkflowSandbox(SUB),
+        few(".pdf", 1, 8),
+        changed=lambda: subworkflow(expires_in_days=3),
+    ),
+    Case(
+        "subworkflow/session",
+        subworkflow,
+        lambda: SubworkflowSandbox(SUB),
+        few(".pdf", 1, 25),
+        changed=lambda: subworkflow(job_type="vectorize"),
+        held=open_sessions,
+    ),
     Case(
         "subworkflow/resend",
         lambda: subworkflow(resend_parts=True),
         lambda: SubworkflowSandbox({**SUB, "append_twice": "replace"}),
         few(".pdf", 1, 25),
+        held=open_sessions,
     ),
     Case(
         "subworkflow/twins",
@@ -160,6 +229,7 @@ SUBWORKFLOW = (
         lambda: SubworkflowSandbox(SUB),
         twins(".pdf", 25),
         may_be_unknown=True,
+        held=open_sessions,
     ),
     Case(
         "subworkflow/single twins",
@@ -168,24 +238,58 @@ SUBWORKFLOW = (
         twins(".pdf", 8),
         may_be_unknown=True,
     ),
+    Case(
+        "subworkflow/fleet",
+        lambda: subworkflow(requests_per_minute=15),
+        lambda: SubworkflowSandbox(SUB),
+        (*few(".pdf", 2, 25), *twins(".pdf", 8), ("fail.pdf", content("f", 8))),
+        fails=frozenset({"fail.pdf"}),
+        may_be_unknown=True,
+        held=open_sessions,
+        concurrency=5,
+    ),
 )
 
 # -------------------------------------------------------------------------------- sendai
 
 
-def sendai() -> Sendai:
+def sendai(**more: Any) -> Sendai:
     """Make the adapter."""
-    settings: dict[str, Any] = {"api_key": "key-123456", "team_id": "t", "project_id": "p"}
+    settings: dict[str, Any] = {"api_key": "key-123456", "team_id": "t", "project_id": "p"} | more
     return Sendai(SendaiSettings(base_url=SendaiSandbox.home, **settings))
 
 
 SENDAI = (
-    Case("sendai/batch", sendai, SendaiSandbox, few(".pdf", 3, 8), may_be_unknown=True),
+    Case(
+        "sendai/batch",
+        sendai,
+        SendaiSandbox,
+        few(".pdf", 3, 8),
+        changed=lambda: sendai(upload_name="another"),
+        may_be_unknown=True,
+    ),
     Case(
         "sendai/twins",
         sendai,
         lambda: SendaiSandbox({"tasks_in_upload": True}),
         twins(".pdf", 8),
+        may_be_unknown=True,
+    ),
+    Case(
+        "sendai/review",  # two tasks wait until somebody completes them
+        sendai,
+        lambda: SendaiSandbox({"tasks_in_upload": True}),
+        (("review1.pdf", content("1", 8)), ("review2.pdf", content("2", 8)), *few(".pdf", 1, 8)),
+        batch_size=2,
+        acts=True,
+        may_be_unknown=True,
+    ),
+    Case(
+        "sendai/fleet",
+        sendai,
+        SendaiSandbox,
+        (*few(".pdf", 5, 8), *twins(".pdf", 8)),
+        batch_size=2,
         may_be_unknown=True,
     ),
 )

@@ -84,7 +84,7 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
     return 1
 
 
-@command("longshore act job_123 resume", "longshore act sendai/upl_1 complete:task_9")
+@command("longshore act job_123 resume", "longshore act my-target/job_123 complete:task_9")
 def act(
     terminal: Terminal,
     job: Annotated[str, typer.Argument(metavar="JOB", help="A vendor_job_id, or TARGET/id.")],
@@ -131,8 +131,8 @@ async def find_unit(journal: Journal, job: str) -> UnitRecord:
         names = sorted({f"{run.target}/{found[0].job_id}" for run in runs})
         if len(names) > 1:
             raise UsageError(f"several jobs are {job!r}", hint=f"type one of: {', '.join(names)}")
-    *_, newest = found
-    return newest  # the newest, should one target have met two accounts
+    # The newest, should one target have met two accounts.
+    return max(found, key=lambda unit: unit.created_at)
 
 
 async def _do(

@@ -95,7 +95,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Example: longshore upload plans/ --to plangrep")
+@app.callback(epilog="Example: longshore upload plans/ --to my-target")
 def _longshore(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."

@@ -94,6 +94,8 @@ def finish(terminal: Terminal, report: RunReport) -> None:
     if report.interrupted or report.trouble is not None:
         terminal.last(f"longshore resume {report.run.id}")
         return
+    if line["documents"] and line["refused"] == line["documents"]:
+        terminal.note("longshore: nothing could go")
     for step in next_steps(line):
         terminal.note(step)
 

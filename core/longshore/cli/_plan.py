@@ -26,8 +26,8 @@ _HELD = 4 * 2**20
 
 
 @command(
-    "longshore plan plans/ --to plangrep --to subworkflow",
-    "longshore plan plans/ --to plangrep --ask",
+    "longshore plan plans/ --to my-target --to another",
+    "longshore plan plans/ --to my-target --ask",
 )
 def plan(
     terminal: Terminal,

@@ -28,7 +28,7 @@ providers = typer.Typer(
 )
 
 
-@command("longshore providers", "longshore providers show plangrep")
+@command("longshore providers", "longshore providers show my-target")
 def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
     """List the providers; show what one takes; check that a target would work."""
     if ctx.invoked_subcommand is not None:
@@ -68,7 +68,7 @@ def _offers(kind: type[Provider[Any]]) -> list[str]:
     return [verb for verb in VERBS if getattr(kind, verb) is not getattr(Provider, verb)]
 
 
-@command("longshore providers show plangrep", "longshore providers show presigned-s3 --json")
+@command("longshore providers show my-target", "longshore providers show my-target --json")
 def _show(terminal: Terminal, name: Name, set: Set = None) -> int:
     """Show what a vendor takes, how it behaves, and the settings with their variables."""
     from longshore.pipeline import capabilities_of
@@ -151,7 +151,7 @@ def _size(size: int | None) -> str:
     return "no limit known" if size is None else format_bytes(size)
 
 
-@command("longshore providers check plangrep")
+@command("longshore providers check my-target")
 def _check(terminal: Terminal, name: Name, set: Set = None) -> int:
     """Check that a target's settings are complete, and ask the vendor what prepare asks.
 

@@ -24,7 +24,7 @@ PORT = 8700
 
 @command(
     "longshore sandbox",
-    "longshore sandbox --provider geolens --port 9000 --assume geolens.part_size=5242880",
+    "longshore sandbox --port 9000 --faults faults.json",
 )
 def sandbox(
     terminal: Terminal,

@@ -18,8 +18,8 @@ __all__ = ["upload"]
 
 
 @command(
-    "longshore upload plans/ --to plangrep",
-    "longshore upload 'scans/*.pdf' --to sendai --set project_id=proj_1 --json",
+    "longshore upload plans/ --to my-target",
+    "longshore upload 'scans/*.pdf' --to my-target --set poll_interval=5s --json",
 )
 def upload(
     terminal: Terminal,

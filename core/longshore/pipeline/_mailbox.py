@@ -71,7 +71,7 @@ async def _deliver(engine: Engine, hold: Hold, message: Message) -> list[str]:
     async with hold(str(message.body["unit"])) as held:
         unit = held.unit
         if message.verb == "act":
-            unit.asked.append(Step("act", str(message.body["action"])))
+            unit.ask(Step("act", str(message.body["action"])))
             await _do_now(engine, held)
         elif unit.job is not None:  # a wake: ask sooner, though never sooner than allowed
             soonest = unit.polled_at + engine.capabilities.polls.floor
@@ -145,7 +145,7 @@ async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
         names = ", ".join(str(a) for a in actions) or "nothing"
         raise UsageError(f"the job does not offer {action}", hint=f"it offers: {names}")
     step = Step("act", str(action))
-    unit.asked.append(step)
+    unit.ask(step)
     await run_step(engine, unit, step)
     if engine.trouble is not None:
         raise engine.trouble

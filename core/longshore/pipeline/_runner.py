@@ -266,6 +266,7 @@ class FlowRunner:
                 account, since=intent.at - _CLAIM_MARGIN, besides=unit.id
             ),
             rivals=await engine.journal.rivals(account, *slot, besides=unit.id),
+            asked_at=engine.clock.now(),
         )
         asking = FlowRunner(engine, unit, f"{self._flow}?{request.step}", self._tally)
         try:

@@ -279,7 +279,7 @@ async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wri
 def ask_to_cancel(engine: Engine, unit: Unit) -> None:
     """Have a batch cancelled: before the vendor has a job, here; after that, at the vendor."""
     if unit.job is not None and engine.provider.offers("cancel"):
-        unit.asked.append(Step("cancel"))
+        unit.ask(Step("cancel"))
     elif unit.job is not None:
         engine.emit(Notice(f"job {unit.job.id}: the vendor offers no way to cancel it"))
     elif may_be_at_work(engine, unit):

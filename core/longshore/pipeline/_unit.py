@@ -181,6 +181,11 @@ class Unit:
         """Note a poll, so that none follows sooner than the vendor's floor allows."""
         return self.fact(FactKind.TIMER, *_POLLED, now)
 
+    def ask(self, step: Step) -> None:
+        """Take what a person asks for; asking again before it is done changes nothing."""
+        if step not in self.asked:
+            self.asked.append(step)
+
     def judge(self, verdict: Verdict) -> None:
         """Take a verdict; the first one stands, unless a later one says that nobody knows."""
         unknown = isinstance(verdict.error, UnknownOutcome | ResumeMismatch)

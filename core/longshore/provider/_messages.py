@@ -153,12 +153,15 @@ class LostRequest:
         claimed: vendor job ids that belong to other batches; they are no answer.
         rivals: documents of other batches whose same step is also open or lost right now: a
             job that fits one of them as well proves nothing.
+        asked_at: when this question is asked, by our clock; with the ``Date`` of a reply it
+            tells how far the two clocks are apart. None where nobody knows.
     """
 
     sent_at: float
     asked: int = 0
     claimed: frozenset[str] = frozenset()
     rivals: tuple[Document, ...] = ()
+    asked_at: float | None = None
 
 
 Ask: TypeAlias = "Callable[[LostRequest], Flow[Answer]]"

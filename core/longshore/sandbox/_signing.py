@@ -14,6 +14,7 @@ import re
 from calendar import timegm
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import gmtime, strftime, strptime
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
@@ -49,6 +50,7 @@ class SignatureRefused(Exception):
         self.details = details
 
 
+@lru_cache(maxsize=4096)
 def encode(text: str, safe: str = "") -> str:
     """Percent-encode as SigV4 asks: everything but unreserved characters."""
     return quote(text, safe="-_.~" + safe)

@@ -144,6 +144,7 @@ class Pier(Generic[P, V]):
             (``AnswerLost``).
         watch: a context in which the flows' own code runs.
         claimed: vendor jobs that belong to other batches.
+        twice: steps that came a second time within one flow call.
         forgotten: the vendor's idempotency window is over: lost keyed requests are asked about.
     """
 
@@ -156,6 +157,7 @@ class Pier(Generic[P, V]):
     watch: Callable[[], AbstractContextManager[object]] = nullcontext
     claimed: frozenset[str] = frozenset()
     forgotten: bool = False
+    twice: list[str] = field(default_factory=list)
     key: str = "b-1"
     verb: str = ""
     object: str = ""
@@ -307,8 +309,12 @@ class Pier(Generic[P, V]):
         self.verb, self.object = verb or self.verb, object
         known: dict[str, Response] = {} if answers is None else answers
         waited: dict[str, float] = {}
+        seen: set[str] = set()
 
         def answer(request: Request) -> Response:
+            if request.step in seen:
+                self.twice.append(f"{self.verb}: {request.step}")
+            seen.update({request.step} - {""})
             if request.step and request.step in known:
                 return self._checked(request, known[request.step])
             response = self.carry(request)
@@ -322,6 +328,7 @@ class Pier(Generic[P, V]):
             raise WaitExpired(item.name)
 
         while True:
+            seen.clear()
             try:
                 return drive_flow(make(), answer, wait=wait, watch=self.watch)
             except _Later as later:

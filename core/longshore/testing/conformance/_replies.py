@@ -102,6 +102,8 @@ class ReplyChecks:
         story = good(self.kit, mode)
         before, job = story.statuses[-1].word, story.job
         assert job is not None
+        if word == before:
+            return story.statuses[-1].state, before
         pier = tell(self.kit, mode).pier
         _, reply = list(story.of("poll"))[-1]
         value = json_of(reply) if reply else None

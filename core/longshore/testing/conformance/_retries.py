@@ -38,8 +38,8 @@ class RetryChecks:
         """Deliver a request twice, and go on with the second answer.
 
         Returns:
-            The story, what the vendor held after the first and after the second delivery, and
-            the second answer.
+            The story, what the vendor held after the first delivery (before it, if the request
+            is safe) and after the second one, and the second answer.
         """
         held: list[Any] = []
         answers: list[Response] = []
@@ -49,8 +49,11 @@ class RetryChecks:
             if not spot.is_of(sent) or held:
                 return deliver()
             own = story[0]
+            if sent.request.retry is Retry.SAFE:
+                held.append(_held(own.state()))
             first = deliver()
-            held.append(_held(own.state()))
+            if sent.request.retry is not Retry.SAFE:
+                held.append(_held(own.state()))
             if key:
                 again = own.pier.deliver(own.pier.outgoing(sent.request, key))
             else:

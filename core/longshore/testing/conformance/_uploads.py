@@ -201,12 +201,7 @@ class UploadChecks:
     def test_no_step_comes_twice_in_a_flow(self, mode: Mode) -> None:
         """Within one flow call each step name stands once."""
         story = good(self.kit, mode)
-        named = Counter(
-            (call, sent.verb, sent.request.step)
-            for call, sent in zip(story.calls, story.pier.sent, strict=True)
-            if sent.request.step
-        )
-        twice = [f"{verb}: {step}" for (_, verb, step), count in named.items() if count > 1]
+        twice = story.pier.twice
         expect(not twice, f"twice in one flow: {twice}", "answers are kept by the step's name")
 
     def test_what_writes_has_a_step(self, mode: Mode) -> None:

@@ -11,10 +11,11 @@ from longshore.lifecycle import Outcome
 from longshore.pipeline import capabilities_of
 from longshore.testing.simulation._faults import LOSSES, WEAK
 from longshore.testing.simulation._history import Case, History
+from longshore.testing.simulation._world import Happened
 
 __all__ = ["broken_promises"]
 
-_UNUSABLE = frozenset({"json", "html", "redirect", "gone", "etag"})
+_UNUSABLE = frozenset({"json", "html", "redirect", "gone", "etag", "twice"})
 """An answer that says nothing, or nothing true: the batch may fail, or nobody knows."""
 
 _TIMES = frozenset({"crash/hour", "crash/days", "jump", "late/hour", "expired"})
@@ -22,6 +23,8 @@ _TIMES = frozenset({"crash/hour", "crash/days", "jump", "late/hour", "expired"})
 
 _MISMATCHES = frozenset({"crash/settings", "changed", "cut", "deleted"})
 """What would be sent is not what was: it is held for a person."""
+
+_EVERYBODYS = frozenset({"rival", "jump", "back", "stop", "full"})
 
 _OURS = frozenset({Outcome.FAILED, Outcome.CANCELLED, Outcome.REFUSED})
 _PATIENCE = 4
@@ -61,24 +64,34 @@ def _outcomes(case: Case, history: History) -> Iterator[str]:
 
 
 def _explained(case: Case, history: History, record: DocumentRecord) -> set[Outcome]:
-    """The outcomes that what happened can explain."""
-    faults, touched = history.faults, record.document.id in history.touched
+    """The outcomes that what happened to a document's batch can explain."""
     own = {Outcome.SUCCEEDED}
     if record.document.name in case.fails:
         own = {Outcome.FAILED, Outcome.PARTIAL}
-    if touched:
-        own |= {Outcome.FAILED, Outcome.UNKNOWN}
-    losses = sum(h.fault.rstrip("!") in LOSSES for h in history.happened)
-    hit = {h.unit for h in history.happened} & {record.unit_id, "", "run"}
-    if not history.happened or not (hit or faults & {"rival", "jump", "stop"} or touched):
-        pass
+    if record.document.id in history.touched:
+        return own | {Outcome.FAILED, Outcome.UNKNOWN}
+    hits = list(_hits(case, history, record))
+    faults = {hit.fault for hit in hits}
+    losses = sum(hit.fault.rstrip("!") in LOSSES for hit in hits)
     if case.may_be_unknown and faults:
         own.add(Outcome.UNKNOWN)
     if faults & (_UNUSABLE | _TIMES | _MISMATCHES | {"rival"}) or losses >= _PATIENCE:
         own |= {Outcome.FAILED, Outcome.UNKNOWN}
-    if faults & (_TIMES | _UNUSABLE):
+    if faults & {"crash/days"}:
         own |= {Outcome.EXPIRED, Outcome.CANCELLED}
     return own
+
+
+def _hits(case: Case, history: History, record: DocumentRecord) -> Iterator[Happened]:
+    """The faults that can have to do with a document: its batch's, its twin's, everybody's."""
+    document = record.document
+    alike = sum(
+        (name, len(data)) == (document.name, document.size) for name, data in case.documents
+    )
+    for happened in history.happened:
+        everybodys = happened.fault.startswith("crash") or happened.fault in _EVERYBODYS
+        if everybodys or alike > 1 or happened.unit in (record.unit_id, "", "run"):
+            yield happened
 
 
 # ----------------------------------------------------------------------------------- jobs

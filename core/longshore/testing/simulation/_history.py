@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from longshore.documents import Document, media_type_of
-from longshore.errors import LongshoreError
+from longshore.errors import LongshoreError, StaleEpoch
 from longshore.journal import Abandoned, DocumentRecord, FactKind, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
 from longshore.pipeline import capabilities_of
@@ -278,29 +278,34 @@ def _together(scene: Scene, provider: Any) -> LongshoreError | None:
     """As one process, unless a second executor starts meanwhile."""
     world, rng = scene.world, scene.world.rng
     assert rng is not None
-    running = [Concurrent(scene, provider)]
-    while True:
+    first = Concurrent(scene, provider)
+    active, last, ended = [first], first, False
+    crash: Crash | None = None
+    while active:
         if world.rival:
             world.rival = False
-            running[-1].ends()
-            running.append(Concurrent(scene, provider))
-        active = [process for process in running if not process.over]
-        if not active:
-            running[-1].ends()
-            return running[-1].trouble
-        awake = [process for process in active if process.wakes() <= world.time]
-        if not awake:
-            world.advance(min(process.wakes() for process in active))
-            continue
-        process = rng.choice(awake)
+            last.ends()
+            last = Concurrent(scene, provider)
+            active.append(last)
+        process = active[0] if len(active) == 1 else rng.choice(active)
         try:
-            process.turn()
-        except Crash:
+            moved = process.turn()
+        except Crash as end:
             process.kill()
-            if active == [process]:
-                process.ends()
-                raise
-            running.remove(process)
+            active.remove(process)
+            crash = end
+            continue
+        if process.over:
+            active.remove(process)
+            ended |= process.finished
+        elif not moved:
+            wakes = min(each.wakes() for each in active)
+            if wakes > world.time or len(active) == 1:
+                world.advance(wakes)
+    last.ends()
+    if crash is not None and not ended:
+        raise crash
+    return None if ended else last.trouble or StaleEpoch("another executor took over")
 
 
 def _finish(scene: Scene, history: History) -> None:

@@ -62,4 +62,4 @@ class SimulatedJournal(MemoryJournal):
         return any(key[0] is kind for key in self._facts.get(unit_id, {}))
 
 
-_WATCHED = frozenset({FactKind.SESSION, FactKind.RECEIPT, FactKind.STATUS, FactKind.JOB})
+_WATCHED = frozenset({FactKind.SESSION, FactKind.RECEIPT, FactKind.TIMER})

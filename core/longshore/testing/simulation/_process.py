@@ -299,19 +299,14 @@ class Concurrent(_Process):
 
     def wakes(self) -> float:
         """When it can do something next, by the true time."""
-        if self._idle():
-            return self.scene.world.time
-        skew = self.scene.world.skew
         times = [task.wake for task in self._tasks]
         if not self._ending() and len(self._tasks) < self.scene.concurrency:
+            skew = self.scene.world.skew
             times += [max(at, self._paused_until) - skew for at in self._due.values()]
         return min(times, default=self.scene.world.time)
 
-    def _idle(self) -> bool:
-        return not self._tasks and not self._due
-
-    def turn(self) -> None:
-        """Do one thing: let a task go on, or begin a step.
+    def turn(self) -> bool:
+        """Do one thing: let a task go on, or begin a step; False when it has to wait.
 
         Raises:
             Crash: the process ends here.
@@ -322,12 +317,15 @@ class Concurrent(_Process):
             raise Endless("a process does not come to its end")
         now = self.scene.world.time
         awake = [task for task in self._tasks if task.wake <= now]
-        if not self._ending() and (not awake or self._rng.random() < 0.5) and self._launch():
-            return
+        if self._due and (not awake or self._rng.random() < 0.5) and self._launch():
+            return True
         if awake:
-            self._go_on(self._rng.choice(awake))
-        elif not self._tasks and not self._ending():
-            self._close()
+            self._go_on(awake[0] if len(awake) == 1 else self._rng.choice(awake))
+            return True
+        if self._tasks or self._due or self._ending():
+            return False
+        self._close()
+        return True
 
     def _go_on(self, task: _Task) -> None:
         self.scene.world.current = task.unit.id if task.unit else ""
@@ -360,8 +358,11 @@ class Concurrent(_Process):
         now = self.scene.world.now()
         if len(self._tasks) >= self.scene.concurrency or now < self._paused_until:
             return False
+        if self._ending():
+            return False
         due = [unit for unit in self._units if self._due.get(unit.id, now + 1) <= now]
-        self._rng.shuffle(due)
+        if len(due) > 1:
+            self._rng.shuffle(due)
         return any(self._look_at(unit, now) for unit in due)
 
     def _look_at(self, unit: Unit, now: float) -> bool:
@@ -390,13 +391,10 @@ class Concurrent(_Process):
 
     def _close(self) -> None:
         """Nothing runs and nothing is waited for: give back what was given up, and end."""
-        if self._due:
-            return
-        if self._tidied:
-            self.finished = True
-            return
-        self._tidied = True
-        self._tasks = [_Task(self._tidy(), self.scene.world.time)]
+        self.finished = self._tidied
+        if not self._tidied:
+            self._tidied = True
+            self._tasks = [_Task(self._tidy(), self.scene.world.time)]
 
     async def _tidy(self) -> None:
         await clean_up(self.engine)

@@ -18,6 +18,7 @@ from longshore.transfer import AnswerLost, NotSent, Outgoing, Source
 
 __all__ = ["SimulatedTransport"]
 
+_LATENCIES = (0.0, 0.01, 0.5, 3.0)
 _WEEK = 7 * 86_400.0
 _ELSEWHERE = {"Location": "https://elsewhere.example/login"}
 _PAGE = b"<!doctype html><title>Just a moment...</title>"
@@ -90,7 +91,7 @@ class SimulatedTransport:
         """An exchange takes time, in which others go on; alone it takes none."""
         rng = self._world.rng
         if rng is not None:
-            await self._world.sleep(rng.choice((0.0, 0.01, 0.5, 3.0)))
+            await self._world.sleep(_LATENCIES[int(rng.random() * len(_LATENCIES))])
 
     def _call(self, outgoing: Outgoing, pieces: list[Piece], fault: str) -> Call:
         """Read the body, and let the file change halfway if that is to happen."""

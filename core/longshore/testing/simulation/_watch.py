@@ -70,8 +70,8 @@ class Watch:
                 receipt = Receipt.model_validate(fact.value)
                 pieces = _pieces(self._sessions[unit], receipt.transfer)
                 self._finished.setdefault(unit, set()).update(pieces)
-            case FactKind.STATUS:
-                self.polled[unit] = self._now()
+            case FactKind.TIMER if fact.flow == "polled" and isinstance(fact.value, float):
+                self.polled[unit] = Leaving(self.lives, fact.value, self.world.time)
 
     def _opened(self, unit: str, attempt: int, session: Session) -> None:
         if self._attempts.get(unit) != attempt:  # else it was renewed: what arrived stays
@@ -104,7 +104,8 @@ class Watch:
     def polls(self, unit: str, floor: float) -> None:
         """Note that a job is asked about; sooner than the floor allows is a broken promise."""
         last, now = self.polled.get(unit), self._now()
-        if last is None or floor <= 0:
+        rivals = any(happened.fault == "rival" for happened in self.world.happened)
+        if last is None or floor <= 0 or rivals:  # two executors do not see each other's polls
             return
         # Our clock may jump; whoever kept the floor by it did what can be done.
         waited = max(now.true - last.true, now.ours - last.ours)

@@ -1,0 +1,511 @@
+"""Acme with one fault each; beside it the check that names the fault.
+
+``also`` are checks that cannot but fail as well, because the fault reaches what they look at.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from longshore.provider import (
+    Action,
+    Answer,
+    Batch,
+    Capabilities,
+    Flow,
+    Found,
+    Job,
+    LongshoreError,
+    LostRequest,
+    NotDone,
+    Provider,
+    Raw,
+    Receipt,
+    Refused,
+    Remedy,
+    Request,
+    RequestRefused,
+    Response,
+    Results,
+    Retry,
+    Session,
+    Setup,
+    State,
+    Status,
+    Transfer,
+    Unauthorized,
+    refusal_of,
+)
+from tests.conformance.acme import WORDS, Acme, AcmeSettings, JobReply
+
+P = TypeVar("P", bound=type[Provider[Any]])
+
+LOST = ("test_a_lost_answer_is_survived", "test_trouble_is_survived")
+COUNT = itertools.count()
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A fault, the check that names it, and those that it reaches too."""
+
+    provider: type[Acme]
+    check: str
+    also: tuple[str, ...]
+
+
+FAULTS: list[Broken] = []
+
+
+def fails(check: str, *also: str) -> Callable[[P], P]:
+    """Note which check must fail."""
+
+    def note(provider: P) -> P:
+        FAULTS.append(Broken(provider, f"test_{check}", also))  # type: ignore[arg-type]
+        return provider
+
+    return note
+
+
+def changed(flow: Flow[Any], change: Callable[[Request], Request]) -> Flow[Any]:
+    """Run a flow with its requests changed on their way out."""
+    try:
+        request = next(flow)
+        while True:
+            assert isinstance(request, Request)
+            try:
+                reply = yield change(request)
+            except Refused as refused:
+                request = flow.throw(refused)
+            else:
+                request = flow.send(reply)
+    except StopIteration as end:
+        return end.value
+
+
+# ----------------------------------------------------------------------------- contract
+
+
+@fails("the_aliases_are_fit")
+class WildAlias(Acme):
+    aliases = ("Acme Corp!",)
+
+
+@fails("people_can_read_about_it")
+class Nameless(Acme):
+    title = ""
+
+
+class LooseSettings(AcmeSettings):
+    """Takes anything."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+@fails("the_settings_are_settings")
+class Loose(Acme):
+    Settings = LooseSettings
+
+
+class MoreSettings(AcmeSettings):
+    """Says nothing about what it adds."""
+
+    harbour: str = ""
+
+
+@fails("every_setting_is_explained")
+class Unexplained(Acme):
+    Settings = MoreSettings
+
+
+class PlainSettings(AcmeSettings):
+    """Shows its secret."""
+
+    webhook_secret: str | None = None  # type: ignore[assignment]
+
+
+@fails("secret_settings_hide_their_value")
+class Plain(Acme):
+    Settings = PlainSettings
+
+
+@fails("it_is_made_without_doing_anything")
+class Busy(Acme):
+    def __init__(self, settings: AcmeSettings) -> None:
+        super().__init__(settings)
+        self.home = Path(__file__).open().close()  # noqa: SIM115
+
+
+@fails("the_capabilities_are_pure", "test_the_capabilities_can_be_stored")
+class Moody(Acme):
+    def capabilities(self) -> Capabilities:
+        return super().capabilities().model_copy(update={"behaviours": (f"{next(COUNT)}",)})
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=())
+
+
+@fails("the_limits_make_sense")
+class Absurd(Acme):
+    def capabilities(self) -> Capabilities:
+        own = super().capabilities()
+        assert own.parts is not None
+        return own.model_copy(update={"parts": own.parts.model_copy(update={"default": 30})})
+
+
+@fails("the_flows_leave_the_credential_to_sign")
+class Generous(Acme):
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        assert isinstance(self.settings.api_key, SecretStr)
+        key = self.settings.api_key.get_secret_value()
+        flow = super().send(batch, session, transfer)
+        return (yield from changed(flow, lambda request: request.with_header("X-Key", key)))
+
+
+@fails("a_signed_request_can_be_logged", "test_signing_changes_nothing_else")
+class Talkative(Acme):
+    def sign(self, request: Request, now: float) -> Request:
+        assert self.settings.api_key is not None
+        key = self.settings.api_key.get_secret_value()
+        return replace(super().sign(request, now), url=f"{request.url}?key={key}")
+
+
+FAULTS.pop()  # its sandbox would have to take the key from the query; kept for its shape only
+
+
+# ------------------------------------------------------------------------------- flows
+
+
+@fails("the_flows_only_describe")
+class Watching(Acme):
+    def poll(self, job: Job) -> Flow[Status]:
+        time.time()
+        return (yield from super().poll(job))
+
+
+@fails(
+    "the_same_upload_is_the_same_requests",
+    "test_an_interrupted_flow_goes_on",
+    "test_a_crash_anywhere_is_survived",
+    *LOST,
+)
+class Counting(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        flow, number = super().start(batch), f"{next(COUNT)}"
+        return (yield from changed(flow, lambda r: replace(r, url=f"{r.url}?n={number}")))
+
+
+@fails("no_step_comes_twice_in_a_flow", "test_the_engine_succeeds_as_well")
+class Repeating(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        session = yield from super().start(batch)
+        yield Request.post(f"{self._upload(session)}/urls", step="open", retry=Retry.IDEMPOTENT)
+        return session
+
+
+@fails("a_poll_only_asks")
+class Pushing(Acme):
+    def poll(self, job: Job) -> Flow[Status]:
+        flow = super().poll(job)
+        return (
+            yield from changed(flow, lambda r: replace(r, step="ask", retry=Retry.IDEMPOTENT))
+        )
+
+
+@fails("the_status_keeps_what_came")
+class Forgetful(Acme):
+    def status(self, job: Job, reply: Response) -> Status:
+        return super().status(job, reply).model_copy(update={"raw": None})
+
+
+@fails("each_document_is_found_again")
+class Anonymous(Acme):
+    def status(self, job: Job, reply: Response) -> Status:
+        status = super().status(job, reply)
+        nameless = [d.model_copy(update={"vendor_id": None, "name": "x"}) for d in status.documents]
+        return status.model_copy(update={"documents": tuple(nameless)})
+
+
+@fails("the_transfers_have_names_of_their_own", "test_the_engine_succeeds_as_well")
+class SameNames(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        session = yield from super().start(batch)
+        same = tuple(t.model_copy(update={"id": "part"}) for t in session.transfers)
+        return session.model_copy(update={"transfers": same})
+
+
+@fails(
+    "the_transfers_cover_the_documents",
+    "test_the_bytes_arrive",
+    "test_the_engine_succeeds_as_well",
+)
+class Torn(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        session = yield from super().start(batch)
+        *others, last = session.transfers
+        piece = last.pieces[0].model_copy(update={"size": last.size - 1})
+        torn = last.model_copy(update={"pieces": (piece,)})
+        return session.model_copy(update={"transfers": (*others, torn)})
+
+
+# ----------------------------------------------------------------------------- replies
+
+
+class StrictRecord(BaseModel):
+    """Takes no field that it does not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: str
+    plan: str
+
+
+@fails("unknown_fields_do_no_harm")
+class Strict(Acme):
+    def prepare(self) -> Flow[Setup]:
+        me = (yield Request.get("/v1/me")).parse(StrictRecord)
+        return Setup(data={"account": me.account})
+
+
+@fails(
+    "any_body_is_survived",
+    "test_fields_may_be_missing",
+    "test_fields_may_be_null",
+    "test_fields_may_be_of_another_type",
+)
+class Trusting(Acme):
+    def prepare(self) -> Flow[Setup]:
+        return Setup(data={"account": (yield Request.get("/v1/me")).json()["account"].strip()})
+
+
+@fails("an_unknown_word_runs_on")
+class Pessimist(Acme):
+    def state(self, word: str) -> State:
+        return WORDS.get(word, State.FAILED)
+
+
+@fails("every_word_is_known")
+class Unread(Acme):
+    def state(self, word: str) -> State:
+        return State.RUNNING if word == "failed" else super().state(word)
+
+
+# ------------------------------------------------------------------------------ errors
+
+
+@fails("any_error_body_is_read")
+class Careless(Acme):
+    def refusal(self, response: Response) -> LongshoreError | None:
+        return refusal_of(response, str(response.json().get("message", "")))
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=("test_errors_hide_secrets",))
+
+
+@fails(
+    "the_family_follows_the_status",
+    "test_refused_requests_end_well",
+    "test_a_person_is_told_what_to_do",
+    "test_trouble_is_survived",
+)
+class OneFamily(Acme):
+    def refusal(self, response: Response) -> LongshoreError | None:
+        return RequestRefused("no", status=response.status)
+
+
+@fails("a_person_is_told_what_to_do")
+class Curt(Acme):
+    def refusal(self, response: Response) -> LongshoreError | None:
+        if response.status == 401:
+            return Unauthorized("no", status=401)
+        return super().refusal(response)
+
+
+@fails("errors_hide_secrets")
+class Repeater(Acme):
+    def refusal(self, response: Response) -> LongshoreError | None:
+        error = refusal_of(response)
+        error.message = " ".join(f"the vendor says: {response.text}".split())
+        error.args = (error.message,)
+        return error
+
+
+@fails("documented_errors_are_known")
+class Impatient(Acme):
+    def refusal(self, response: Response) -> LongshoreError | None:
+        if b"no such upload" in response.body:
+            return Unauthorized("gone", hint="?", status=response.status)
+        return super().refusal(response)
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=("test_a_session_that_is_gone_needs_no_abort",))
+
+
+@fails("refused_requests_end_well")
+class Optimist(Acme):
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        try:
+            return (yield from super().complete(batch, session, receipts))
+        except Refused:
+            raise ValueError("refused") from None
+
+
+# ----------------------------------------------------------------------- lost answers
+
+
+@fails("safe_requests_change_nothing")
+class Harmless(Acme):
+    def cancel(self, job: Job) -> Flow[Status]:
+        flow = super().cancel(job)
+        return (yield from changed(flow, lambda r: replace(r, step="", retry=Retry.SAFE)))
+
+
+@fails("idempotent_requests_are", *LOST)
+class Hopeful(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        flow = super().start(batch)
+        return (
+            yield from changed(flow, lambda r: replace(r, retry=Retry.IDEMPOTENT, key_header=""))
+        )
+
+
+@fails("a_repeated_key_is_known_again", *LOST)
+class Misspelt(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        flow = super().start(batch)
+        return (yield from changed(flow, lambda r: replace(r, key_header="Idempotence-Key")))
+
+
+@fails("questions_only_ask", *LOST)
+class Nosy(Acme):
+    def asks(self, batch: Batch, lost: LostRequest) -> Flow[Answer]:
+        yield Request.post("/v1/uploads/up_000001/urls", step="look", retry=Retry.IDEMPOTENT)
+        return (yield from super().asks(batch, lost))
+
+
+@fails("what_acted_is_never_called_undone", *LOST)
+class Denying(Acme):
+    def asks(self, batch: Batch, lost: LostRequest) -> Flow[Answer]:
+        yield from super().asks(batch, lost)
+        return NotDone()
+
+
+@fails("what_did_not_act_is_never_found", "test_a_lost_request_is_survived", *LOST)
+class Dreaming(Acme):
+    def asks(self, batch: Batch, lost: LostRequest) -> Flow[Answer]:
+        answer = yield from super().asks(batch, lost)
+        record = {"id": "job_000001", "status": "queued", "files": []}
+        return Found(Response.of({"job": record})) if isinstance(answer, NotDone) else answer
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=(*FAULTS[-1].also, "test_a_crash_anywhere_is_survived", "test_jobs_of_others_are_no_answer"))
+
+
+@fails("a_found_answer_serves", *LOST)
+class Useless(Acme):
+    def asks(self, batch: Batch, lost: LostRequest) -> Flow[Answer]:
+        answer = yield from super().asks(batch, lost)
+        return Found(Response.of({"jobs": []})) if isinstance(answer, Found) else answer
+
+
+@fails("jobs_of_others_are_no_answer")
+class Greedy(Acme):
+    def asks(self, batch: Batch, lost: LostRequest) -> Flow[Answer]:
+        return (yield from super().asks(batch, replace(lost, claimed=frozenset())))
+
+
+@fails("a_remedy_is_said", "test_a_lost_request_is_survived", *LOST)
+class Helpless(Acme):
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        flow = super().complete(batch, session, receipts)
+        return (yield from changed(flow, lambda r: replace(r, lost=Remedy.HOLD)))
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=(*FAULTS[-1].also, "test_a_crash_anywhere_is_survived"))
+
+
+# --------------------------------------------------------------------------- afterwards
+
+
+@fails("an_aborted_session_is_gone")
+class Lazy(Acme):
+    def abort(self, session: Session) -> Flow[None]:
+        yield Request.get("/v1/me")
+
+
+@fails("a_session_that_is_gone_needs_no_abort")
+class Insistent(Acme):
+    def abort(self, session: Session) -> Flow[None]:
+        yield Request("DELETE", self._upload(session), step="abort", retry=Retry.IDEMPOTENT)
+
+
+@fails("abort_can_be_repeated")
+class OnceOnly(Acme):
+    def abort(self, session: Session) -> Flow[None]:
+        return (yield from changed(super().abort(session), lambda r: replace(r, retry=Retry.ONCE)))
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=("test_a_remedy_is_said",))
+
+
+@fails("renewed_transfers_keep_their_ids")
+class Renaming(Acme):
+    def renew(
+        self, batch: Batch, session: Session, transfers: tuple[Transfer, ...]
+    ) -> Flow[tuple[Transfer, ...]]:
+        fresh = yield from super().renew(batch, session, transfers)
+        return tuple(t.model_copy(update={"id": f"{t.id}-fresh"}) for t in fresh)
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=("test_trouble_is_survived",))
+
+
+@fails("an_unknown_action_is_refused")
+class Obedient(Acme):
+    def act(self, job: Job, action: Action) -> Flow[Status]:
+        return (yield from super().act(job, Action(name="approve")))
+
+
+@fails("what_is_offered_can_be_done")
+class Silent(Acme):
+    def status(self, job: Job, reply: Response) -> Status:
+        return super().status(job, reply).model_copy(update={"actions": ()})
+
+
+@fails("results_are_results")
+class Rawless(Acme):
+    def results(self, job: Job) -> Flow[Results]:
+        found = yield from super().results(job)
+        return found.model_copy(update={"raw": None})
+
+
+@fails("a_job_that_nobody_knows")
+class Unquoted(Acme):
+    def _job(self, job: Job) -> str:
+        return f"/v1/jobs/{job.id}"
+
+
+@fails("data_is_fit_to_be_shown")
+class Open(Acme):
+    def start(self, batch: Batch) -> Flow[Session]:
+        session = yield from super().start(batch)
+        return session.model_copy(update={"data": {**session.data, **session.secrets}})
+
+
+FAULTS[-1] = replace(FAULTS[-1], also=("test_a_session_hides_its_secrets",))
+
+
+@fails("strange_names_are_carried")
+class Headlong(Acme):
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        name, flow = batch.only().name, super().send(batch, session, transfer)
+        return (yield from changed(flow, lambda request: request.with_header("X-Name", name)))
+
+
+__all__ = ["FAULTS", "Broken", "JobReply", "Raw", "Transfer"]
