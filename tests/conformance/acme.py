@@ -48,7 +48,16 @@ from longshore.provider import (
     excerpt,
     refusal_of,
 )
-from longshore.sandbox import Call, Refuse, Reply, StatusWalk, Vendor, document_state, job_state, route
+from longshore.sandbox import (
+    Call,
+    Refuse,
+    Reply,
+    StatusWalk,
+    Vendor,
+    document_state,
+    job_state,
+    route,
+)
 from longshore.testing.conformance import Kit, KnownRefusal, Mode
 
 FILES = "https://files.acme.example"

@@ -196,6 +196,19 @@ async def test_a_claimed_job_undoes_the_whole_commit(journal: Journal) -> None:
     assert (taken.unit, taken.documents, taken.facts) == (unit("b2"), (document("d2", "b2"),), ())
 
 
+async def test_an_id_that_the_vendor_gives_out_again_passes_over(journal: Journal) -> None:
+    """A claim from before a batch was planned cannot be about a job of that batch."""
+    await journal.enqueue([unit("b1"), unit("b2")], [document("d2", "b2")])
+    await journal.commit("b1", 0, [ClaimJob("acme", "j1", 5.0, 1.0)])
+
+    with pytest.raises(ClaimTaken):
+        await journal.commit("b2", 0, [ClaimJob("acme", "j1", 9.0, 5.0)])
+    await journal.commit("b2", 0, [ClaimJob("acme", "j1", 9.0, 6.0)])
+
+    assert await journal.claims("acme", since=0.0, besides="b1") == {"j1"}
+    assert await journal.claims("acme", since=0.0, besides="b2") == frozenset()
+
+
 async def test_a_claim_may_be_made_again_by_its_owner(journal: Journal) -> None:
     """A resumed flow claims what it claimed before; another account has other ids."""
     await journal.enqueue([unit("b1"), unit("b2")], [])

@@ -153,12 +153,12 @@ GEOLENS = (
         **GEOLENS_ALL,
     ),
     Case(
-        "geolens/retry",  # an import that fails, until somebody retries it
+        "geolens/failing",  # an import that fails
         geolens,
         lambda: GeoLensSandbox({"can_retry": False}),
         (("fail.csv", content("f", 8)), *few(".csv", 1, 8)),
         fails=frozenset({"fail.csv"}),
-        **(GEOLENS_ALL | {"idle": frozenset({"pending"})}),
+        **GEOLENS_ALL,
     ),
     Case(
         "geolens/fleet",

@@ -112,8 +112,8 @@ class MemoryJournal:
             raise StaleEpoch(f"batch {unit_id} was taken over by another executor")
         for write in writes:
             if isinstance(write, ClaimJob):
-                owner = self._claims.get((write.account, write.job_id), (unit_id, 0.0))[0]
-                if owner != unit_id:
+                owner, at = self._claims.get((write.account, write.job_id), (unit_id, 0.0))
+                if owner != unit_id and at >= write.planned_at:
                     raise ClaimTaken(f"job {write.job_id} belongs to another batch")
         for write in writes:
             self._write(unit_id, write)
@@ -131,8 +131,10 @@ class MemoryJournal:
                 self._units[unit_id] = unit.model_copy(update=dict(changes))
             case ChangeDocument(document_id, changes):
                 self._change_document(unit.run_id, document_id, changes)
-            case ClaimJob(account, job_id, at):
-                self._claims.setdefault((account, job_id), (unit_id, at))
+            case ClaimJob(account, job_id, at, planned_at):
+                known = self._claims.get((account, job_id))
+                if known is None or known[1] < planned_at:
+                    self._claims[account, job_id] = (unit_id, at)
             case QueueAbort(attempt, session):
                 self._ids += 1
                 self._abandoned[self._ids] = Abandoned(

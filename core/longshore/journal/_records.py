@@ -263,11 +263,21 @@ class ChangeDocument:
 
 @dataclass(frozen=True, slots=True)
 class ClaimJob:
-    """Say that a vendor job belongs to this unit; refused when it belongs to another."""
+    """Say that a vendor job belongs to this unit; refused when it belongs to another.
+
+    Attributes:
+        account: within which the job id is unique.
+        job_id: the vendor's.
+        at: now.
+        planned_at: when this unit was planned. A claim from before that cannot be about a job
+            of this unit: the vendor gave the id out again, as a restarted sandbox does, and the
+            claim passes over.
+    """
 
     account: str
     job_id: str
     at: float
+    planned_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,8 +298,9 @@ def _drop_facts(connection: sqlite3.Connection, unit_id: str, drop: DropFacts) -
 def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:
     connection.execute(
         "INSERT INTO claims (account, job_id, unit_id, at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (claim.account, claim.job_id, unit_id, claim.at),
+        " ON CONFLICT DO UPDATE SET unit_id = excluded.unit_id, at = excluded.at"
+        " WHERE claims.at < ?",
+        (claim.account, claim.job_id, unit_id, claim.at, claim.planned_at),
     )
     query = "SELECT unit_id FROM claims WHERE account = ? AND job_id = ?"
     (owner,) = connection.execute(query, (claim.account, claim.job_id)).fetchone()

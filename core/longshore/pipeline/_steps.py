@@ -229,7 +229,7 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     polls = engine.capabilities.polls
     first = max(polls.floor, min(polls.interval, 2.0))
     return [
-        ClaimJob(engine.run.account, job.id, now),
+        ClaimJob(engine.run.account, job.id, now, unit.record.created_at),
         unit.fact(FactKind.JOB, "", "", job.model_dump(mode="json")),
         DropFacts(SCRATCH, step.flow),
         ChangeUnit({"job_id": job.id, "restarts": 0, "at": now + first, "accepted_at": now}),

@@ -56,6 +56,15 @@ class Tally:
             f"{self.histories:6} histories {pace:5.0f}/s: {ends}; {len(self.failures)} broken"
         )
 
+    def join(self, other: Tally) -> None:
+        """Add another tally of the same case."""
+        self.histories += other.histories
+        self.seconds += other.seconds
+        self.outcomes.update(other.outcomes)
+        self.faults.update(other.faults)
+        self.failures += other.failures
+        self.seeds += other.seeds
+
     def add(self, case: Case, history: History) -> None:
         """Hold a history against the promises, and count it."""
         self.histories += 1

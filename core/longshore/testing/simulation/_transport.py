@@ -49,6 +49,7 @@ class SimulatedTransport:
         self._watch = watch
         self._sources = sources
         self._word = ""
+        self._life = watch.lives if watch is not None else 0
 
     def follow(self, provider: Provider[ProviderSettings]) -> None:
         """Learn each request's retry word as it is signed, right before it is sent."""
@@ -68,7 +69,7 @@ class SimulatedTransport:
         what = f"{word or 'idempotent'} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current
         if self._watch is not None:
-            self._watch.leaves(unit, outgoing, pieces, signed=signed)
+            self._watch.leaves(unit, pieces, 0 if signed else self._life)
         await self._pass()
         world.current = unit
         marks = " file" * bool(pieces) + " signed" * signed

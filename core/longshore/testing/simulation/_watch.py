@@ -13,7 +13,6 @@ from longshore.documents import Piece
 from longshore.journal import Fact, FactKind
 from longshore.lifecycle import Receipt, Session
 from longshore.testing.simulation._world import World
-from longshore.transfer import Outgoing
 
 __all__ = ["Leaving", "Watch"]
 
@@ -82,19 +81,14 @@ class Watch:
         for transfer in session.transfers:
             self.secrets.update(_signatures(transfer.url or ""))
 
-    def _now(self) -> Leaving:
-        return Leaving(self.lives, self.world.now(), self.world.time)
-
     # ------------------------------------------------------------------ what leaves
 
-    def leaves(
-        self, unit: str, outgoing: Outgoing, pieces: Sequence[Piece], *, signed: bool
-    ) -> None:
-        """Note a try that leaves."""
+    def leaves(self, unit: str, pieces: Sequence[Piece], life: int) -> None:
+        """Note a try that leaves; ``life`` is 0 where it does not go to the vendor itself."""
         self.sent[unit] += 1
         self.bytes[unit] += sum(piece.size for piece in pieces)
-        if not signed:
-            self.leaving.append(self._now())
+        if life:
+            self.leaving.append(Leaving(life, self.world.now(), self.world.time))
         again = self._finished.get(unit, set()).intersection(pieces)
         for piece in again:
             self.problems.append(
@@ -103,12 +97,12 @@ class Watch:
 
     def polls(self, unit: str, floor: float) -> None:
         """Note that a job is asked about; sooner than the floor allows is a broken promise."""
-        last, now = self.polled.get(unit), self._now()
         rivals = any(happened.fault == "rival" for happened in self.world.happened)
+        last = self.polled.get(unit)
         if last is None or floor <= 0 or rivals:  # two executors do not see each other's polls
             return
         # Our clock may jump; whoever kept the floor by it did what can be done.
-        waited = max(now.true - last.true, now.ours - last.ours)
+        waited = max(self.world.time - last.true, self.world.now() - last.ours)
         if waited < floor - 0.001:
             self.problems.append(f"the job of {unit} was polled {waited:.1f} s after the last time")
 
@@ -120,11 +114,14 @@ class Watch:
         A process knows nothing of what an earlier one sent: the promise is made for each.
         """
         most = max(int(rate.requests), 1)
-        for earlier, later in zip(self.leaving, self.leaving[most:], strict=False):
-            took = max(later.true - earlier.true, later.ours - earlier.ours)
-            if earlier.life == later.life and took < rate.seconds - 0.001:
-                yield f"{most + 1} requests within {took:.2f} s; allowed: {most} in {rate.seconds:g} s"
-                return
+        for life in range(1, self.lives + 1):
+            own = [leaving for leaving in self.leaving if leaving.life == life]
+            for earlier, later in zip(own, own[most:], strict=False):
+                took = max(later.true - earlier.true, later.ours - earlier.ours)
+                if took < rate.seconds - 0.001:
+                    allowed = f"{most} in {rate.seconds:g} s"
+                    yield f"{most + 1} requests within {took:.2f} s; allowed: {allowed}"
+                    return
 
     def leaks(self, texts: Iterable[str]) -> Iterator[str]:
         """Say which secrets stand in texts that somebody may read."""

@@ -1,0 +1,169 @@
+"""``python -m longshore.testing.simulation --cases tests.simulation.cases:CASES``.
+
+Plays each case with every single thing that can go wrong, then (``--pairs``) with each of these
+and a crash at every point afterwards, then (``--random N``) N histories in seeded orders with
+whatever chance brings. Prints counts and speed, and for a broken promise the smallest history
+that breaks it and the command that plays it again. Exit code 1 when there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from longshore.testing.simulation._check import broken_promises
+from longshore.testing.simulation._enumerate import (
+    Tally,
+    enumerate_pairs,
+    enumerate_points,
+    enumerate_seeds,
+    shrink,
+)
+from longshore.testing.simulation._faults import CORE, FAULTS
+from longshore.testing.simulation._history import Case, play
+from longshore.testing.simulation._world import Plan
+
+__all__ = ["main"]
+
+_SHOWN = 3
+_CHUNK = 500
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play what the arguments ask for; return the exit code."""
+    options = _parser().parse_args(arguments)
+    cases = [case for case in load(options.cases) if options.case in ("", case.name)]
+    if not cases:
+        sys.exit(f"no case is named {options.case!r}")
+    if options.faults is not None or options.seed is not None:
+        return max(_replay(case, options) for case in cases)
+    kinds = CORE if options.core else None
+    jobs = [("points", case.name, kinds, 0, 0) for case in cases if not options.only_random]
+    if options.pairs:
+        jobs += [("pairs", c.name, kinds, n, options.jobs) for c in cases for n in range(options.jobs)]
+    share = -(-options.random // len(cases))
+    for begin in range(options.first, options.first + share, _CHUNK):
+        end = min(begin + _CHUNK, options.first + share)
+        jobs += [("random", case.name, None, begin, end) for case in cases]
+    return _play_all(options, jobs)
+
+
+def load(name: str) -> Sequence[Case]:
+    """Import the cases: ``package.module:NAME``."""
+    sys.path.insert(0, "")
+    module, _, attribute = name.partition(":")
+    return tuple(getattr(importlib.import_module(module), attribute or "CASES"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m longshore.testing.simulation")
+    add = parser.add_argument
+    add("--cases", required=True, metavar="MODULE:NAME", help="a sequence of Case")
+    add("--case", default="", metavar="NAME", help="only this one")
+    add("--pairs", action="store_true", help="each single fault with a crash after it")
+    add("--core", action="store_true", help="first faults: crashes, lost requests and answers only")
+    add("--random", type=int, default=0, metavar="N", help="so many histories, over all cases")
+    add("--only-random", action="store_true", help="no single faults")
+    add("--first", type=int, default=0, metavar="SEED", help="the first of the seeds")
+    add("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
+    add("--seed", type=int, metavar="SEED", help="play this one history")
+    add("--faults", metavar="12:crash,...", help="with exactly these faults")
+    return parser
+
+
+# ---------------------------------------------------------------------------- many histories
+
+_Job = tuple[str, str, frozenset[str] | None, int, int]
+
+
+def _play_all(options: argparse.Namespace, jobs: Sequence[_Job]) -> int:
+    """Play all jobs, in several processes, and sum them up by kind and case."""
+    played: dict[tuple[str, str], Tally] = {}
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for job, tally in zip(jobs, pool.map(partial(_job, options.cases), jobs), strict=True):
+            known = played.get(job[:2])
+            if known is None:
+                played[job[:2]] = tally
+            else:
+                known.join(tally)
+    for kind in ("points", "pairs", "random"):
+        _show(kind, [tally for key, tally in played.items() if key[0] == kind])
+    return _tell(options, load(options.cases), played.values())
+
+
+def _job(cases: str, job: _Job) -> Tally:
+    kind, name, kinds, begin, end = job
+    case = next(case for case in load(cases) if case.name == name)
+    if kind == "points":
+        return enumerate_points(case, kinds)
+    if kind == "pairs":
+        return enumerate_pairs(case, kinds, every=end, offset=begin)
+    return enumerate_seeds(case, range(begin, end), kinds)
+
+
+def _show(kind: str, tallies: Sequence[Tally]) -> None:
+    if not tallies:
+        return
+    what = {"points": "each single fault", "pairs": "each pair with a crash", "random": "seeds"}
+    print(f"\n{what[kind]}")
+    for tally in tallies:
+        print(tally.line())
+    histories = sum(tally.histories for tally in tallies)
+    seconds = sum(tally.seconds for tally in tallies)
+    faults = sum(tally.faults.total() for tally in tallies)
+    broken = sum(len(tally.failures) for tally in tallies)
+    print(
+        f"{'all':28} {histories} histories, {faults} faults, {histories / seconds:.0f} histories "
+        f"a second of one processor; {broken} broken"
+    )
+
+
+def _tell(options: argparse.Namespace, cases: Sequence[Case], tallies: Iterable[Tally]) -> int:
+    """Print the smallest history of each kind of failure, and how to play it again."""
+    bad = 0
+    for tally in tallies:
+        case = next(case for case in cases if case.name == tally.case)
+        bad += len(tally.failures)
+        for (plan, _), seed in list(zip(tally.failures, tally.seeds, strict=True))[:_SHOWN]:
+            smallest = shrink(case, plan, seed)
+            _print_one(options.cases, case, smallest, seed)
+    return 1 if bad else 0
+
+
+# ------------------------------------------------------------------------------ one history
+
+
+def _replay(case: Case, options: argparse.Namespace) -> int:
+    plan = None if options.faults is None else _read(options.faults)
+    return _print_one(options.cases, case, plan, options.seed)
+
+
+def _print_one(cases: str, case: Case, plan: Plan | None, seed: int | None) -> int:
+    history = play(case, plan, seed=seed)
+    problems = broken_promises(case, history)
+    print(f"\n{case.name}: {'; '.join(problems) or 'every promise is kept'}")
+    for happened in history.happened:
+        print(f"  {happened.number:4} {happened.fault:12} at {happened.what}")
+    chosen = ",".join(f"{number}:{fault}" for number, fault in history.plan.items())
+    order = f" --seed {seed}" if seed is not None else ""
+    print(
+        f"  python -m longshore.testing.simulation --cases {cases} "
+        f"--case '{case.name}'{order} --faults '{chosen}'"
+    )
+    return 1 if problems else 0
+
+
+def _read(text: str) -> Plan:
+    pairs = [pair.partition(":")[::2] for pair in text.split(",") if pair]
+    if wrong := [fault for _, fault in pairs if fault not in FAULTS]:
+        sys.exit(f"unknown faults: {', '.join(wrong)}; known: {', '.join(FAULTS)}")
+    return {int(number): fault for number, fault in pairs}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Does the kit notice? A provider that does everything right passes, each broken one fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from longshore.testing.conformance import run_checks
+from tests.conformance.acme import Acme, kit_of
+from tests.conformance.broken import FAULTS, Broken
+
+FEWEST_CHECKS = 80
+FEWEST_FAULTS = 12
+
+# What plays hundreds of stories: only asked where the fault says that it must fail.
+LONG = {
+    "test_a_crash_anywhere_is_survived",
+    "test_a_lost_answer_is_survived",
+    "test_a_lost_request_is_survived",
+    "test_any_body_is_survived",
+    "test_fields_may_be_missing",
+    "test_fields_may_be_null",
+    "test_fields_may_be_of_another_type",
+    "test_trouble_is_survived",
+}
+
+
+def test_a_good_provider_passes() -> None:
+    """Every check that has something to look at passes, and there are many."""
+    ended = list(run_checks(kit_of(Acme)))
+    assert [f"{c.name} {c.about}: {c.message}" for c in ended if c.outcome == "failed"] == []
+    passed = {check.name for check in ended if check.outcome == "passed"}
+    assert len(passed) >= FEWEST_CHECKS
+    assert Counter(check.outcome for check in ended)["passed"] >= len(passed)
+
+
+def test_what_is_left_out_says_why() -> None:
+    """Each skipped check has a reason."""
+    skipped = [
+        check for check in run_checks(kit_of(Acme), without=LONG) if check.outcome == "skipped"
+    ]
+    assert skipped
+    assert [check.name for check in skipped if not check.message.strip()] == []
+
+
+@pytest.mark.parametrize("broken", FAULTS, ids=lambda broken: broken.provider.__name__)
+def test_a_fault_fails_at_its_name(broken: Broken) -> None:
+    """The check that names the fault fails, and no other one that the fault does not reach."""
+    expected = {broken.check, *broken.also}
+    failed = {
+        check.name: check.message
+        for check in run_checks(kit_of(broken.provider), without=LONG - expected)
+        if check.outcome == "failed"
+    }
+    assert set(failed) == expected
+    assert "contract: " in failed[broken.check]
+
+
+def test_there_are_many_faults() -> None:
+    """At least a dozen faults are tried, each found by a check of its own."""
+    assert len({broken.check for broken in FAULTS}) >= FEWEST_FAULTS
