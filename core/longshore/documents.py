@@ -113,7 +113,7 @@ class Document(Frozen):
         try:
             status = path.stat()
         except (FileNotFoundError, ValueError) as error:  # ValueError: no file can be named so
-            raise SourceMissing(f"{named}: no such file") from error
+            raise SourceMissing(f"{named}: no such file", hint="check the path") from error
         except OSError as error:
             raise SourceUnreadable(f"{named}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):

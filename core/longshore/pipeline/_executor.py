@@ -223,6 +223,9 @@ class Executor:
         if isinstance(steps, Next):
             self._park(unit, steps, now)
             return True
+        if unit.asked_about and steps[0].verb == "poll" and self._others_wait():
+            self._set_aside(unit, Next("later", unit.record.at, unit.record.why))
+            return True
         self._line_up(unit.id)
         for step in steps:
             if step.verb != "digest" or self._hashing < _DIGESTS:
@@ -255,8 +258,15 @@ class Executor:
         elif soon or stays or len(self._active) <= self._window // 2:
             heapq.heappush(self._timers, (outcome.at, unit.id))
         else:
-            unit.running.add(_ASIDE.flow)
-            self._tasks[asyncio.create_task(self._put_aside(unit, outcome))] = (unit, _ASIDE)
+            self._set_aside(unit, outcome)
+
+    def _others_wait(self) -> bool:
+        """True when jobs that are asked about again and again would keep others out of memory."""
+        return self._hungry and len(self._active) >= self._window
+
+    def _set_aside(self, unit: Unit, outcome: Next) -> None:
+        unit.running.add(_ASIDE.flow)
+        self._tasks[asyncio.create_task(self._put_aside(unit, outcome))] = (unit, _ASIDE)
 
     async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
         """Let a unit leave memory until it is due."""

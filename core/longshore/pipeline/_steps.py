@@ -255,6 +255,7 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
 async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
     status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.poll(unit.job))
+    unit.asked_about = True
     return follow(engine, unit, status)
 
 

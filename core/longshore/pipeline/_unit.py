@@ -142,6 +142,7 @@ class Unit:
     stale: set[str] = field(default_factory=set)
     renewals: int = 0  # in a row, without a part that arrived
     undigested: set[str] = field(default_factory=set)
+    asked_about: bool = False  # its job was polled since it came into memory
     crashed: set[Slot] = field(default_factory=set)
     asked: list[Step] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
