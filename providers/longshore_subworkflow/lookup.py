@@ -73,9 +73,7 @@ def _sent_at(lost: LostRequest, reply: Response) -> float:
     return date - (lost.asked_at - lost.sent_at)
 
 
-def _since(
-    jobs: tuple[JobRecord, ...], lost: LostRequest, sent_at: float
-) -> Iterator[JobRecord]:
+def _since(jobs: tuple[JobRecord, ...], lost: LostRequest, sent_at: float) -> Iterator[JobRecord]:
     """Pick the jobs that came after the lost request left and belong to nobody yet.
 
     The job's own time counts, not its dataset's: whether a session's dataset is as old as its

@@ -6,11 +6,11 @@ Everything optional is offered, so that every check of the kit has something to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from longshore.provider import (
     Accepted,
@@ -49,6 +49,7 @@ from longshore.provider import (
     refusal_of,
 )
 from longshore.sandbox import (
+    Blob,
     Call,
     Refuse,
     Reply,
@@ -221,9 +222,7 @@ class AcmeSandbox(Vendor):
         return {"documents": documents, "jobs": jobs, "parts": {}}
 
 
-def _blob(upload: Mapping[str, Any]) -> Any:
-    from longshore.sandbox import Blob
-
+def _blob(upload: Mapping[str, Any]) -> Blob:
     return Blob(b"".join(data for _, data in sorted(upload["parts"].items())))
 
 
@@ -363,11 +362,14 @@ class Acme(Provider[AcmeSettings]):
         )
 
     def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
-        etags = [receipt.token for receipt in receipts]
-        body = {"token": session.secrets["token"], "etags": [*etags], "reference": batch.reference}
+        body: dict[str, JsonValue] = {
+            "token": session.secrets["token"],
+            "etags": [receipt.token for receipt in receipts],
+            "reference": batch.reference,
+        }
         request = Request.post(
             f"{self._upload(session)}/finish",
-            Json({**body}),
+            Json(body),
             step="finish",
             lost=lambda lost: self.asks(batch, lost),
         )
@@ -436,16 +438,19 @@ class Acme(Provider[AcmeSettings]):
         return f"/v1/jobs/{quote(job.id, safe='')}"
 
 
-def kit_of(provider: type[Acme]) -> Kit:
+MODES = (
+    Mode("whole", [("a.pdf", b"12345678")]),
+    Mode("parts", [("b.pdf", b"a letter of 25 bytes or so")]),
+)
+
+
+def kit_of(provider: type[Acme], modes: Sequence[Mode] = MODES) -> Kit:
     """Return the kit of Acme, or of one of its broken children."""
     return Kit(
         provider=provider,
         sandbox=AcmeSandbox,
         settings={"api_key": "key-123456", "webhook_secret": "whs-654321"},
-        modes=[
-            Mode("whole", [("a.pdf", b"12345678")]),
-            Mode("parts", [("b.pdf", b"a letter of 25 bytes or so")]),
-        ],
+        modes=modes,
         words=WORDS,
         review=Mode("review", [("review.pdf", b"12345678")]),
         refusals=[KnownRefusal(404, {"message": "no such upload"}, RequestRefused)],

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
 
 from longshore.provider import (
     Action,
@@ -43,6 +43,8 @@ from longshore.provider import (
 )
 from tests.conformance.acme import WORDS, Acme, AcmeSettings
 
+T = TypeVar("T")
+
 COUNT = itertools.count()
 
 
@@ -68,7 +70,7 @@ def fails(check: str, *also: str) -> Callable[[type[Acme]], type[Acme]]:
     return note
 
 
-def changed(flow: Flow[Any], change: Callable[[Request], Request]) -> Flow[Any]:
+def changed(flow: Flow[T], change: Callable[[Request], Request]) -> Flow[T]:
     """Run a flow with its requests changed on their way out."""
     try:
         request = next(flow)
@@ -81,7 +83,8 @@ def changed(flow: Flow[Any], change: Callable[[Request], Request]) -> Flow[Any]:
             else:
                 request = flow.send(reply)
     except StopIteration as end:
-        return end.value
+        result: T = end.value
+        return result
 
 
 # ----------------------------------------------------------------------------- contract
@@ -127,14 +130,15 @@ class PlainSettings(AcmeSettings):
 
 @fails("secret_settings_hide_their_value")
 class Plain(Acme):
-    Settings = PlainSettings
+    Settings = PlainSettings  # type: ignore[assignment]
 
 
 @fails("it_is_made_without_doing_anything")
 class Busy(Acme):
     def __init__(self, settings: AcmeSettings) -> None:
         super().__init__(settings)
-        self.home = Path(__file__).open().close()  # noqa: SIM115
+        with Path(__file__).open(encoding="utf-8") as own:
+            self.first = own.readline()
 
 
 @fails("the_capabilities_are_pure")
@@ -350,11 +354,16 @@ class Denying(Acme):
         return NotDone()
 
 
-@fails("what_did_not_act_is_never_found", "refused_requests_end_well", "a_lost_request_is_survived")
+@fails(
+    "what_did_not_act_is_never_found",
+    "refused_requests_end_well",
+    "a_lost_request_is_survived",
+    "jobs_of_others_are_no_answer",
+)
 class Dreaming(Acme):
     def asks(self, batch: Batch, lost: LostRequest) -> Flow[Answer]:
         answer = yield from super().asks(batch, lost)
-        record = {"id": "job_000001", "status": "queued", "files": []}
+        record: dict[str, JsonValue] = {"id": "job_000001", "status": "queued", "files": []}
         return Found(Response.of({"job": record})) if isinstance(answer, NotDone) else answer
 
 

@@ -27,12 +27,13 @@ from longshore.provider import (
     Request,
     Response,
 )
-from longshore.transfer import Policy, (
+from longshore.transfer import (
     AnswerLost,
     Driver,
     NotSent,
     Outgoing,
     Pace,
+    Policy,
     Source,
     Tally,
     retry_with_clock,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import ClassVar, TypeVar
 
 from longshore.lifecycle import Action, Job, State, Status
 from longshore.provider import Refused, Results, Retry
@@ -12,13 +14,15 @@ from longshore.testing.conformance._story import Story, calm, tell
 
 __all__ = ["AfterwardsChecks"]
 
+T = TypeVar("T")
+
 _NOWHERE = "longshore-no-such-thing"
 
 
 class AfterwardsChecks:
     """Optional verbs; a check of one that is not offered is left out."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def _offered(self, verb: str) -> None:
         if not self.kit.offers(verb):
@@ -92,7 +96,8 @@ class AfterwardsChecks:
         self._offered("renew")
         story = self._told(mode, "open")
         batch, session, pier = story.batch, story.session, story.pier
-        assert batch is not None and session is not None
+        assert batch is not None
+        assert session is not None
         if not any(t.url for t in session.transfers):
             skip("no transfer of this mode has a URL")
         pier.now += 60.0
@@ -132,9 +137,8 @@ class AfterwardsChecks:
             job, pier = story.job, story.pier
             assert job is not None
             before, seen = story.statuses[-1].state, list[Status]()
-            error = _error_of(
-                lambda: seen.append(pier.run(lambda: pier.provider.cancel(job), verb="cancel"))  # noqa: B023
-            )
+            again = partial(pier.run, partial(pier.provider.cancel, job), verb="cancel")
+            error = _error_of(again, seen)
             after = seen[0].state if seen else before
             expect(in_tree(error), f"after {script}: {told(error)}", "only errors of the tree")
             expect(
@@ -149,10 +153,8 @@ class AfterwardsChecks:
         story = self._told(self.kit.modes[0], "upload")
         job, pier, seen = story.job, story.pier, list[Status]()
         assert job is not None
-        act = pier.provider.act
-        error = _error_of(
-            lambda: seen.append(pier.run(lambda: act(job, Action(name=_NOWHERE)), verb="act"))
-        )
+        unheard = partial(pier.provider.act, job, Action(name=_NOWHERE))
+        error = _error_of(partial(pier.run, unheard, verb="act"), seen)
         expect(
             in_tree(error) and (error is not None or seen[0].error),
             f"{told(error)}, {seen}",
@@ -178,7 +180,7 @@ class AfterwardsChecks:
             action, job = story.statuses[-1].actions[number], story.job
             assert job is not None
             act = story.pier.provider.act
-            status = story.pier.run(lambda a=action, j=job: act(j, a), verb="act")  # type: ignore[misc]
+            status = story.pier.run(partial(act, job, action), verb="act")
             expect(
                 type(status) is Status and status.error is None,
                 f"{action}: {status!r}",
@@ -231,12 +233,14 @@ class AfterwardsChecks:
         )
 
 
-def _error_of(act: Callable[[], object]) -> Exception | None:
-    """Do something, and return what went wrong."""
+def _error_of(act: Callable[[], T], results: list[T] | None = None) -> Exception | None:
+    """Do something, keep what comes of it, and return what went wrong."""
     try:
-        act()
+        result = act()
     except Refused as refused:
         return refused.error
     except Exception as wrong:  # noqa: BLE001 - whatever it is: the check says so
         return wrong
+    if results is not None:
+        results.append(result)
     return None

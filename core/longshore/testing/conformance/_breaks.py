@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from longshore.lifecycle import Outcome
 from longshore.testing.conformance._kit import Kit, Mode
@@ -29,7 +30,7 @@ TROUBLES: Mapping[str, frozenset[str]] = {
 class BreakChecks:
     """A crash, a lost answer or another trouble, at each point where it can be."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def _points(self, mode: Mode, kinds: frozenset[str], only: str = "") -> None:
         case = self.kit.case(mode)

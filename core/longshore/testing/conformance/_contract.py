@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from types import GeneratorType
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from longshore.capabilities import Capabilities, Limits
 from longshore.documents import Document
@@ -26,7 +26,7 @@ _SECRET = re.compile(r"key|token|secret|password|credential", re.I)
 class ContractChecks:
     """Names, settings, capabilities, credentials."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     # ------------------------------------------------------------------ names
 
@@ -87,7 +87,7 @@ class ContractChecks:
     # ------------------------------------------------------------------ settings
 
     def test_the_settings_are_settings(self) -> None:
-        """``Settings`` is a frozen subclass of ``ProviderSettings`` that refuses what it has not."""
+        """``Settings`` is a frozen ``ProviderSettings`` that refuses what it has not."""
         kind = self.kit.provider.Settings
         config = getattr(kind, "model_config", {})
         expect(

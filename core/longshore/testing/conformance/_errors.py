@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from longshore.errors import (
     AccountError,
@@ -44,7 +44,7 @@ _BODIES: tuple[bytes, ...] = (
 class ErrorChecks:
     """What becomes of refusals and outages."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def test_refused_requests_end_well(self, spot: Spot, status: int) -> None:
         """Whatever status a request gets, what follows is an error of the right family."""
@@ -85,7 +85,7 @@ class ErrorChecks:
             "a refusal is never taken for success",
         )
 
-    # ------------------------------------------------------------------ refusal()
+    # ------------------------------------------------------------------ error bodies
 
     def test_any_error_body_is_read(self, status: int) -> None:
         """``refusal`` makes an error of the tree out of any body, in one line."""

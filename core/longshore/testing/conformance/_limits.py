@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from longshore.capabilities import Capabilities, PartRule
 from longshore.documents import Document, media_type_of
 from longshore.errors import UsageError
@@ -27,7 +29,7 @@ NAMES = {
 class LimitChecks:
     """What the planner takes and refuses for this provider."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def _capabilities(self) -> Capabilities:
         return self.kit.adapter().capabilities()
@@ -117,7 +119,7 @@ class LimitChecks:
         expect(sizes == [most, 1], f"the batches have {sizes} documents", f"at most {most}")
 
     def test_a_batch_holds_its_bytes(self) -> None:
-        """Two documents that fill a batch to its last byte share it; one byte more and they part."""
+        """Two documents that fill a batch to its last byte share it; one byte more, and not."""
         limits = self._capabilities().limits
         most, alone = limits.bytes_per_batch, limits.documents_per_batch == 1
         if most is None or alone:

@@ -78,7 +78,7 @@ def replaced(value: Any, path: Path, new: Any) -> Any:
     """Return a JSON value with something else in one place."""
     if not path:
         return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
     copy[path[0]] = replaced(value[path[0]], path[1:], new)
     return copy
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import datetime
+import datetime as dt
 import io
 import os
 import random
@@ -49,10 +49,10 @@ class _NoNow(type):
     """``datetime`` without the present: whatever else it can do it still does."""
 
     def __instancecheck__(cls, value: object) -> bool:
-        return isinstance(value, datetime.date if cls.__name__ == "date" else datetime.datetime)
+        return isinstance(value, dt.date if cls.__name__ == "date" else dt.datetime)
 
 
-def _without_now(kind: type[datetime.date], found: list[str]) -> type:
+def _without_now(kind: type[dt.date], found: list[str]) -> type:
     def refuse(*_: object, **__: object) -> NoReturn:
         found.append(f"{kind.__name__}.now() or .today()")
         raise ForbiddenUse(found[-1])
@@ -72,8 +72,8 @@ def poisoned(provider: type[Any], found: list[str]) -> Iterator[None]:
         found: what was used all the same; a flow may swallow the exception.
     """
     replaced: dict[int, Any] = {
-        id(datetime.datetime): _without_now(datetime.datetime, found),
-        id(datetime.date): _without_now(datetime.date, found),
+        id(dt.datetime): _without_now(dt.datetime, found),
+        id(dt.date): _without_now(dt.date, found),
     }
     with ExitStack() as stack:
         for module, name in _FORBIDDEN:
@@ -84,7 +84,7 @@ def poisoned(provider: type[Any], found: list[str]) -> Iterator[None]:
             for name, value in list(vars(module).items()):
                 if id(value) in replaced:
                     stack.enter_context(patch.object(module, name, replaced[id(value)]))
-                elif value is datetime:
+                elif value is dt:
                     stack.enter_context(patch.object(module, name, _module(replaced)))
         yield
 
@@ -100,9 +100,9 @@ def _trap(name: str, found: list[str]) -> Any:
 def _module(replaced: dict[int, Any]) -> ModuleType:
     """``import datetime`` instead of ``from datetime import datetime``."""
     double = ModuleType("datetime")
-    vars(double).update(vars(datetime))
+    vars(double).update(vars(dt))
     for name in ("datetime", "date"):
-        setattr(double, name, replaced[id(getattr(datetime, name))])
+        setattr(double, name, replaced[id(getattr(dt, name))])
     return double
 
 

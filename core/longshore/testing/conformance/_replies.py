@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -38,7 +38,7 @@ _UNKNOWN_WORD = "longshore-unheard-of"
 class ReplyChecks:
     """Unknown fields, missing fields, wrong bodies, words."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def test_unknown_fields_do_no_harm(self, spot: Spot) -> None:
         """A reply with fields that nobody knows is as good as without."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from longshore.provider import (
     Found,
@@ -26,7 +26,7 @@ __all__ = ["RetryChecks"]
 class RetryChecks:
     """Safe, idempotent, keyed, once."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def _sent_as(self, spot: Spot, retry: Retry) -> Request:
         sent, _ = request_at(self.kit, spot)
@@ -54,10 +54,8 @@ class RetryChecks:
             first = deliver()
             if sent.request.retry is not Retry.SAFE:
                 held.append(_held(own.state()))
-            if key:
-                again = own.pier.deliver(own.pier.outgoing(sent.request, key))
-            else:
-                again = deliver()
+            call = own.pier.outgoing(sent.request, key)
+            again = own.pier.deliver(call)
             held.append(_held(own.state()))
             answers.append(again)
             return first if key else again

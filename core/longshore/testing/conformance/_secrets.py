@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import BaseModel
 
@@ -18,7 +19,7 @@ __all__ = ["SecretChecks"]
 class SecretChecks:
     """Redaction, and the hygiene of cassettes."""
 
-    kit: Kit
+    kit: ClassVar[Kit]
 
     def test_a_session_hides_its_secrets(self, mode: Mode) -> None:
         """The text form of a session shows neither its secrets nor its signed URLs."""
@@ -36,7 +37,8 @@ class SecretChecks:
     def test_data_is_fit_to_be_shown(self, mode: Mode) -> None:
         """What stands in ``data`` of session, receipts and job is no secret."""
         story = good(self.kit, mode)
-        assert story.session is not None and story.job is not None
+        assert story.session is not None
+        assert story.job is not None
         shown = json.dumps(
             [story.session.data, *(r.data for r in story.receipts), story.job.data]
             + ([story.setup.data] if story.setup else [])

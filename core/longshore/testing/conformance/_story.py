@@ -177,7 +177,8 @@ def digest_of(story: Story, document: str) -> str:
 def _send(story: Story) -> None:
     _open(story)
     batch, session, send = story.batch, story.session, story.pier.provider.send
-    assert batch is not None and session is not None
+    assert batch is not None
+    assert session is not None
     for transfer in session.transfers:
         receipt = _call(story, "send", lambda t=transfer: send(batch, session, t), transfer.id)  # type: ignore[misc]
         story.receipts += (receipt,)
@@ -186,7 +187,8 @@ def _send(story: Story) -> None:
 def _complete(story: Story) -> None:
     _send(story)
     batch, session, receipts = story.batch, story.session, story.receipts
-    assert batch is not None and session is not None
+    assert batch is not None
+    assert session is not None
     flow = story.pier.provider.complete
     story.job = _call(story, "complete", lambda: flow(batch, session, receipts))
 

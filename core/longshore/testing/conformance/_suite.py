@@ -45,7 +45,7 @@ class ProviderConformance(
         kit: which provider, which sandbox, which settings and documents.
     """
 
-    kit: ClassVar[Kit]  # type: ignore[misc]
+    kit: ClassVar[Kit]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Ask each check about every mode, request, status, ... of the kit."""

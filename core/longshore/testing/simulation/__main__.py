@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kinds = CORE if options.core else None
     jobs = [("points", case.name, kinds, 0, 0) for case in cases if not options.only_random]
     if options.pairs:
-        jobs += [("pairs", c.name, kinds, n, options.jobs) for c in cases for n in range(options.jobs)]
+        jobs += [
+            ("pairs", c.name, kinds, n, options.jobs) for c in cases for n in range(options.jobs)
+        ]
     share = -(-options.random // len(cases))
     for begin in range(options.first, options.first + share, _CHUNK):
         end = min(begin + _CHUNK, options.first + share)

@@ -349,6 +349,3 @@ def _look(scene: Scene, history: History) -> None:
         for unit in history.units
         if unit.outcome.terminal and journal.holds(unit.id, FactKind.SESSION)
     ]
-
-
-

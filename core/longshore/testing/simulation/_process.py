@@ -410,5 +410,3 @@ class Concurrent(_Process):
     def trouble(self) -> LongshoreError | None:
         """Why it ended before its time."""
         return self.error or self._fatal
-
-

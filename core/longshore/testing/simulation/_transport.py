@@ -178,5 +178,3 @@ def _bytes_of(segment: bytes | Piece, sources: Mapping[str, Source]) -> bytes:
     if isinstance(segment, bytes):
         return segment
     return sources[segment.document].read(segment.offset, segment.size)
-
-
