@@ -28,7 +28,7 @@ __all__ = ["HttpTransport"]
 
 _CHUNK = 1 << 20
 _READERS = 8
-_KEEP_ALIVE = 5.0  # short: a connection the vendor has just closed costs a lost answer
+_KEEP_ALIVE = 3.0  # short: a connection the vendor has just closed costs a lost answer
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
