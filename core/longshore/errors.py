@@ -210,9 +210,14 @@ class SourceUnreadable(DocumentError):
 
 
 class SourceChanged(DocumentError):
-    """The file is not the one that was planned."""
+    """The file is not the one that was planned.
+
+    Attributes:
+        sent: the vendor had the whole request already, with whatever bytes.
+    """
 
     kind = "source_changed"
+    sent = False
 
 
 class BatchError(LongshoreError):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from longshore.lifecycle import State
-from longshore.provider import AccountError, Forbidden, RequestRefused
+from longshore.provider import (
+    AccountError,
+    Forbidden,
+    PaymentRequired,
+    RequestRefused,
+    Unauthorized,
+)
 from longshore.testing.conformance import Kit, KnownRefusal, Mode, ProviderConformance
 from longshore_geolens import GeoLens
 from longshore_geolens.sandbox import GeoLensSandbox
@@ -47,6 +53,10 @@ class TestPlangrep(ProviderConformance):
             ),
         ],
         review=Mode("blocked", (("blocked.pdf", b"12345678"),), {"upload_mode": "form"}),
+        refusals=[
+            KnownRefusal(401, {"code": "invalid_api_key", "message": "no"}, Unauthorized, "key"),
+            KnownRefusal(402, {"code": "insufficient_credits", "message": "no"}, PaymentRequired),
+        ],
         words={
             "provisioning": State.RUNNING,
             "awaiting_uploads": State.RUNNING,
@@ -126,6 +136,13 @@ class TestSubworkflow(ProviderConformance):
             Mode("single", few(".pdf", 1, 8), part_size=10),
             Mode("session", few(".pdf", 1, 25), part_size=10),
         ],
+        words={
+            "NOT_STARTED": State.RUNNING,
+            "IN_QUEUE": State.RUNNING,
+            "IN_PROGRESS": State.RUNNING,
+            "SUCCESS": State.SUCCEEDED,
+            "ERROR": State.FAILED,
+        },
         assumptions={"part_minimum": 1},
     )
 
@@ -156,6 +173,9 @@ class TestSendai(ProviderConformance):
             "PARTIAL": State.PARTIAL,
             "FAILED": State.FAILED,
         },
+        review=Mode(
+            "review", (("review.pdf", b"12345678"),), assumptions={"tasks_in_upload": True}
+        ),
         refusals=[KnownRefusal(403, {"message": "no"}, Forbidden, "import via API")],
         may_be_unknown=True,
     )

@@ -411,6 +411,18 @@ async def test_rivals_are_documents_with_the_same_step_open(journal: Journal) ->
     assert await journal.rivals("acme", "complete", "start", besides="me") == ()
 
 
+async def test_who_has_a_receipt_but_no_job_yet_is_a_rival(journal: Journal) -> None:
+    """Between the answer to a send and the claim, its job may be taken for ours."""
+    await journal.enqueue([unit("me"), unit("near")], [document("d-near", "near")])
+    await journal.commit("near", 0, [fact(FactKind.RECEIPT, "", "all")])
+    assert [d.id for d in await journal.rivals("acme", "send/all", "post", besides="me")] == [
+        "d-near"
+    ]
+
+    await journal.commit("near", 0, [ChangeUnit({"job_id": "j1"})])
+    assert await journal.rivals("acme", "send/all", "post", besides="me") == ()
+
+
 async def test_a_job_is_found_by_its_vendor_id(journal: Journal) -> None:
     """In every run, or in those of one target."""
     await journal.create_run(RUN.model_copy(update={"id": "run2", "target": "south"}))

@@ -229,7 +229,9 @@ class MemoryJournal:
             unit = self._units[unit_id]
             if unit_id == besides or self._runs[unit.run_id].account != account:
                 continue
-            if (FactKind.INTENT, unit.attempt, flow, name) in facts:
+            open_intent = (FactKind.INTENT, unit.attempt, flow, name) in facts
+            receipt = (FactKind.RECEIPT, unit.attempt, "", flow.partition("/")[2]) in facts
+            if open_intent or (receipt and unit.job_id is None):
                 records = self._documents[unit.run_id]
                 found += [r.document for r in records if r.unit_id == unit_id]
         return tuple(found)

@@ -153,7 +153,11 @@ class Journal(Protocol):
     async def rivals(
         self, account: str, flow: str, name: str, *, besides: str
     ) -> tuple[Document, ...]:
-        """Return documents of other units of this account with an open intent of this step."""
+        """Return documents of other units of this account that may have the same job.
+
+        Those are the units with an open intent of this step, and those that have the receipt of
+        this transfer but no claimed job yet.
+        """
         ...
 
     async def find_job(self, job_id: str, *, target: str = "") -> tuple[UnitRecord, ...]:

@@ -248,14 +248,16 @@ class SQLiteJournal:
     ) -> tuple[Document, ...]:
         found = await self._records(
             DocumentRecord,
-            "SELECT documents.record FROM facts"
+            "SELECT DISTINCT documents.record FROM facts"
             " JOIN units ON units.id = facts.unit_id AND units.attempt = facts.attempt"
             " JOIN runs ON runs.id = units.run_id"
             " JOIN documents ON documents.unit_id = units.id AND documents.run_id = runs.id"
-            " WHERE facts.kind = 'intent' AND facts.flow = ? AND facts.name = ?"
-            " AND runs.account = ? AND units.id <> ?"
+            " WHERE ((facts.kind = 'intent' AND facts.flow = ?1 AND facts.name = ?2)"
+            " OR (facts.kind = 'receipt' AND facts.flow = '' AND facts.name = ?3"
+            " AND units.job_id IS NULL))"
+            " AND runs.account = ?4 AND units.id <> ?5"
             " ORDER BY units.seq, documents.seq",
-            flow, name, account, besides,
+            flow, name, flow.partition("/")[2], account, besides,
         )  # fmt: skip
         return tuple(record.document for record in found)
 

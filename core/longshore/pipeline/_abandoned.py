@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from longshore.errors import LongshoreError
+from collections.abc import Callable
+from contextlib import suppress
+
+from longshore.errors import AccountError, LongshoreError
 from longshore.journal import Abandoned, UnitRecord
 from longshore.lifecycle import Session
 from longshore.pipeline._engine import Engine
@@ -10,7 +13,7 @@ from longshore.pipeline._runner import FlowRunner, Restart, Suspended
 from longshore.pipeline._unit import Unit
 from longshore.transfer import Tally
 
-__all__ = ["give_back"]
+__all__ = ["give_all_back", "give_back"]
 
 _FIRST_PAUSE = 60.0
 _MOST_TRIES = 10
@@ -37,3 +40,16 @@ async def give_back(engine: Engine, entry: Abandoned) -> bool:
             return False
     await engine.journal.drop_abandoned(entry.id)
     return True
+
+
+async def give_all_back(engine: Engine, stopped: Callable[[], bool]) -> None:
+    """Give back what can be now; what fails stays in the queue.
+
+    Args:
+        engine: of the run.
+        stopped: asked before each; True ends here.
+    """
+    for entry in await engine.journal.abandoned(engine.run.id):
+        if entry.at <= engine.clock.now() and not stopped():
+            with suppress(AccountError):
+                await give_back(engine, entry)

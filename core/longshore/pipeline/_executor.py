@@ -13,17 +13,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from longshore.errors import AccountError, JournalError, LongshoreError, VendorUnavailable
-from longshore.journal import ChangeUnit, DocumentRecord, UnitRecord
+from longshore.errors import JournalError, LongshoreError, VendorUnavailable
+from longshore.journal import ChangeUnit
 from longshore.lifecycle import Outcome
-from longshore.pipeline._abandoned import give_back
+from longshore.pipeline._abandoned import give_all_back
 from longshore.pipeline._advance import BEAT, prepare, take
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
-from longshore.pipeline._events import DocumentFinished, Notice
+from longshore.pipeline._events import Notice
 from longshore.pipeline._mailbox import Held, read_mail
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
+from longshore.pipeline._telling import Teller
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = ["Executor", "Limits"]
@@ -87,7 +88,7 @@ class Executor:
         self._paused_until = 0.0
         self._failures = 0
         self._fatal: LongshoreError | None = None
-        self._told = bytearray()  # one bit per document, by its place in the run
+        self.teller = Teller(engine)
 
     async def run(self) -> None:
         """Execute the run.
@@ -105,7 +106,7 @@ class Executor:
             await self._loop()
             await self._save_costs()
             if not self._stop.is_set():
-                await self._clean_up()
+                await give_all_back(self._engine, self._ending)
         finally:
             for task in [*side_jobs, *self._tasks]:
                 task.cancel()
@@ -287,7 +288,7 @@ class Executor:
         for record in unit.documents.values():
             self._failures += record.outcome is Outcome.FAILED
             self._left_running += record.outcome is Outcome.RUNNING
-            self.report(record, unit.record)
+            self.teller.tell(record, unit.record)
 
     # ------------------------------------------------------------------ waiting
 
@@ -384,14 +385,6 @@ class Executor:
                 with suppress(JournalError):
                     await unit.write(self._engine.journal, [unit.cost()])
 
-    async def _clean_up(self) -> None:
-        """Give abandoned sessions back that can be now; what fails stays in the queue."""
-        engine = self._engine
-        for entry in await engine.journal.abandoned(engine.run.id):
-            if entry.at <= engine.clock.now() and not self._ending():
-                with suppress(AccountError):
-                    await give_back(engine, entry)
-
     # ------------------------------------------------------------------ beside the scheduler
 
     async def _beat(self) -> None:
@@ -428,22 +421,6 @@ class Executor:
             yield held
         finally:
             self._held.discard(unit_id)
-
-    # ------------------------------------------------------------------ telling
-
-    def report(self, record: DocumentRecord, unit: UnitRecord | None) -> None:
-        """Tell the listener about a document, once in this command."""
-        if self.told(record):
-            return
-        byte, bit = divmod(record.place, 8)
-        self._told.extend(bytes(max(byte + 1 - len(self._told), 0)))
-        self._told[byte] |= 1 << bit
-        self._engine.emit(DocumentFinished(self._engine.run, record, unit))
-
-    def told(self, record: DocumentRecord) -> bool:
-        """Tell whether this command already told about a document."""
-        byte, bit = divmod(record.place, 8)
-        return byte < len(self._told) and bool(self._told[byte] >> bit & 1)
 
 
 _ASIDE = Step("aside")

@@ -222,9 +222,9 @@ async def _tell_the_rest(journal: Journal, run: RunRecord, executor: Executor) -
     while page := await journal.documents(run.id, after=after):
         after = page[-1][0]
         for _, record in page:
-            if not executor.told(record):
+            if not executor.teller.told(record):
                 unit = await journal.unit(record.unit_id) if record.unit_id else None
-                executor.report(record, unit)
+                executor.teller.tell(record, unit)
 
 
 async def _size(journal: Journal, run_id: str) -> int:

@@ -15,12 +15,14 @@ from typing import Any, NoReturn, TypeVar
 from longshore.errors import (
     AccountError,
     BatchError,
+    DocumentError,
     LongshoreError,
     PluginError,
     ProtocolError,
     RequestRefused,
     ResumeMismatch,
     SessionLost,
+    SourceChanged,
     UnknownOutcome,
     VendorUnavailable,
     WaitExpired,
@@ -119,8 +121,9 @@ class FlowRunner:
             result: T = stop.value
             return result
         except Refused as refused:
-            for request in self._turned_down:  # its answer came: nobody need ask about it
-                await self._forget(request)
+            for request in self._turned_down:  # nobody need ask about it, and it may be tried again
+                drop = DropFacts((FactKind.INTENT, FactKind.ANSWER), self._flow, request.step)
+                await self._write([drop])
             raise refused.error from None
         except ProtocolError as error:
             raise self._or_unknown(error) from None
@@ -162,12 +165,17 @@ class FlowRunner:
     async def _send(self, request: Request, digest: str) -> Response:
         """Send a request that is not safe, with its intent written first."""
         unit, slot = self._unit, (self._flow, request.step)
-        if request.retry is not Retry.IDEMPOTENT and slot not in unit.intents:
+        again = slot in unit.intents
+        if request.retry is not Retry.IDEMPOTENT and not again:
             intent = Intent(digest, self._engine.clock.now())
             self._pending.append(unit.fact(FactKind.INTENT, *slot, intent.json()))
         await self._flush()
         try:
             response = await self._exchange(request, request.step)
+        except DocumentError as error:
+            if again or (isinstance(error, SourceChanged) and error.sent):
+                await self._hold_torn(request, error)
+            raise
         except ProtocolError as error:
             if error.status is not None:  # an answer came, but not one that can be read
                 self._note_act(request)
@@ -220,9 +228,18 @@ class FlowRunner:
 
     def _note_act(self, request: Request) -> None:
         """Remember a request that made the vendor work: one that is not simply given up."""
-        harmless = isinstance(request.lost, Abandon) or request.lost is Remedy.RESTART
-        if request.retry in (Retry.KEYED, Retry.ONCE) and not harmless:
+        if _makes_work(request):
             self._acted = request
+
+    async def _hold_torn(self, request: Request, error: DocumentError) -> None:
+        """A file changed while it was sent: the vendor may be at work on a mixture."""
+        slot = (self._flow, request.step)
+        intent = self._unit.intents.get(slot)
+        if intent is None or not _makes_work(request):
+            return  # what exists at the vendor does nothing: the document is left out
+        torn = replace(intent, torn=True)
+        await self._write([self._unit.fact(FactKind.INTENT, *slot, torn.json())])
+        raise _torn(error) from error
 
     def _refusal(self, request: Request, response: Response) -> LongshoreError | None:
         if response.status < 300:
@@ -246,6 +263,8 @@ class FlowRunner:
         if request.retry is Retry.IDEMPOTENT:
             return None
         slot = (self._flow, request.step)
+        if intent.torn:
+            raise UnknownOutcome("a file changed while it was sent", hint=_TORN_HINT)
         self._give_up(request, crashed=slot in self._unit.crashed)
         may_arrive_until = (intent.lost_at or intent.at) + self._patience(request)
         if now < may_arrive_until:
@@ -253,6 +272,10 @@ class FlowRunner:
         if request.lost is Remedy.RERUN:
             await self._forget(request)
             return None
+        try:  # what is found is only ours if the file is what it was
+            self._engine.driver.check(request, self._unit.sources())
+        except DocumentError as error:
+            await self._hold_torn(request, error)
         return await self._ask(request, intent)
 
     async def _ask(self, request: Request, intent: Intent) -> Response | None:
@@ -339,6 +362,19 @@ class FlowRunner:
 
 
 _UNKNOWN_HINT = "look at the vendor's own pages; `longshore resume` asks again"
+
+
+_TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"
+
+
+def _torn(error: DocumentError) -> UnknownOutcome:
+    return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=_TORN_HINT)
+
+
+def _makes_work(request: Request) -> bool:
+    """Tell whether a request makes the vendor work: it cannot simply be given up."""
+    harmless = isinstance(request.lost, Abandon) or request.lost is Remedy.RESTART
+    return request.retry in (Retry.KEYED, Retry.ONCE) and not harmless
 
 
 def _move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait:

@@ -60,16 +60,24 @@ class Intent:
         at: when it was written.
         asked: how often it was asked about.
         lost_at: when its answer was given up; None when this process never knew.
+        torn: a file changed while it was sent: no answer makes that a success.
     """
 
     digest: str
     at: float
     asked: int = 0
     lost_at: float | None = None
+    torn: bool = False
 
     def json(self) -> JsonValue:
         """Return it as it is journalled."""
-        return {"digest": self.digest, "at": self.at, "asked": self.asked, "lost_at": self.lost_at}
+        return {
+            "digest": self.digest,
+            "at": self.at,
+            "asked": self.asked,
+            "lost_at": self.lost_at,
+            "torn": self.torn,
+        }
 
 
 @dataclass(frozen=True, slots=True)

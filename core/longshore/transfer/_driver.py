@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from longshore.documents import Document, Piece
-from longshore.errors import ProtocolError, VendorUnavailable
-from longshore.provider import Provider, ProviderSettings, Request, Response
+from longshore.errors import ProtocolError, SourceChanged, VendorUnavailable
+from longshore.provider import Provider, ProviderSettings, Request, Response, Retry
 from longshore.redaction import redact_text
 from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
@@ -97,7 +97,7 @@ class Driver:
         self._policy = policy or Policy()
         self._throttle = bandwidth.take if bandwidth else None
         self.answered_at: float | None = None
-        """When the vendor last answered anything at all."""
+        """When the vendor last answered with anything but an outage."""
         self._skew = 0.0
 
     def vendor_now(self) -> float:
@@ -137,6 +137,15 @@ class Driver:
 
         return await self._retries(attempt)
 
+    def check(self, request: Request, documents: Mapping[str, Document]) -> None:
+        """Look whether the files that a request carries are still the planned ones.
+
+        Raises:
+            DocumentError: one of them is not.
+        """
+        with ExitStack() as stack:
+            self._open(encode(request.body, ""), documents, stack)
+
     async def _try(
         self,
         request: Request,
@@ -153,10 +162,13 @@ class Driver:
             tally.requests += 1
             try:
                 response = await self._transport.send(outgoing)
-            except (NotSent, AnswerLost) as failure:
+            except NotSent as failure:
                 return failure
-            for source in sources.values():
-                source.check()
+            except AnswerLost as failure:
+                _check(sources, sent=True)
+                return failure
+            refused = 400 <= response.status < 500 and response.status != 408
+            _check(sources, sent=not refused)
         self._note(request, response)
         tally.bytes_sent += sum(s.size for s in body.segments if isinstance(s, Piece))
         return response
@@ -241,7 +253,8 @@ class Driver:
                 )
 
     def _note(self, request: Request, response: Response) -> None:
-        self.answered_at = self._clock.now()
+        if response.status < 500 and response.status != 429:
+            self.answered_at = self._clock.now()
         if request.absolute or response.status == 429:
             return
         if response.status < 400:
@@ -262,6 +275,16 @@ class Driver:
                 f"the vendor sent an upload address that is not https: {redact_text(url)}",
                 hint="nothing is sent in the clear unless base_url itself is http",
             )
+
+
+def _check(sources: Mapping[str, Source], *, sent: bool) -> None:
+    """Look whether the files stayed the same while they were sent."""
+    try:
+        for source in sources.values():
+            source.check()
+    except SourceChanged as changed:
+        changed.sent = sent
+        raise
 
 
 def _why(outcome: Response | NotSent | AnswerLost) -> str:

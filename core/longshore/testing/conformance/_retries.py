@@ -28,12 +28,6 @@ class RetryChecks:
 
     kit: ClassVar[Kit]
 
-    def _sent_as(self, spot: Spot, retry: Retry) -> Request:
-        sent, _ = request_at(self.kit, spot)
-        if sent.request.retry is not retry:
-            skip(f"{spot} is {sent.request.retry.value}")
-        return sent.request
-
     def _twice(self, spot: Spot, *, key: str = "") -> tuple[Story, Any, Any, Response | None]:
         """Deliver a request twice, and go on with the second answer.
 
@@ -65,9 +59,9 @@ class RetryChecks:
             skip(f"{spot} does not come in the story")
         return result, held[0], held[1], answers[0]
 
-    def test_safe_requests_change_nothing(self, spot: Spot) -> None:
+    def test_safe_requests_change_nothing(self, safe: Spot | None) -> None:
         """A request that is called safe leaves the vendor as it was."""
-        self._sent_as(spot, Retry.SAFE)
+        spot = _there(safe, "safe")
         story, before, after, _ = self._twice(spot)
         expect(
             before == after and in_tree(story.error),
@@ -75,9 +69,9 @@ class RetryChecks:
             "a safe request is sent as often as one likes, without a record",
         )
 
-    def test_idempotent_requests_are(self, spot: Spot) -> None:
+    def test_idempotent_requests_are(self, idempotent: Spot | None) -> None:
         """A request that is called idempotent does the same twice as once."""
-        self._sent_as(spot, Retry.IDEMPOTENT)
+        spot = _there(idempotent, "idempotent")
         story, before, after, _ = self._twice(spot)
         expect(
             before == after,
@@ -87,9 +81,9 @@ class RetryChecks:
         )
         self._as_well(story, spot)
 
-    def test_a_repeated_key_is_known_again(self, spot: Spot) -> None:
+    def test_a_repeated_key_is_known_again(self, keyed: Spot | None) -> None:
         """A keyed request that comes again with its key does the same as once."""
-        self._sent_as(spot, Retry.KEYED)
+        spot = _there(keyed, "keyed")
         story, before, after, _ = self._twice(spot)
         expect(
             before == after,
@@ -98,9 +92,9 @@ class RetryChecks:
         )
         self._as_well(story, spot)
 
-    def test_another_key_is_another_request(self, spot: Spot) -> None:
+    def test_another_key_is_another_request(self, keyed: Spot | None) -> None:
         """With another key the same request acts again, or is refused: the key matters."""
-        self._sent_as(spot, Retry.KEYED)
+        spot = _there(keyed, "keyed")
         _, before, after, again = self._twice(spot, key="another-key-0123456789")
         if before == after and again is not None and again.status < 400:
             skip(f"{spot} does the same without its key: idempotent would do")
@@ -115,12 +109,6 @@ class RetryChecks:
         )
 
     # ------------------------------------------------------------------ questions
-
-    def _question(self, spot: Spot) -> Request:
-        sent, _ = request_at(self.kit, spot)
-        if not callable(sent.request.lost):
-            skip(f"{spot} has no question beside it")
-        return sent.request
 
     def _asked(self, spot: Spot, *, acted: bool, claimed: bool = False) -> tuple[Any, list[str]]:
         """Ask the question beside a request that was lost on its way there, or back.
@@ -166,9 +154,9 @@ class RetryChecks:
         pier.now = at
         return answer
 
-    def test_questions_only_ask(self, spot: Spot) -> None:
+    def test_questions_only_ask(self, asked: Spot | None) -> None:
         """The question after a lost answer holds safe requests only, and gives an answer."""
-        self._question(spot)
+        spot = _there(asked, "one with a question beside it")
         answer, unsafe = self._asked(spot, acted=True)
         expect(
             not unsafe and isinstance(answer, Found | NotDone | Undecided),
@@ -176,9 +164,9 @@ class RetryChecks:
             "ask flows hold safe requests and return Found, NotDone or Undecided",
         )
 
-    def test_what_acted_is_never_called_undone(self, spot: Spot) -> None:
+    def test_what_acted_is_never_called_undone(self, asked: Spot | None) -> None:
         """Where the lost request did act, the question does not say that it did not."""
-        self._question(spot)
+        spot = _there(asked, "one with a question beside it")
         answer, _ = self._asked(spot, acted=True)
         expect(
             not isinstance(answer, NotDone),
@@ -186,9 +174,9 @@ class RetryChecks:
             "NotDone sends it again: a second job",
         )
 
-    def test_what_did_not_act_is_never_found(self, spot: Spot) -> None:
+    def test_what_did_not_act_is_never_found(self, asked: Spot | None) -> None:
         """Where the lost request did not act, the question does not find it."""
-        self._question(spot)
+        spot = _there(asked, "one with a question beside it")
         answer, _ = self._asked(spot, acted=False)
         expect(
             not isinstance(answer, Found),
@@ -196,9 +184,9 @@ class RetryChecks:
             "Found ends the matter: a lost document that is reported as carried",
         )
 
-    def test_a_found_answer_serves(self, spot: Spot) -> None:
+    def test_a_found_answer_serves(self, asked: Spot | None) -> None:
         """The flow goes on with the answer that the question found."""
-        self._question(spot)
+        spot = _there(asked, "one with a question beside it")
         answer, _ = self._asked(spot, acted=True)
         if not isinstance(answer, Found):
             skip("the question finds no answer")
@@ -217,9 +205,9 @@ class RetryChecks:
             "Found holds the answer that the lost request must have had",
         )
 
-    def test_jobs_of_others_are_no_answer(self, spot: Spot) -> None:
+    def test_jobs_of_others_are_no_answer(self, asked: Spot | None) -> None:
         """A job that belongs to another batch is not found."""
-        self._question(spot)
+        spot = _there(asked, "one with a question beside it")
         if calm(self.kit, spot.mode, "upload").job is None:
             skip("there is no job")
         story = calm(self.kit, spot.mode, spot.script)
@@ -235,9 +223,10 @@ class RetryChecks:
             "LostRequest.claimed are jobs of other batches: one vendor job, one batch",
         )
 
-    def test_a_remedy_is_said(self, spot: Spot) -> None:
+    def test_a_remedy_is_said(self, once: Spot | None) -> None:
         """Only the request that makes the vendor work may leave it open whether it acted."""
-        request = self._sent_as(spot, Retry.ONCE)
+        spot = _there(once, "once")
+        request = request_at(self.kit, spot)[0].request
         if request.lost is not Remedy.HOLD or self.kit.may_be_unknown:
             return
         expect(
@@ -245,6 +234,13 @@ class RetryChecks:
             f"{spot} is held when its answer is lost",
             "the kit says that nothing stays unknown here: give a question, or RESTART",
         )
+
+
+def _there(spot: Spot | None, kind: str) -> Spot:
+    """Return the request that a check is asked about, if there is one of its kind."""
+    if spot is None:
+        skip(f"no request is {kind}")
+    return spot
 
 
 def _held(state: Any) -> Any:

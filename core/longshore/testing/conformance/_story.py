@@ -254,7 +254,10 @@ def spots(kit: Kit) -> tuple[Spot, ...]:
     found: dict[tuple[str, str, str], Spot] = {}
     for script in scripts(kit):
         for mode in kit.modes:
-            for place, sent in enumerate(calm(kit, mode, script).pier.sent):
+            story = calm(kit, mode, script)
+            for place, sent in enumerate(story.pier.sent):
+                if story.replies[place] is None:
+                    continue
                 key = (sent.verb, sent.template, sent.request.step)
                 found.setdefault(key, Spot(mode, script, *key, place))
     return tuple(found.values())

@@ -10,17 +10,18 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
+from longshore.provider import Retry
 from longshore.testing.conformance._afterwards import AfterwardsChecks
 from longshore.testing.conformance._breaks import TROUBLES, BreakChecks
 from longshore.testing.conformance._contract import ContractChecks
 from longshore.testing.conformance._errors import STATUSES, ErrorChecks
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._limits import NAMES, LimitChecks
-from longshore.testing.conformance._mutate import BODIES
+from longshore.testing.conformance._mutate import BODIES, json_of
 from longshore.testing.conformance._replies import ReplyChecks
 from longshore.testing.conformance._retries import RetryChecks
 from longshore.testing.conformance._secrets import SecretChecks
-from longshore.testing.conformance._story import spots
+from longshore.testing.conformance._story import Spot, request_at, spots
 from longshore.testing.conformance._uploads import UploadChecks
 
 __all__ = ["Checked", "ProviderConformance", "run_checks"]
@@ -58,9 +59,27 @@ def _cassettes(kit: Kit) -> Sequence[Any]:
     return sorted(kit.cassettes.rglob("*.yaml")) if kit.cassettes else ()
 
 
+def _spots_of(kit: Kit, retry: Retry) -> Sequence[Spot]:
+    return [spot for spot in spots(kit) if request_at(kit, spot)[0].request.retry is retry]
+
+
+def _asks(kit: Kit, spot: Spot) -> bool:
+    return callable(request_at(kit, spot)[0].request.lost)
+
+
+def _is_json(kit: Kit, spot: Spot) -> bool:
+    return json_of(request_at(kit, spot)[1]) is not None
+
+
 _AXES: Mapping[str, tuple[Callable[[Kit], Sequence[Any]], Callable[[Any], str]]] = {
     "mode": (lambda kit: kit.modes, lambda mode: mode.name),
     "spot": (spots, str),
+    "safe": (lambda kit: _spots_of(kit, Retry.SAFE), str),
+    "idempotent": (lambda kit: _spots_of(kit, Retry.IDEMPOTENT), str),
+    "keyed": (lambda kit: _spots_of(kit, Retry.KEYED), str),
+    "once": (lambda kit: _spots_of(kit, Retry.ONCE), str),
+    "asked": (lambda kit: [s for s in spots(kit) if _asks(kit, s)], str),
+    "json_reply": (lambda kit: [s for s in spots(kit) if _is_json(kit, s)], str),
     "status": (lambda _: STATUSES, str),
     "trouble": (lambda _: tuple(TROUBLES), str),
     "body": (lambda _: tuple(BODIES), str),
