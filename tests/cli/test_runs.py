@@ -155,7 +155,7 @@ def test_status_of_a_run_shows_its_documents(shore: Shore) -> None:
     run_id = upload(shore, "a.pdf", "sendai")
     lines = shore.run("status", run_id, "--json").lines
     assert [line["event"] for line in lines] == ["document", "run"]
-    assert "attempt 1" in shore.run("status", run_id, "--verbose").out
+    assert "attempt 1 succeeded after" in shore.run("status", run_id, "--verbose").out
 
 
 def test_status_of_an_empty_journal(shore: Shore) -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
 
@@ -42,49 +40,9 @@ from longshore.provider import (
     refusal_of,
 )
 from tests.conformance.acme import WORDS, Acme, AcmeSettings
-
-T = TypeVar("T")
+from tests.conformance.faults import changed, fails
 
 COUNT = itertools.count()
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A fault, the check that names it, and those that it reaches too."""
-
-    provider: type[Acme]
-    check: str
-    also: frozenset[str]
-
-
-FAULTS: list[Broken] = []
-
-
-def fails(check: str, *also: str) -> Callable[[type[Acme]], type[Acme]]:
-    """Note which check must fail."""
-
-    def note(provider: type[Acme]) -> type[Acme]:
-        FAULTS.append(Broken(provider, f"test_{check}", frozenset(f"test_{name}" for name in also)))
-        return provider
-
-    return note
-
-
-def changed(flow: Flow[T], change: Callable[[Request], Request]) -> Flow[T]:
-    """Run a flow with its requests changed on their way out."""
-    try:
-        request = next(flow)
-        while True:
-            assert isinstance(request, Request)
-            try:
-                reply = yield change(request)
-            except Refused as refused:
-                request = flow.throw(refused)
-            else:
-                request = flow.send(reply)
-    except StopIteration as end:
-        result: T = end.value
-        return result
 
 
 # ----------------------------------------------------------------------------- contract

@@ -26,7 +26,7 @@ def test_a_small_file_goes_in_one_put() -> None:
     """Presign, one PUT with the declared type, complete without parts, commit."""
     line = Line()
     batch = line.batch("roads.geojson", GEOJSON)
-    job = line.deliver(batch)
+    job = line.deliver_all(batch)
 
     assert line.log == [
         "POST /ingest/upload/presigned",
@@ -40,7 +40,7 @@ def test_a_small_file_goes_in_one_put() -> None:
 def test_a_large_file_goes_in_parts() -> None:
     """The reply's part size cuts it, whatever the batch says; every part comes once."""
     line = Line(SMALL_PARTS)
-    line.deliver(line.batch("dem.tif", LARGE))
+    line.deliver_all(line.batch("dem.tif", LARGE))
 
     (counts,) = line.vendor.state(line.now)["parts"].values()
     assert counts == {"1": 1, "2": 1, "3": 1, "4": 1, "5": 1, "6": 1}
@@ -71,7 +71,7 @@ def test_both_signatures_are_served(region: str, name: str) -> None:
     session = line.start(batch)
 
     assert {transfer.expires_at for transfer in session.transfers} == {line.now + 3600}
-    line.deliver(batch, session)
+    line.deliver_all(batch, session)
     assert line.held() == [(name, digest(data))]
 
 
@@ -88,7 +88,7 @@ def test_receipts_keep_the_etag_as_it_came() -> None:
 def test_the_job_walks_to_its_dataset() -> None:
     """Pending, running, complete; the dataset's id is the result."""
     line = Line()
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
     seen = line.finish(job)
 
     assert [(status.word, status.state) for status in seen] == [
@@ -124,7 +124,7 @@ def test_title_and_visibility_go_out() -> None:
 def test_without_commit_a_person_is_needed() -> None:
     """The bytes are there, nothing works on them, and Longshore offers no second commit."""
     line = Line(commit=False)
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
     status = line.poll(job)
 
     assert (status.state, status.word, status.actions) == (State.NEEDS_ACTION, "pending", ())
@@ -134,7 +134,7 @@ def test_without_commit_a_person_is_needed() -> None:
 def test_a_commit_by_a_person_is_seen() -> None:
     """Once the job moves it is polled like any other."""
     line = Line(commit=False)
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
     line.vendor.jobs[job.id].runs, line.vendor.jobs[job.id].datasets = [line.now], ["d"]
     line.now += 1
 
@@ -144,7 +144,7 @@ def test_a_commit_by_a_person_is_seen() -> None:
 def test_a_token_is_a_bearer() -> None:
     """Without a key the access token goes out."""
     line = Line(api_key=None, token="jwt-abc")
-    line.deliver(line.batch("a.json", GEOJSON))
+    line.deliver_all(line.batch("a.json", GEOJSON))
 
     assert next(iter(line.vendor.jobs.values())).owner == "jwt-abc"
 
@@ -168,7 +168,7 @@ def test_credentials_never_go_to_the_storage() -> None:
 def test_a_failed_import_offers_a_retry() -> None:
     """`retry` queues it again, and it succeeds."""
     line = Line()
-    job = line.deliver(line.batch("will-fail.json", GEOJSON))
+    job = line.deliver_all(line.batch("will-fail.json", GEOJSON))
     failed = line.finish(job)[-1]
 
     assert (failed.state, failed.actions) == (State.FAILED, (Action(name="retry"),))
@@ -180,7 +180,7 @@ def test_a_failed_import_offers_a_retry() -> None:
 def test_what_cannot_be_retried_offers_nothing() -> None:
     """The vendor says so with can_retry."""
     line = Line({"can_retry": False})
-    job = line.deliver(line.batch("will-fail.json", GEOJSON))
+    job = line.deliver_all(line.batch("will-fail.json", GEOJSON))
 
     assert line.finish(job)[-1].actions == ()
 
@@ -188,7 +188,7 @@ def test_what_cannot_be_retried_offers_nothing() -> None:
 def test_a_retry_whose_answer_is_lost_is_done_once() -> None:
     """The repeat is told that only failed jobs can be retried: that is what was wanted."""
     line = Line()
-    job = line.deliver(line.batch("will-fail.json", GEOJSON))
+    job = line.deliver_all(line.batch("will-fail.json", GEOJSON))
     line.finish(job)
     line.lose["retry"] = "after"
     line.run(lambda: line.provider.act(job, Action(name="retry")))
@@ -199,7 +199,7 @@ def test_a_retry_whose_answer_is_lost_is_done_once() -> None:
 def test_an_unknown_action_is_refused() -> None:
     """Nothing is sent for it."""
     line = Line()
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
     sent = len(line.log)
     with pytest.raises(ProtocolError, match="discard"):
         line.run(lambda: line.provider.act(job, Action(name="discard")))
@@ -222,7 +222,7 @@ def test_an_unknown_action_is_refused() -> None:
 def test_every_word_has_a_state(word: str, state: State) -> None:
     """Also one that is not known yet."""
     line = Line()
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
     flow = line.provider.poll(job)
     next(flow)
     with pytest.raises(StopIteration) as end:
@@ -234,7 +234,7 @@ def test_every_word_has_a_state(word: str, state: State) -> None:
 def test_a_fan_out_says_that_its_jobs_are_not_followed() -> None:
     """The parent's end is no promise about the layers' jobs."""
     line = Line()
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
     flow = line.provider.results(job)
     next(flow)
     with pytest.raises(StopIteration) as end:
@@ -285,7 +285,7 @@ def test_account_trouble_blames_no_document(
     line = Line({**options, "errors": errors}, **settings)
     batches = [line.batch(name, GEOJSON) for name in ("a.json", "b.json")]
     with pytest.raises(kind) as error:
-        _ = [line.deliver(batch) for batch in batches]
+        _ = [line.deliver_all(batch) for batch in batches]
 
     assert error.value.hint
 
@@ -342,4 +342,4 @@ def test_a_document_that_the_vendor_refuses_fails_alone() -> None:
     """Its bytes are not what its name says."""
     line = Line()
     with pytest.raises(RequestRefused, match=r"detected as '.gif' but extension is '.tif'"):
-        line.deliver(line.batch("dem.tif", b"GIF89a..."))
+        line.deliver_all(line.batch("dem.tif", b"GIF89a..."))

@@ -31,7 +31,7 @@ def test_a_lost_complete_is_sent_again(when: str) -> None:
     """`Upload already completed` is the answer that got lost."""
     line = Line(SMALL_PARTS)
     line.lose["complete"] = when
-    job = line.deliver(line.batch("dem.tif", LARGE))
+    job = line.deliver_all(line.batch("dem.tif", LARGE))
 
     assert line.log.count(f"POST /ingest/upload/presigned/{job.id}/complete") == 2
     assert line.held() == [("dem.tif", digest(LARGE))]
@@ -41,7 +41,7 @@ def test_a_lost_complete_is_sent_again(when: str) -> None:
 def test_a_failed_copy_is_mended_by_a_repeat(name: str, data: bytes) -> None:
     """The 502 left the object where it is."""
     line = Line({**SMALL_PARTS, "freeze_fails": 1})
-    line.deliver(line.batch(name, data))
+    line.deliver_all(line.batch(name, data))
 
     assert line.held() == [(name, digest(data))]
 
@@ -51,9 +51,9 @@ def test_a_failed_assembly_starts_afresh() -> None:
     line = Line({**SMALL_PARTS, "assembly_fails": 1})
     batch = line.batch("dem.tif", LARGE)
     with pytest.raises(SessionLost, match="session may have expired"):
-        line.deliver(batch)
+        line.deliver_all(batch)
 
-    line.deliver(batch)
+    line.deliver_all(batch)
     assert line.held() == [("dem.tif", digest(LARGE))]
 
 
@@ -89,7 +89,7 @@ def test_a_commit_that_cannot_be_told_stays_unknown() -> None:
     line = Line()
     line.lose["commit"] = "before"
     with pytest.raises(UnknownOutcome):
-        line.deliver(line.batch("a.json", GEOJSON))
+        line.deliver_all(line.batch("a.json", GEOJSON))
 
     (job,) = line.vendor.jobs.values()
     assert line.log.count(f"POST /ingest/commit/{job.id}") == 1
@@ -101,7 +101,7 @@ def test_a_lost_commit_is_found_once_the_job_moves(options: dict[str, Any]) -> N
     """The job itself tells."""
     line = Line(options)
     line.lose["commit"] = "after"
-    job = line.deliver(line.batch("a.json", GEOJSON))
+    job = line.deliver_all(line.batch("a.json", GEOJSON))
 
     assert line.finish(job)[-1].state is State.SUCCEEDED
     assert len(line.vendor.jobs[job.id].datasets) == 1
@@ -112,9 +112,9 @@ def test_a_commit_that_found_no_queue_starts_afresh() -> None:
     line = Line({"queue_down": 1})
     batch = line.batch("a.json", GEOJSON)
     with pytest.raises(SessionLost, match="before it worked"):
-        line.deliver(batch)
+        line.deliver_all(batch)
 
-    line.deliver(batch)
+    line.deliver_all(batch)
     assert line.held() == [("a.json", digest(GEOJSON))]
 
 

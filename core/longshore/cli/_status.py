@@ -10,7 +10,9 @@ from longshore.cli._parameters import SomeRun
 from longshore.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from longshore.journal import Journal, RunRecord, UnitRecord
+    from collections.abc import Iterator, Sequence
+
+    from longshore.journal import Fact, Journal, RunRecord, UnitRecord
     from longshore.pipeline import RunReport
 
 __all__ = ["status"]
@@ -60,6 +62,8 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
             tell_document(terminal, run, record, unit)
             if terminal.verbose and unit is not None:
                 terminal.say(_details(unit))
+                for attempt in _attempts((await journal.facts(unit.id)).facts):
+                    terminal.say(attempt)
     abandoned = len(await journal.abandoned(run.id))
     line = run_state(await report_of(journal, run), abandoned)
     terminal.line(line)
@@ -82,6 +86,18 @@ def _details(unit: UnitRecord) -> str:
         f"    batch {unit.id}, attempt {unit.attempt}: {unit.counters.requests} requests, "
         f"{unit.counters.retries} retries; {spent}{waits}"
     )
+
+
+def _attempts(facts: Sequence[Fact]) -> Iterator[str]:
+    """Tell how each attempt of a batch ended, and why."""
+    for fact in sorted(facts, key=lambda fact: fact.attempt):
+        if fact.kind == "attempt" and isinstance(fact.value, dict):
+            ended = fact.value
+            why = f": {ended['why']}" if ended["why"] else ""
+            yield (
+                f"      {when(float(str(ended['at'])))}  attempt {fact.attempt} {ended['ended']} "
+                f"after {ended['requests']} requests{why}"
+            )
 
 
 async def report_of(journal: Journal, run: RunRecord) -> RunReport:

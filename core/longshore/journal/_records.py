@@ -174,6 +174,7 @@ class FactKind(StrEnum):
     RECEIPT = "receipt"
     JOB = "job"
     STATUS = "status"
+    ATTEMPT = "attempt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from longshore.errors import (
     CancelledByUser,
     DocumentError,
@@ -89,10 +91,23 @@ def _restart(engine: Engine, unit: Unit, verdict: Verdict) -> list[Write]:
         "why": verdict.error.message,
     }
     return [
+        _history(engine, unit, "given up", verdict.error.message),
         *_give_back(engine, unit, verdict.abandon),
         DropFacts(_UPLOAD),
         ChangeUnit(changes),
     ]
+
+
+def _history(engine: Engine, unit: Unit, ended: str, why: str) -> Write:
+    """Note how an attempt ended; this stays when all that it was made of is dropped."""
+    value: dict[str, JsonValue] = {
+        "ended": ended,
+        "why": engine.redactor.text(why),
+        "at": engine.clock.now(),
+        "requests": unit.counters.requests,
+        "bytes_sent": unit.counters.bytes_sent,
+    }
+    return unit.fact(FactKind.ATTEMPT, "", "", value)
 
 
 def _without(engine: Engine, unit: Unit, error: DocumentError) -> list[Write]:
@@ -132,7 +147,8 @@ def _settle(
     documents: list[Write] = [
         ChangeDocument(id, {"outcome": outcome, "error": info}) for id in unit.documents
     ]
-    return [ChangeUnit(changes), *documents]
+    ended = _history(engine, unit, str(outcome), error.message if error else "")
+    return [ended, ChangeUnit(changes), *documents]
 
 
 # ------------------------------------------------------------------------------- following
@@ -155,7 +171,7 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     ]
     if status.state.terminal:
         changes |= {"settled": True, "finished_at": now, "why": ""}
-        writes.append(DropFacts(_UPLOAD))
+        writes += [DropFacts(_UPLOAD), _history(engine, unit, str(outcome), status.error or "")]
     else:
         changes |= _look_again(engine, unit, status, now)
     return [ChangeUnit(changes), *writes]

@@ -108,7 +108,8 @@ def enumerate_pairs(
         offset: the first of those.
     """
     tally, calm = _calm(case)
-    number = -offset
+    tally.histories, number = 0, -offset
+    tally.outcomes.clear()
     for plan in single_faults(calm.log, kinds):
         (first,) = plan
         after = len(play(case, plan).log)
