@@ -1,30 +1,18 @@
-"""Drives the provider's flows against the sandbox's core, in process, without an engine."""
+"""Send AI and its sandbox, with lost answers on demand."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from longshore.provider import (
-    AccountError,
-    Batch,
-    Document,
-    Flow,
-    Job,
-    Piece,
-    Refused,
-    Request,
-    Response,
-    Retry,
-)
+from longshore.provider import Batch, Flow, Request, Response, Retry
 from longshore.provider import Headers as ProviderHeaders
 from longshore.sandbox import Call, Reply
-from longshore.transfer._segments import encode
+from longshore.testing._drive import Pier
 from longshore_sendai import Sendai, SendaiSettings
 from longshore_sendai.sandbox import SendaiSandbox
 
-T = TypeVar("T")
 KEY = "test-key-1234"
 
 
@@ -42,37 +30,32 @@ def settings(**more: Any) -> SendaiSettings:
     return SendaiSettings.model_validate({**known, **more})
 
 
-class Harbour:
+class Harbour(Pier[Sendai, SendaiSandbox]):
     """A provider, a sandbox and a clock; the files are in memory.
 
     Attributes:
-        sent: every request that left, in order.
         lose: step names whose next answer gets lost after the vendor acted.
     """
 
     def __init__(
         self, assumptions: Mapping[str, Any] | None = None, provider: Sendai | None = None
     ) -> None:
-        self.vendor = SendaiSandbox(assumptions)
-        self.provider = provider or Sendai(settings())
-        self.contents: dict[str, bytes] = {}
-        self.now = 1_700_000_000.0
-        self.sent: list[Request] = []
+        super().__init__(provider or Sendai(settings()), SendaiSandbox(assumptions))
         self.answers: dict[str, Response] = {}
         self.lose: set[str] = set()
 
-    # ------------------------------------------------------------------ documents
-
     def batch(self, *names: str, content: bytes = b"%PDF-1.7 tide table") -> Batch:
         """Make a batch of documents that all have this content and their own first line."""
-        documents = []
-        for number, name in enumerate(names, 1):
-            data = f"{number} {name}\n".encode() + content
-            self.contents[f"d{number}"] = data
-            documents.append(
-                Document(id=f"d{number}", name=name, size=len(data), media_type="application/pdf")
+        documents = tuple(
+            self.document(
+                name,
+                f"{number} {name}\n".encode() + content,
+                id=f"d{number}",
+                media_type="application/pdf",
             )
-        return Batch(id="b1", documents=tuple(documents))
+            for number, name in enumerate(names, 1)
+        )
+        return Batch(id="b1", documents=documents)
 
     def sha256(self, document: str) -> str:
         """Return the digest of a document's content."""
@@ -80,61 +63,21 @@ class Harbour:
 
     # --------------------------------------------------------------------- driving
 
-    def run(self, flow: Flow[T]) -> T:
-        """Drive one flow call to its end, as the engine would."""
-        reply: Response | None = None
-        refused: Refused | None = None
-        while True:
-            try:
-                wanted = flow.throw(refused) if refused else flow.send(reply)  # type: ignore[arg-type]
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            assert isinstance(wanted, Request)
-            reply, refused = self._answer(wanted), None
-            if reply.status >= 400:
-                error = self.provider.refusal(reply)
-                if isinstance(error, AccountError):
-                    raise error  # the engine stops the account: the flow is not asked
-                refused = Refused(reply, error)
+    def run(self, make: Any, *args: Any, **more: Any) -> Any:
+        """Drive a flow, or what makes one, to its end; answers are kept until ``later``."""
+        flow: Flow[Any] = make
+        again: Callable[[], Flow[Any]] = make if callable(make) else lambda: flow
+        return super().run(again, self.answers, **more)
 
-    def _answer(self, request: Request) -> Response:
-        if request.step in self.answers:
-            return self.answers[request.step]
+    def carry(self, request: Request, asks: int = 0) -> Response:
+        """Send a request, and once more if its answer is lost and that is harmless."""
         reply = self.exchange(request)
         if request.step in self.lose:
             self.lose.remove(request.step)
             if request.retry is Retry.ONCE:
                 raise Lost(request.lost)
             reply = self.exchange(request)
-        if request.step:
-            self.answers[request.step] = reply
         return reply
-
-    def exchange(self, request: Request) -> Response:
-        """Send one request, whatever became of it before."""
-        self.sent.append(request)
-        signed = self.provider.sign(request, self.now)
-        body = encode(signed.body, "boundary-for-tests")
-        data = b"".join(s if isinstance(s, bytes) else self._read(s) for s in body.segments)
-        headers = dict(signed.headers)
-        if body.content_type:
-            headers["Content-Type"] = body.content_type
-        url = f"{self.provider.settings.base_url}{signed.url}"
-        reply = self.vendor.handle(Call.of(signed.method, url, headers, data), self.now)
-        return response_of(reply)
-
-    def _read(self, piece: Piece) -> bytes:
-        return self.contents[piece.document][piece.offset : piece.end]
-
-    # ----------------------------------------------------------------- the four steps
-
-    def upload(self, batch: Batch) -> Job:
-        """Start, send and complete."""
-        session = self.run(self.provider.start(batch))
-        receipts = tuple(
-            self.run(self.provider.send(batch, session, transfer)) for transfer in session.transfers
-        )
-        return self.run(self.provider.complete(batch, session, receipts))
 
     def later(self, seconds: float = 1.0) -> None:
         """Let time go by, and begin a new flow call."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from longshore.planning import part_size_for
-from longshore.provider import Batch, Flow, Request, Response, Session
+from longshore.provider import (
+    Answer,
+    Batch,
+    Flow,
+    Refused,
+    Request,
+    Response,
+    Session,
+    refusal_of,
+)
 from longshore.sandbox import Call
 from longshore.testing._drive import Pier
 from longshore_subworkflow import Subworkflow, SubworkflowSettings
 from longshore_subworkflow.sandbox import SubworkflowSandbox
-
-T = TypeVar("T")
 
 MIB = 2**20
 START = 1_761_910_647.0
@@ -60,6 +67,17 @@ class World(Pier[Subworkflow, SubworkflowSandbox]):
         if request.step in self.losing:
             raise AnswerIsLost(request)
         return reply
+
+    def checked(self, request: Request, response: Response) -> Response:
+        """Throw every refusal into the flow, those of the account too."""
+        if response.status >= 400:
+            error = self.provider.refusal(response) or refusal_of(response)
+            raise Refused(response, error)
+        return response
+
+    def ask(self, request: Request, **more: Any) -> Answer:
+        """Ask the question that stands beside a lost request."""
+        return super().ask(request, sent_at=START, **more)
 
     def session(self, batch: Batch) -> Session:
         return self.start(batch)

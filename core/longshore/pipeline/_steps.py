@@ -79,7 +79,7 @@ def _tell(engine: Engine, unit: Unit, step: Step) -> None:
     """Tell the listener what is durable now."""
     if step.verb == "send" and unit.session is not None:
         transfers = unit.session.transfers
-        transfer = next(t for t in transfers if t.id == step.object)
+        transfer = unit.transfers[step.object]
         documents = tuple(dict.fromkeys(piece.document for piece in transfer.pieces))
         engine.emit(
             TransferSent(unit.id, documents, transfer.size, transfer.number, len(transfers))

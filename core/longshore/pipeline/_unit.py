@@ -137,6 +137,7 @@ class Unit:
     prepared: bool = False
     session: Session | None = None
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
     missing: dict[str, Transfer] = field(default_factory=dict)
     job: Job | None = None
     status: Status | None = None
@@ -316,7 +317,8 @@ class Unit:
 
     def _open(self, session: Session) -> None:
         self.session = session
-        self.missing = {t.id: t for t in session.transfers if t.id not in self.receipts}
+        self.transfers = {transfer.id: transfer for transfer in session.transfers}
+        self.missing = {id: t for id, t in self.transfers.items() if id not in self.receipts}
 
     def _drop(self, kinds: Iterable[FactKind], flow: str | None, name: str | None) -> None:
         tables: dict[FactKind, dict[Slot, object]] = {
@@ -329,7 +331,7 @@ class Unit:
             for slot in [slot for slot in table if _under(slot, flow, name)]:
                 del table[slot]
         if FactKind.SESSION in kinds:
-            self.session, self.missing = None, {}
+            self.session, self.transfers, self.missing = None, {}, {}
         if FactKind.RECEIPT in kinds:
             self.receipts = {}
 

@@ -26,6 +26,7 @@ from longshore.errors import (
 from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, State, Status, Transfer
 from longshore.provider import (
     Abandon,
+    Answer,
     Flow,
     Found,
     Headers,
@@ -255,13 +256,24 @@ class Pier(Generic[P, V]):
             self.now += answer.again_in
         raise UnknownOutcome(f"nobody can tell whether {request.step!r} acted")
 
-    def ask(self, request: Request, *, asked: int = 0, rivals: Iterable[Document] = ()) -> Any:
-        """Ask the question beside a lost request once."""
+    def ask(
+        self,
+        request: Request,
+        *,
+        asked: int = 0,
+        claimed: Iterable[str] = (),
+        rivals: Iterable[Document] = (),
+        sent_at: float | None = None,
+    ) -> Answer:
+        """Ask the question beside a lost request once; see ``LostRequest``."""
         assert callable(request.lost)
-        question = request.lost(
-            LostRequest(self.now, asked=asked, claimed=self.claimed, rivals=tuple(rivals))
+        lost = LostRequest(
+            self.now if sent_at is None else sent_at,
+            asked=asked,
+            claimed=self.claimed.union(claimed),
+            rivals=tuple(rivals),
         )
-        return drive_flow(question, self.answer, watch=self.watch)
+        return drive_flow(request.lost(lost), self.answer, watch=self.watch)
 
     def refusal(self, request: Request, response: Response) -> LongshoreError | None:
         """Say what a status of 300 or more means; None for any other."""
@@ -278,9 +290,10 @@ class Pier(Generic[P, V]):
 
     def answer(self, request: Request) -> Response:
         """Carry a request, and raise what its answer means."""
-        return self._checked(request, self.carry(request))
+        return self.checked(request, self.carry(request))
 
-    def _checked(self, request: Request, response: Response) -> Response:
+    def checked(self, request: Request, response: Response) -> Response:
+        """Return a response, or raise what it means."""
         error = self.refusal(request, response)
         if isinstance(error, AccountError | SessionLost):
             raise error
@@ -316,11 +329,11 @@ class Pier(Generic[P, V]):
                 self.twice.append(f"{self.verb}: {request.step}")
             seen.update({request.step} - {""})
             if request.step and request.step in known:
-                return self._checked(request, known[request.step])
+                return self.checked(request, known[request.step])
             response = self.carry(request)
             if request.step and not isinstance(self.refusal(request, response), AccountError):
                 known[request.step] = response
-            return self._checked(request, response)
+            return self.checked(request, response)
 
         def wait(item: Wait) -> None:
             if self.now < waited.setdefault(item.name, self.now) + item.limit:

@@ -143,7 +143,7 @@ class RetryChecks:
                 unsafe.append(f"{wanted.method} {wanted.url}")
             call = pier.outgoing(wanted)
             reply = pier.deliver(call)
-            return pier._checked(wanted, reply)  # noqa: SLF001 - the pier is ours
+            return pier.checked(wanted, reply)
 
         for asked in range(5):
             question = request.lost(LostRequest(sent_at, asked=asked, claimed=jobs))

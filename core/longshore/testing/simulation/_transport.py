@@ -69,7 +69,7 @@ class SimulatedTransport:
         what = f"{word or 'idempotent'} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current
         if self._watch is not None:
-            self._watch.leaves(unit, pieces, 0 if signed else self._life)
+            self._watch.leaves(unit, pieces, self._life, signed=signed)
         await self._pass()
         world.current = unit
         marks = " file" * bool(pieces) + " signed" * signed

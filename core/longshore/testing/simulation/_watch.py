@@ -83,14 +83,17 @@ class Watch:
 
     # ------------------------------------------------------------------ what leaves
 
-    def leaves(self, unit: str, pieces: Sequence[Piece], life: int) -> None:
-        """Note a try that leaves; ``life`` is 0 where it does not go to the vendor itself."""
+    def leaves(self, unit: str, pieces: Sequence[Piece], life: int, *, signed: bool) -> None:
+        """Note a try that leaves; a signed one does not go to the vendor itself."""
         self.sent[unit] += 1
-        self.bytes[unit] += sum(piece.size for piece in pieces)
-        if life:
+        if not signed:
             self.leaving.append(Leaving(life, self.world.now(), self.world.time))
-        again = self._finished.get(unit, set()).intersection(pieces)
-        for piece in again:
+        if not pieces:
+            return
+        self.bytes[unit] += sum(piece.size for piece in pieces)
+        if life < self.lives:  # it was overtaken, and learns so from the journal
+            return
+        for piece in self._finished.get(unit, set()).intersection(pieces):
             self.problems.append(
                 f"a finished part was sent again: {piece.document} {piece.offset}+{piece.size}"
             )
