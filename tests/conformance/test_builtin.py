@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from longshore.lifecycle import State
@@ -22,6 +24,7 @@ from longshore_sendai.sandbox import SendaiSandbox
 from longshore_subworkflow import Subworkflow
 from longshore_subworkflow.sandbox import SubworkflowSandbox
 
+CASSETTES = Path(__file__).parents[2] / "cassettes"
 KEY = {"api_key": "key-123456"}
 
 
@@ -178,4 +181,6 @@ class TestSendai(ProviderConformance):
         ),
         refusals=[KnownRefusal(403, {"message": "no"}, Forbidden, "import via API")],
         may_be_unknown=True,
+        cassettes=CASSETTES / "sendai",
+        hosts=("api.send.ai",),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -111,6 +112,19 @@ def wait_for(condition: Any, *, seconds: float = 20.0) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("it did not happen in time")
         time.sleep(0.01)
+
+
+def journal_receipts(path: Path) -> dict[int, str]:
+    """Read which transfers have a receipt in the journal: number -> what the vendor gave.
+
+    Meant for a journal of one document. A process that was killed may just have made it.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as journal:
+        if not journal.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
+            return {}
+        rows = journal.execute("SELECT value FROM facts WHERE kind = 'receipt'").fetchall()
+    receipts = [json.loads(value) for (value,) in rows]
+    return {receipt["number"]: receipt["token"] for receipt in receipts}
 
 
 def names(paths: Sequence[Path]) -> list[str]:

@@ -67,7 +67,7 @@ class Line(Pier[GeoLens, GeoLensSandbox]):
         document = self.document(name, data)
         return Batch(id=f"b{document.id}", documents=(document,))
 
-    def run(self, make: Callable[[], Flow[T]], *args: Any, **more: Any) -> T:
+    def run(self, make: Flow[T] | Callable[[], Flow[T]], *args: Any, **more: Any) -> T:
         """Run a flow to its end; what it does not deal with is what the engine would get."""
         try:
             return super().run(make, *args, **more)

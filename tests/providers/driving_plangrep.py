@@ -8,18 +8,15 @@ from typing import Any, TypeVar
 
 from longshore.provider import (
     Batch,
-    Flow,
     Job,
     Receipt,
-    Refused,
-    Request,
     Response,
     Session,
     Setup,
-    State,
     Status,
 )
-from longshore.testing._drive import GivenUp, Pier as Driven, Sent
+from longshore.testing._drive import GivenUp, Sent
+from longshore.testing._drive import Pier as Driven
 from longshore.transfer import AnswerLost
 from longshore_plangrep import Plangrep, PlangrepSettings
 from longshore_plangrep.sandbox import PlangrepSandbox
@@ -51,10 +48,10 @@ class Pier(Driven[Plangrep, PlangrepSandbox]):
     def _between(self, sent: Sent, deliver: Callable[[], Response]) -> Response:
         step = sent.request.step
         lost = step in self.lose
-        if self.lose.pop(step, True):
-            reply = deliver()
-        else:
+        if not self.lose.pop(step, True):
             self.sent.pop()
+            raise AnswerLost
+        reply = deliver()
         if lost:
             raise AnswerLost
         return reply
@@ -86,11 +83,6 @@ class Pier(Driven[Plangrep, PlangrepSandbox]):
     def log(self) -> list[str]:
         """What left, as ``METHOD /path``, in order."""
         return [self.path(sent) for sent in self.sent]
-
-    @property
-    def requests(self) -> list[Request]:
-        """The requests that left."""
-        return [sent.request for sent in self.sent]
 
     # ------------------------------------------------------------------ the steps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.provider import Batch, Flow, Request, Response, Retry
 from longshore.provider import Headers as ProviderHeaders
@@ -12,6 +12,8 @@ from longshore.sandbox import Call, Reply
 from longshore.testing._drive import Pier
 from longshore_sendai import Sendai, SendaiSettings
 from longshore_sendai.sandbox import SendaiSandbox
+
+T = TypeVar("T")
 
 KEY = "test-key-1234"
 
@@ -63,11 +65,14 @@ class Harbour(Pier[Sendai, SendaiSandbox]):
 
     # --------------------------------------------------------------------- driving
 
-    def run(self, make: Any, *args: Any, **more: Any) -> Any:
-        """Drive a flow, or what makes one, to its end; answers are kept until ``later``."""
-        flow: Flow[Any] = make
-        again: Callable[[], Flow[Any]] = make if callable(make) else lambda: flow
-        return super().run(again, self.answers, **more)
+    def run(
+        self,
+        make: Flow[T] | Callable[[], Flow[T]],
+        answers: dict[str, Response] | None = None,
+        **more: Any,
+    ) -> T:
+        """Drive a flow to its end; answers are kept until ``later``."""
+        return super().run(make, self.answers if answers is None else answers, **more)
 
     def carry(self, request: Request, asks: int = 0) -> Response:
         """Send a request, and once more if its answer is lost and that is harmless."""

@@ -8,7 +8,6 @@ from longshore.planning import part_size_for
 from longshore.provider import (
     Answer,
     Batch,
-    Flow,
     Refused,
     Request,
     Response,
@@ -45,16 +44,9 @@ class World(Pier[Subworkflow, SubworkflowSandbox]):
         self.dropping: set[str] = set()
 
     def batch(self, name: str, content: bytes, id: str = "doc", part_size: int = 0) -> Batch:
-        self.contents.pop(id, None)
         document = self.document(name, content, id=id)
-        self.contents[id] = content
         size = part_size_for(document.size, self.provider.capabilities().parts, part_size or None)
         return Batch(id=f"batch-{id}", documents=(document,), part_size=size)
-
-    def run(self, make: Any, *args: Any, **more: Any) -> Any:
-        """Drive a flow, or what makes one, to its end."""
-        flow: Flow[Any] = make
-        return super().run(make if callable(make) else lambda: flow, *args, **more)
 
     def carry(self, request: Request, asks: int = 0) -> Response:
         """Send once; nothing is retried here."""

@@ -37,7 +37,7 @@ def test_a_missing_project_is_created_once_and_awaited() -> None:
 def test_a_project_of_the_name_is_used() -> None:
     """A second run finds the project of the first."""
     pier = ready()
-    pier.log.clear()
+    pier.sent.clear()
 
     pier.prepare()
 
@@ -86,7 +86,7 @@ def test_the_states_on_the_way() -> None:
     batch = pier.batch("a.pdf")
     session = pier.start(batch)
     words = [pier.poll(pier.provider_job(session)).word]
-    job = pier.complete(batch, session, pier.send(batch, session))
+    job = pier.complete(batch, session, pier.send_all(batch, session))
     words += [pier.poll(job).word, pier.poll(job, after=0.04).word, pier.poll(job, after=0.1).word]
 
     assert words == ["awaiting_uploads", "preflighting", "processing", "completed"]
@@ -102,7 +102,7 @@ def test_the_states_on_the_way() -> None:
 def test_pages_that_fail(names: tuple[str, ...], state: State, documents: list[State]) -> None:
     """Some failed: partial; all failed: failed, and the reason is told."""
     pier = ready()
-    status = pier.finish(pier.upload(pier.batch(*names)))
+    status = pier.last(pier.upload(pier.batch(*names)))
 
     assert (status.state, [d.state for d in status.documents]) == (state, documents)
     assert bool(status.error) == (state is State.FAILED)
@@ -112,21 +112,21 @@ def test_a_job_without_credits_needs_action_until_it_is_resumed() -> None:
     """The status offers resume and cancel; its files wait with it."""
     pier = ready()
     job = pier.upload(pier.batch("blocked.pdf"))
-    blocked = pier.finish(job)
+    blocked = pier.last(job)
     resumed = pier.run(lambda: pier.provider.act(job, Action(name="resume")))
 
     assert (blocked.state, blocked.word) == (State.NEEDS_ACTION, "blocked_insufficient_credits")
     assert [str(action) for action in blocked.actions] == ["resume", "cancel"]
     assert [d.state for d in blocked.documents] == [State.NEEDS_ACTION]
     assert resumed.state is State.RUNNING
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
 
 
 def test_a_resume_that_came_twice_is_no_error() -> None:
     """The second one finds the job no longer blocked."""
     pier = ready()
     job = pier.upload(pier.batch("blocked.pdf"))
-    pier.finish(job)
+    pier.last(job)
     pier.lose["resume"] = True
 
     status = pier.run(lambda: pier.provider.act(job, Action(name="resume")))
@@ -138,14 +138,14 @@ def test_a_resume_without_credits_is_told() -> None:
     """Nothing is hidden: the account is still short."""
     pier = ready({"credits": 5.0, "short_status": 409})
     job = pier.upload(pier.batch("a.pdf"))
-    assert pier.finish(job).state is State.NEEDS_ACTION
+    assert pier.last(job).state is State.NEEDS_ACTION
 
     with pytest.raises(Refused, match="credits are needed"):
         pier.run(lambda: pier.provider.act(job, Action(name="resume")))
     pier.vendor.credits = 100.0
     pier.run(lambda: pier.provider.act(job, Action(name="resume")))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
 
 
 def test_a_job_can_be_cancelled_once_and_again() -> None:
@@ -193,7 +193,7 @@ def test_results_name_documents_texts_and_artifacts() -> None:
     """Artifacts of Plangrep's own host are relative, so that the key goes with them."""
     pier = ready(classification="plans")
     job = pier.upload(pier.batch("a.pdf", "fail.pdf"))
-    pier.finish(job)
+    pier.last(job)
     results = pier.run(lambda: pier.provider.results(job))
 
     good, bad = results.documents

@@ -75,7 +75,7 @@ def test_lost_keyed_answers_make_no_second_job(
 
     job = pier.upload(pier.batch("a.pdf", "b.pdf"))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert list(pier.vendor.jobs) == [job.id]
     assert pier.arrived() == pier.digests()
 
@@ -130,7 +130,7 @@ def test_a_lost_registration_gives_its_job_back() -> None:
     pier.run(lambda: pier.provider.abort(session))
     job = pier.upload(pier.batch("a.pdf", attempt=2))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     states = [j["state"] for j in pier.vendor.state(pier.now)["jobs"]]
     assert states == ["cancelled", "completed"]
 
@@ -143,7 +143,7 @@ def test_a_lost_form_is_given_up() -> None:
     pier.lose["files"] = True
 
     with pytest.raises(GivenUp):
-        pier.send(batch, session)
+        pier.send_all(batch, session)
 
     assert pier.arrived() == []
 
@@ -165,12 +165,12 @@ def test_a_complete_that_is_refused_although_it_acted_is_no_failure() -> None:
     pier = ready({"idempotency_window": 0.0})
     batch = pier.batch("a.pdf")
     session = pier.start(batch)
-    receipts = pier.send(batch, session)
+    receipts = pier.send_all(batch, session)
     pier.lose["complete"] = True
 
     job = pier.complete(batch, session, receipts)
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
 
 
 def test_a_complete_that_is_refused_is_refused() -> None:
@@ -187,7 +187,7 @@ def test_every_write_carries_what_the_vendor_documents() -> None:
     """Keys stand where they are documented, and nowhere else."""
     pier = ready()
     pier.upload(pier.batch("a.pdf"))
-    keyed = {request.step: request.key_header for request in pier.sent if request.step}
+    keyed = {request.step: request.key_header for request in pier.requests if request.step}
 
     assert keyed == {
         "create-project": "",
@@ -195,7 +195,7 @@ def test_every_write_carries_what_the_vendor_documents() -> None:
         "files": "",
         "complete": "Idempotency-Key",
     }
-    created = next(request for request in pier.sent if request.step == "create-job")
+    created = next(request for request in pier.requests if request.step == "create-job")
     assert created.body == Json({"externalId": "ls-b1-1"})
 
 

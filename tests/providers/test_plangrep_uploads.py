@@ -21,9 +21,9 @@ def test_a_form_carries_all_files_in_one_request() -> None:
     pier = ready()
     batch = pier.batch(*PLANS)
     session = pier.start(batch)
-    receipts = pier.send(batch, session)
+    receipts = pier.send_all(batch, session)
     job = pier.complete(batch, session, receipts)
-    status = pier.finish(job)
+    status = pier.last(job)
 
     found = match_documents(batch, receipts, job, status)
     assert status.state is State.SUCCEEDED
@@ -41,7 +41,7 @@ def test_the_form_begins_with_its_metadata() -> None:
     batch = pier.batch("floor.pdf", "SPEC.pdf")
     pier.upload(batch)
 
-    body = next(r.body for r in pier.sent if r.step == "files")
+    body = next(r.body for r in pier.requests if r.step == "files")
     assert isinstance(body, Multipart)
     name, text = body.fields[0]
     assert name == "metadata"
@@ -63,9 +63,9 @@ def test_a_signed_put_sends_the_dictated_headers() -> None:
     pier = ready(upload_mode="signed")
     job = pier.upload(pier.batch(*PLANS))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert pier.arrived() == pier.digests()
-    puts = [r for r in pier.sent if r.method == "PUT"]
+    puts = [r for r in pier.requests if r.method == "PUT"]
     assert all("x-amz-checksum-sha256" in r.headers for r in puts)
     assert all("Authorization" not in r.headers for r in puts)
 
@@ -86,9 +86,9 @@ def test_signed_parts_follow_the_reply(inclusive: bool) -> None:
         (3, 800, 201),
     ]
 
-    job = pier.complete(batch, session, pier.send(batch, session))
+    job = pier.complete(batch, session, pier.send_all(batch, session))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert pier.arrived() == pier.digests()
 
 
@@ -103,10 +103,10 @@ def test_one_job_may_hold_whole_files_and_parts() -> None:
     batch = batch.model_copy(update={"documents": (batch.documents[0], second)})
 
     session = pier.start(batch)
-    job = pier.complete(batch, session, pier.send(batch, session))
+    job = pier.complete(batch, session, pier.send_all(batch, session))
 
     assert [t.id for t in session.transfers] == ["d1", "d2/1", "d2/2", "d2/3"]
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert pier.arrived() == pier.digests()
 
 
@@ -119,7 +119,7 @@ def test_other_names_of_the_register_reply_can_be_set() -> None:
 
     job = pier.upload(pier.batch("large.pdf", "other.pdf", size=1100))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert pier.arrived() == pier.digests()
 
 
@@ -155,7 +155,7 @@ def test_a_reply_in_another_order_is_matched_by_name(mode: str) -> None:
 
     job = pier.upload(pier.batch(*PLANS))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert pier.arrived() == pier.digests()
 
 
@@ -164,7 +164,7 @@ def test_files_of_one_name_are_told_apart_by_their_parts() -> None:
     pier = ready({"form_uploads": "named", "uploads_order": "reversed"})
     batch = pier.batch("same.pdf", "same.pdf")
     session = pier.start(batch)
-    (receipt,) = pier.send(batch, session)
+    (receipt,) = pier.send_all(batch, session)
 
     held = {document.id: document for document in pier.vendor.jobs["job_000001"].documents}
     theirs = [held[str(entry.vendor_id)].sha256 for entry in receipt.documents]
@@ -201,7 +201,7 @@ def test_a_provisioning_job_is_awaited() -> None:
 
     job = pier.upload(pier.batch("a.pdf"))
 
-    assert pier.finish(job).state is State.SUCCEEDED
+    assert pier.last(job).state is State.SUCCEEDED
     assert pier.log.count(f"POST {API}/projects/proj_000001/jobs") == 1
 
 
@@ -224,7 +224,7 @@ def test_an_expired_url_asks_for_a_fresh_session() -> None:
     pier.now += 61
 
     with pytest.raises(SessionLost):
-        pier.send(batch, session)
+        pier.send_all(batch, session)
 
 
 def test_a_file_that_the_storage_refuses_does_not_stop_the_others() -> None:
@@ -234,8 +234,8 @@ def test_a_file_that_the_storage_refuses_does_not_stop_the_others() -> None:
     session = pier.start(batch)
     pier.contents["d2"] = b"?" * 50
 
-    job = pier.complete(batch, session, pier.send(batch, session))
-    status = pier.finish(job)
+    job = pier.complete(batch, session, pier.send_all(batch, session))
+    status = pier.last(job)
 
     assert status.state is State.PARTIAL
     assert [bool(accepted.error) for accepted in job.documents] == [False, True]

@@ -41,7 +41,7 @@ def words(status: Status) -> list[tuple[str | None, str]]:
 
 
 def texts(harbour: Harbour) -> dict[str, str]:
-    body = harbour.sent[0].body
+    body = harbour.requests[0].body
     assert isinstance(body, Multipart)
     return {name: value for name, value in body.fields if isinstance(value, str)}
 
@@ -58,7 +58,7 @@ def test_upload_and_poll_to_the_end(dialect: dict[str, Any]) -> None:
     harbour.later()
     done = harbour.run(harbour.provider.poll(job))
     held = harbour.vendor.state(harbour.now)
-    assert [r.method for r in harbour.sent] == ["POST", "GET", "GET"]
+    assert [r.method for r in harbour.requests] == ["POST", "GET", "GET"]
     assert [d["sha256"] for d in held["documents"]] == [harbour.sha256("d1"), harbour.sha256("d2")]
     assert [running.state, done.state] == [State.RUNNING, State.SUCCEEDED]
     assert [job["id"] for job in held["jobs"]] == [job.id]
@@ -119,8 +119,8 @@ def test_a_lost_answer_to_the_upload_is_held() -> None:
     with pytest.raises(Lost) as lost:
         harbour.upload(harbour.batch("a.pdf"))
     assert (lost.value.remedy, len(harbour.sent)) == (Remedy.HOLD, 1)
-    assert harbour.sent[0].retry is Retry.ONCE
-    assert harbour.sent[0].not_acted == frozenset()
+    assert harbour.requests[0].retry is Retry.ONCE
+    assert harbour.requests[0].not_acted == frozenset()
 
 
 def test_a_create_that_took_only_a_part_is_never_a_success() -> None:
@@ -349,7 +349,7 @@ def test_a_lost_answer_to_complete_is_asked_about(wrong: int) -> None:
         harbour.run(harbour.provider.act(job, action))
     status = harbour.run(harbour.provider.act(job, action))
     assert lost.value.remedy is Remedy.RERUN
-    assert [r.method for r in harbour.sent if r.step] == ["POST"]
+    assert [r.method for r in harbour.requests if r.step] == ["POST"]
     assert (status.error, harbour.task_words()) == (None, ["PROCESSING"])
 
 
@@ -360,7 +360,7 @@ def test_a_lost_answer_to_discard_is_sent_again() -> None:
     task = harbour.task_ids()[0]
     harbour.lose = {f"discard-{task}"}
     status = harbour.run(harbour.provider.act(job, Action(name="discard", object=task)))
-    assert [r.method for r in harbour.sent if r.step] == ["POST", "POST"]
+    assert [r.method for r in harbour.requests if r.step] == ["POST", "POST"]
     assert (status.error, harbour.task_words()) == (None, ["DISCARDED"])
 
 

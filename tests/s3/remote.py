@@ -35,7 +35,7 @@ def missing(folder: Path) -> str:
         return "Swift needs Linux"
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         try:
-            os.setxattr(file.name, "user.swift.metadata", b"x" * 4096)
+            os.setxattr(file.name, "user.swift.metadata", b"x" * 1024)
         except OSError as error:
             return f"the file system of {folder} keeps no user attributes: {error.strerror}"
     return ""

@@ -7,7 +7,7 @@ leaves the flow, another refusal is thrown into it, and a lost answer goes by it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
@@ -166,11 +166,16 @@ class Pier(Generic[P, V]):
     # ------------------------------------------------------------------ documents
 
     def document(self, name: str, content: bytes, **more: Any) -> Document:
-        """Take one more document into memory."""
-        id = f"d{len(self.contents)}"
-        self.contents[id] = content
-        known = {"name": name, "size": len(content), "media_type": media_type_of(name)}
-        return Document.model_validate({"id": id, **known, **more})
+        """Take one more document into memory; ``more`` are fields of it."""
+        known = {
+            "id": f"d{len(self.contents)}",
+            "name": name,
+            "size": len(content),
+            "media_type": media_type_of(name),
+        }
+        document = Document.model_validate(known | more)
+        self.contents[document.id] = content
+        return document
 
     # ------------------------------------------------------------------ one request
 
@@ -305,7 +310,7 @@ class Pier(Generic[P, V]):
 
     def run(
         self,
-        make: Callable[[], Flow[T]],
+        make: Flow[T] | Callable[[], Flow[T]],
         answers: dict[str, Response] | None = None,
         *,
         verb: str = "",
@@ -314,7 +319,7 @@ class Pier(Generic[P, V]):
         """Run a flow to its end; it is run again from its top at every wait.
 
         Args:
-            make: returns the flow, each time anew.
+            make: returns the flow, each time anew; the flow itself where it never waits.
             answers: what its writes were answered, by step; grows.
             verb: which verb it is.
             object: the transfer that is sent.
@@ -343,7 +348,8 @@ class Pier(Generic[P, V]):
         while True:
             seen.clear()
             try:
-                return drive_flow(make(), answer, wait=wait, watch=self.watch)
+                flow = make if isinstance(make, Generator) else make()
+                return drive_flow(flow, answer, wait=wait, watch=self.watch)
             except _Later as later:
                 self.now += later.seconds
 
@@ -393,6 +399,11 @@ class Pier(Generic[P, V]):
                 seen.pop()
             seen.append(status)
         return seen
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that left, in order."""
+        return [sent.request for sent in self.sent]
 
     def path(self, sent: Sent) -> str:
         """Return ``METHOD /path`` of a request that left."""

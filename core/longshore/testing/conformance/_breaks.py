@@ -50,7 +50,9 @@ class BreakChecks:
                 "nothing is lost and nothing doubled, wherever it breaks",
             )
             expect(
-                self.kit.may_be_unknown or event in _UNUSABLE or not _unknown(history.outcomes),
+                self.kit.may_be_unknown
+                or event in _UNUSABLE
+                or Outcome.UNKNOWN not in history.outcomes,
                 f"{event} at point {number} ({what}): unknown",
                 "unknown is only said where the vendor gives no means to tell (may_be_unknown)",
             )
@@ -73,7 +75,3 @@ class BreakChecks:
 
 
 _UNUSABLE = TROUBLES["an answer that is no JSON"]
-
-
-def _unknown(outcomes: tuple[Outcome, ...]) -> bool:
-    return Outcome.UNKNOWN in outcomes

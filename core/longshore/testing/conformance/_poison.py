@@ -57,7 +57,7 @@ def _without_now(kind: type[dt.date], found: list[str]) -> type:
         found.append(f"{kind.__name__}.now() or .today()")
         raise ForbiddenUse(found[-1])
 
-    members = dict.fromkeys(("now", "utcnow", "today"), staticmethod(refuse))
+    members: dict[str, Any] = dict.fromkeys(("now", "utcnow", "today"), staticmethod(refuse))
     return _NoNow(kind.__name__, (kind,), members)
 
 

@@ -62,13 +62,22 @@ def load(name: str) -> Sequence[Case]:
     return tuple(getattr(importlib.import_module(module), attribute or "CASES"))
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m longshore.testing.simulation")
     add = parser.add_argument
     add("--cases", required=True, metavar="MODULE:NAME", help="a sequence of Case")
     add("--case", default="", metavar="NAME", help="only this one")
     add("--pairs", action="store_true", help="each single fault with a crash after it")
-    add("--all", action="store_true", help="pairs: with everything as the first, not only crashes and losses")
+    add(
+        "--all",
+        action="store_true",
+        help="pairs: with everything as the first, not only crashes and losses",
+    )
     add("--core", action="store_true", help="singles: crashes, lost requests and answers only")
     add("--random", type=int, default=0, metavar="N", help="so many histories, over all cases")
     add("--only-random", action="store_true", help="no single faults")
@@ -113,14 +122,14 @@ def _show(kind: str, tallies: Sequence[Tally]) -> None:
     if not tallies:
         return
     what = {"points": "each single fault", "pairs": "each pair with a crash", "random": "seeds"}
-    print(f"\n{what[kind]}")
+    _say(f"\n{what[kind]}")
     for tally in tallies:
-        print(tally.line())
+        _say(tally.line())
     histories = sum(tally.histories for tally in tallies)
     seconds = sum(tally.seconds for tally in tallies)
     faults = sum(tally.faults.total() for tally in tallies)
     broken = sum(len(tally.failures) for tally in tallies)
-    print(
+    _say(
         f"{'all':28} {histories} histories, {faults} faults, {histories / seconds:.0f} histories "
         f"a second of one processor; {broken} broken"
     )
@@ -149,12 +158,12 @@ def _replay(case: Case, options: argparse.Namespace) -> int:
 def _print_one(cases: str, case: Case, plan: Plan | None, seed: int | None) -> int:
     history = play(case, plan, seed=seed)
     problems = broken_promises(case, history)
-    print(f"\n{case.name}: {'; '.join(problems) or 'every promise is kept'}")
+    _say(f"\n{case.name}: {'; '.join(problems) or 'every promise is kept'}")
     for happened in history.happened:
-        print(f"  {happened.number:4} {happened.fault:12} at {happened.what}")
+        _say(f"  {happened.number:4} {happened.fault:12} at {happened.what}")
     chosen = ",".join(f"{number}:{fault}" for number, fault in history.plan.items())
     order = f" --seed {seed}" if seed is not None else ""
-    print(
+    _say(
         f"  python -m longshore.testing.simulation --cases {cases} "
         f"--case '{case.name}'{order} --faults '{chosen}'"
     )

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from longshore.journal import DocumentRecord, UnitRecord
 from longshore.lifecycle import Outcome
-from longshore.pipeline import capabilities_of
 from longshore.testing.simulation._faults import LOSSES, WEAK
 from longshore.testing.simulation._history import Case, History
 from longshore.testing.simulation._world import Happened
@@ -27,6 +26,7 @@ _MISMATCHES = frozenset({"crash/settings", "changed", "cut", "deleted"})
 _EVERYBODYS = frozenset({"rival", "jump", "back", "stop", "full"})
 
 _OURS = frozenset({Outcome.FAILED, Outcome.CANCELLED, Outcome.REFUSED})
+_LONGEST = 1.5 * 86_400.0
 _PATIENCE = 4
 """Losses in a row after which a fresh session is not tried again, or a question not asked."""
 
@@ -41,7 +41,7 @@ def broken_promises(case: Case, history: History) -> list[str]:
         *_parts(case, history),
         *_leftovers(case, history),
         *_counters(history),
-        *_pace(case, history),
+        *_pace(history),
         *_secrets(history),
         *case.also(history.vendor),
     ]
@@ -120,11 +120,11 @@ def _jobs(case: Case, history: History) -> Iterator[str]:
     for document in history.state["documents"]:
         if document["job"] in worked and document["sha256"] in units:
             per_unit[units[document["sha256"]]].add(document["job"])
-    for unit, jobs in per_unit.items():
-        if len(jobs) > 1 + more:
-            yield f"{len(jobs)} vendor jobs work for batch {unit}"
     for unit in history.units:
-        yield from _own_job(unit, per_unit.get(unit.id, set()), more)
+        jobs = per_unit.get(unit.id, set())
+        if len(jobs) > 1 + more:
+            yield f"{len(jobs)} vendor jobs work for batch {unit.id}"
+        yield from _own_job(unit, jobs, more)
 
 
 def _own_job(unit: UnitRecord, jobs: set[str], more: int) -> Iterator[str]:
@@ -229,18 +229,21 @@ def _counters(history: History) -> Iterator[str]:
             yield f"{unit.id} counts {counted.requests} requests, {watch.sent[unit.id]} left"
 
 
-def _pace(case: Case, history: History) -> Iterator[str]:
-    rate = capabilities_of(case.provider()).rate
-    if rate is not None:
-        yield from history.watch.crowded(rate)
+def _pace(history: History) -> Iterator[str]:
+    """No more requests than are allowed, and an end in reasonable time."""
+    days = sum(h.fault == "crash/days" for h in history.happened) + 1
+    if history.seconds > days * _LONGEST:
+        yield f"it took {history.seconds / 86_400:.1f} days"
+    if history.rate is not None:
+        yield from history.watch.crowded(history.rate)
 
 
 # -------------------------------------------------------------------------------- secrets
 
 
 def _secrets(history: History) -> Iterator[str]:
-    """No secret in anything that somebody may read."""
-    texts = [repr(unit) for unit in history.units]
-    texts += [repr(record) for record in history.documents]
-    texts.append(repr(history.run))
+    """No secret in any text of the records, nor in what was said on the way."""
+    texts = [repr(history.run)]
+    texts += [f"{unit.why} {unit.error} {unit.word} {unit.job_id}" for unit in history.units]
+    texts += [f"{d.error} {d.word} {d.vendor_id} {d.path}" for d in history.documents]
     yield from history.watch.leaks(texts)

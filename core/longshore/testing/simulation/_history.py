@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from longshore.capabilities import Rate
 from longshore.documents import Document, media_type_of
 from longshore.errors import LongshoreError, StaleEpoch
 from longshore.journal import Abandoned, DocumentRecord, FactKind, RunRecord, UnitRecord
@@ -25,7 +26,16 @@ from longshore.testing.simulation._process import (
 )
 from longshore.testing.simulation._sources import MemorySources
 from longshore.testing.simulation._watch import Watch
-from longshore.testing.simulation._world import Chance, Crash, Event, Happened, Plan, World, drive
+from longshore.testing.simulation._world import (
+    EPOCH,
+    Chance,
+    Crash,
+    Event,
+    Happened,
+    Plan,
+    World,
+    drive,
+)
 
 __all__ = ["Case", "History", "play"]
 
@@ -96,9 +106,11 @@ class History:
         vendor: the vendor's side itself.
         touched: ids of documents whose file was changed.
         happened: the faults that came true.
+        rate: requests that the vendor allows.
         watch: what left, what was written, what was said.
         problems: promises that were broken on the way; empty is what is wanted.
         lives: processes that it took.
+        seconds: that it took, by the true time.
     """
 
     plan: Plan
@@ -112,9 +124,11 @@ class History:
     vendor: Any = None
     touched: frozenset[str] = frozenset()
     happened: list[Happened] = field(default_factory=list)
+    rate: Rate | None = None
     watch: Watch = field(default_factory=lambda: Watch(World()))
     problems: list[str] = field(default_factory=list)
     lives: int = 0
+    seconds: float = 0.0
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -172,7 +186,8 @@ def _scene(case: Case, world: World) -> Scene:
     watch = Watch(world)
     key = provider.settings.api_key
     if key is not None:
-        watch.secrets.add(key.get_secret_value())
+        watch.keys.add(key.get_secret_value())
+        watch.secrets |= watch.keys
     journal = SimulatedJournal(world, watch)
     documents = [
         Document(id=f"d{n}", name=name, size=len(content), media_type=media_type_of(name))
@@ -215,6 +230,7 @@ def _scene(case: Case, world: World) -> Scene:
         provider=case.provider,
         acts=case.acts,
         concurrency=case.concurrency,
+        rate=capabilities.rate,
     )
 
 
@@ -317,12 +333,18 @@ def _finish(scene: Scene, history: History) -> None:
             _one_life(scene, scene.provider)
         except Endless as error:
             history.problems.append(str(error))
+    if drive(scene.journal.abandoned(scene.run_id)):
+        _give_everything_back(scene, history)
+
+
+def _give_everything_back(scene: Scene, history: History) -> None:
+    world = scene.world
     try:
         engine = Sequential(scene).engine
         for _ in range(_RETURNS):
             at = drive(clean_up(engine))
             if at is None:
-                break
+                return
             world.advance(world.time + max(at - world.now(), 0.0))
     except LongshoreError as error:
         history.problems.append(f"the queue of abandoned sessions stands: {error}")
@@ -342,7 +364,9 @@ def _look(scene: Scene, history: History) -> None:
     history.vendor = scene.vendor.vendor
     history.touched = frozenset(scene.sources.touched)
     history.state = scene.vendor.state(scene.world.time)
+    history.seconds = scene.world.time - EPOCH
     history.plan = {h.number: h.fault for h in scene.world.happened} or history.plan
+    history.rate = scene.rate
     history.problems += scene.watch.problems
     history.problems += [
         f"{unit.id} is {unit.outcome}, and its session is still in the journal"

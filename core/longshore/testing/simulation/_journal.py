@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from longshore.errors import JournalError
-from longshore.journal import FactKind, MemoryJournal, PutFact, Taken, Write
+from longshore.journal import FactKind, MemoryJournal, PutFact, RunRecord, Taken, Write
 from longshore.testing.simulation._watch import Watch
 from longshore.testing.simulation._world import World
 
@@ -24,6 +24,7 @@ class SimulatedJournal(MemoryJournal):
         super().__init__()
         self._world = world
         self._watch = watch
+        self._alive: dict[str, float] = {}
         self.commits = 0
 
     async def take(self, unit_id: str) -> Taken:
@@ -55,7 +56,11 @@ class SimulatedJournal(MemoryJournal):
 
     def alive(self, run_id: str, at: float) -> None:
         """Note an executor's sign of life."""
-        self._runs[run_id] = self._runs[run_id].model_copy(update={"alive_at": at})
+        self._alive[run_id] = at
+
+    async def run(self, run_id: str) -> RunRecord:
+        run = await super().run(run_id)
+        return run.model_copy(update={"alive_at": self._alive.get(run_id, run.alive_at)})
 
     def holds(self, unit_id: str, kind: FactKind) -> bool:
         """Tell whether a unit has a fact of a kind."""

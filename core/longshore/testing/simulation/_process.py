@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from longshore.capabilities import Rate
 from longshore.errors import (
     IncompatibleState,
     LongshoreError,
@@ -14,6 +15,7 @@ from longshore.errors import (
 )
 from longshore.lifecycle import Outcome
 from longshore.pipeline import (
+    BytesMoved,
     Engine,
     Next,
     Step,
@@ -71,6 +73,7 @@ class Scene:
         provider: makes the adapter, afresh for every process.
         acts: somebody does what a job that waits for a person offers.
         concurrency: requests in flight.
+        rate: requests that the vendor allows.
     """
 
     world: World
@@ -82,6 +85,7 @@ class Scene:
     provider: Callable[[], Provider[ProviderSettings]]
     acts: bool = False
     concurrency: int = 4
+    rate: Rate | None = None
 
 
 class _Process:
@@ -142,7 +146,8 @@ class _Process:
         return await self.scene.sources.digest(document)
 
     def _listen(self, event: Event) -> None:
-        self.scene.watch.said.append(repr(event))
+        if not isinstance(event, BytesMoved):  # a number
+            self.scene.watch.said.append(repr(event))
 
     def _note_poll(self, unit: Unit, step: Step) -> None:
         if step.verb == "poll":
@@ -187,7 +192,7 @@ class Sequential(_Process):
         drive(self._run())
 
     async def _run(self) -> None:
-        engine, world = self.engine, self.scene.world
+        engine = self.engine
         while True:
             outcome = await prepare(engine)
             if isinstance(outcome, LongshoreError):

@@ -19,6 +19,7 @@ from longshore.transfer import AnswerLost, NotSent, Outgoing, Source
 __all__ = ["SimulatedTransport"]
 
 _LATENCIES = (0.0, 0.01, 0.5, 3.0)
+_PAUSES = {"429/2": 2.0, "429/date": 28.0, "429/absurd": 120.0}
 _WEEK = 7 * 86_400.0
 _ELSEWHERE = {"Location": "https://elsewhere.example/login"}
 _PAGE = b"<!doctype html><title>Just a moment...</title>"
@@ -70,13 +71,15 @@ class SimulatedTransport:
         unit = world.current
         if self._watch is not None:
             self._watch.leaves(unit, pieces, self._life, signed=signed)
+            if signed:
+                self._watch.strips(outgoing.headers)
         await self._pass()
         world.current = unit
         marks = " file" * bool(pieces) + " signed" * signed
         fault = world.point(f"request {what}{marks}") or ""
         call = self._call(outgoing, pieces, fault)
         deliver = partial(self._deliver, call)
-        answer = await self._before(outgoing, fault, deliver)
+        answer = await self._before(outgoing, fault, deliver, signed=signed)
         if answer is not None:
             return answer
         reply = deliver(ahead=_WEEK) if fault == "expired" else deliver()
@@ -118,7 +121,7 @@ class SimulatedTransport:
     # ------------------------------------------------------------------ what goes wrong
 
     async def _before(
-        self, outgoing: Outgoing, fault: str, deliver: Callable[[], Reply]
+        self, outgoing: Outgoing, fault: str, deliver: Callable[[], Reply], *, signed: bool
     ) -> Response | None:
         """Go wrong before the vendor has the request; None when it does have it."""
         world = self._world
@@ -137,6 +140,8 @@ class SimulatedTransport:
             case "gone":
                 return Response(404, body=json.dumps({"error": "not found"}).encode())
             case _ if fault[:3].isdigit():
+                if self._watch is not None and fault in _PAUSES and not signed:
+                    self._watch.pauses(self._life, _PAUSES[fault])
                 return Response(int(fault[:3]), Headers(self._retry_after(fault[4:])))
         return None
 

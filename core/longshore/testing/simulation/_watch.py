@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -34,6 +34,7 @@ class Watch:
     Attributes:
         world: in which it happens.
         secrets: values that may be shown nowhere.
+        keys: those of them that the vendor itself gave the account.
         known: session secrets that the journal knew at some time, with their unit.
         leaving: requests that went to the vendor itself.
         sent: requests of all kinds, per unit.
@@ -46,6 +47,7 @@ class Watch:
 
     world: World
     secrets: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
     known: dict[str, str] = field(default_factory=dict)
     leaving: list[Leaving] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
@@ -56,6 +58,7 @@ class Watch:
     problems: list[str] = field(default_factory=list)
     _sessions: dict[str, Session] = field(default_factory=dict)
     _finished: dict[str, set[Piece]] = field(default_factory=dict)
+    _told: dict[int, Leaving] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=dict)
 
     # ------------------------------------------------------------------ what is written
@@ -87,6 +90,7 @@ class Watch:
         """Note a try that leaves; a signed one does not go to the vendor itself."""
         self.sent[unit] += 1
         if not signed:
+            self._obeys(life)
             self.leaving.append(Leaving(life, self.world.now(), self.world.time))
         if not pieces:
             return
@@ -97,6 +101,22 @@ class Watch:
             self.problems.append(
                 f"a finished part was sent again: {piece.document} {piece.offset}+{piece.size}"
             )
+
+    def pauses(self, life: int, seconds: float) -> None:
+        """Note that the vendor told a process to wait."""
+        self._told[life] = Leaving(life, self.world.now() + seconds, self.world.time + seconds)
+
+    def _obeys(self, life: int) -> None:
+        told = self._told.get(life)
+        if told and self.world.now() < told.ours - 0.001 and self.world.time < told.true - 0.001:
+            early = told.true - self.world.time
+            self.problems.append(f"a request left {early:.1f} s before Retry-After was over")
+
+    def strips(self, headers: Mapping[str, str]) -> None:
+        """Look whether credentials go to a signed URL, whoever's host that is."""
+        shown = " ".join(headers.values())
+        if any(key in shown for key in self.keys):
+            self.problems.append("the vendor's credentials went to a signed URL")
 
     def polls(self, unit: str, floor: float) -> None:
         """Note that a job is asked about; sooner than the floor allows is a broken promise."""
