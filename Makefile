@@ -84,8 +84,8 @@ demo: setup ## carry a few documents to every vendor's sandbox, on this machine
 record: setup ## record all cassettes again, from the sandboxes
 	@$(BIN)/longshore record --sandbox
 
-simulate: setup ## simulate N random histories with crashes and faults (N=2000)
-	@$(BIN)/python -m longshore.testing.simulation --histories $(N)
+simulate: setup ## simulate: every fault, every pair with a crash, N random histories (N=2000)
+	@$(BIN)/python -m longshore.testing.simulation --cases tests.simulation.cases:CASES --pairs --random $(N) $(ARGS)
 
 bench: setup ## measure speed and memory against the sandboxes
 	@$(BIN)/python -m benchmarks

@@ -7,6 +7,8 @@ https://github.com/geolens-io/geolens at v1.14.2.
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from longshore.provider import (
     Accepted,
     AccountError,
@@ -210,7 +212,7 @@ class GeoLens(Provider[GeoLensSettings]):
         for step in ("complete", "complete-again"):
             try:
                 yield Request.post(
-                    f"/ingest/upload/presigned/{job}/complete",
+                    f"/ingest/upload/presigned/{quote(job, safe='')}/complete",
                     body,
                     step=step,
                     retry=Retry.IDEMPOTENT,
@@ -239,7 +241,7 @@ class GeoLens(Provider[GeoLensSettings]):
         """
 
         def moved(_lost: LostRequest) -> Flow[Answer]:
-            reply = yield Request.get(f"/jobs/{job}")
+            reply = yield Request.get(_job_url(job))
             if reply.parse(JobStatus).untouched:
                 return Undecided(
                     _QUESTION_PAUSE, "the vendor shows `pending` before and after a commit"
@@ -248,11 +250,13 @@ class GeoLens(Provider[GeoLensSettings]):
 
         body = Json({"title": title, "visibility": self.settings.visibility})
         try:
-            reply = yield Request.post(f"/ingest/commit/{job}", body, step="commit", lost=moved)
+            reply = yield Request.post(
+                f"/ingest/commit/{quote(job, safe='')}", body, step="commit", lost=moved
+            )
         except Refused as refused:
             if _PROCESSED not in words_of(refused.response.body):
                 raise
-            reply = yield Request.get(f"/jobs/{job}")
+            reply = yield Request.get(_job_url(job))
         # 202 is the commit's own answer, another one what the job said when it was asked.
         if reply.status != 202 and reply.parse(JobStatus).given_up:
             raise SessionLost("the vendor gave the upload up before it worked on it")
@@ -261,7 +265,7 @@ class GeoLens(Provider[GeoLensSettings]):
 
     def poll(self, job: Job) -> Flow[Status]:
         """Ask how the job stands. Source: openapi.json, GET /jobs/{job_id}."""
-        reply = yield Request.get(f"/jobs/{job.id}")
+        reply = yield Request.get(_job_url(job.id))
         status = reply.parse(JobStatus)
         state = _STATES.get(status.status, State.RUNNING)
         if status.untouched and not job.data.get("committed", True):
@@ -288,7 +292,7 @@ class GeoLens(Provider[GeoLensSettings]):
         if action.name != "retry":
             raise ProtocolError(f"GeoLens offers no {action.name!r}", hint="it offers: retry")
         try:
-            yield Request.post(f"/jobs/{job.id}/retry", step="retry", retry=Retry.IDEMPOTENT)
+            yield Request.post(f"{_job_url(job.id)}/retry", step="retry", retry=Retry.IDEMPOTENT)
         except Refused as refused:
             words = words_of(refused.response.body)
             if _NOT_FAILED not in words and _RETRIED not in words:
@@ -297,7 +301,7 @@ class GeoLens(Provider[GeoLensSettings]):
 
     def results(self, job: Job) -> Flow[Results]:
         """Name the dataset that the import made; its contents stay in the catalogue."""
-        reply = yield Request.get(f"/jobs/{job.id}")
+        reply = yield Request.get(_job_url(job.id))
         status = reply.parse(JobStatus)
         warnings = [status.warning_message] if status.warning_message else []
         warnings += [str(warning) for warning in status.warnings or ()]
@@ -317,6 +321,10 @@ class GeoLens(Provider[GeoLensSettings]):
             warnings=(split,) if status.status == "fanned_out" else (),
             raw=reply.json(),
         )
+
+
+def _job_url(id: str) -> str:
+    return f"/jobs/{quote(id, safe='')}"
 
 
 def _transfers(document: Document, upload: PresignedUpload) -> tuple[Transfer, ...]:

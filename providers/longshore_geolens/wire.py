@@ -89,7 +89,7 @@ def words_of(body: bytes) -> str:
     """
     try:
         problem = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         return ""
     if not isinstance(problem, dict):
         return ""

@@ -232,7 +232,7 @@ def error_of(body: bytes) -> tuple[str, str]:
     """
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         return "", ""
     inner = found.get("error") if isinstance(found, dict) else None
     if isinstance(inner, str):

@@ -291,3 +291,14 @@ def test_what_nobody_expected_is_a_line_and_two(
     assert "--verbose" in short.err
     assert "Traceback" in long.err
     assert "abc123" not in short.err + long.err
+
+
+def test_what_was_refused_before_the_upload_is_asked_again(
+    empty_shore: Shore, trouble: Trouble
+) -> None:
+    """A refusal in the preparation ends the run with 2; a resume does not repeat it by heart."""
+    trouble([{"method": "POST", "path": "*/projects", "nth": 1, "status": 404}])
+    name = empty_shore.file("a.pdf")
+
+    assert empty_shore.run("upload", name, "--to", "plangrep").code == 2
+    assert empty_shore.run("resume").code == 0

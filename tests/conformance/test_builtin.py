@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from longshore.lifecycle import State
 from longshore.provider import (
     AccountError,
@@ -31,11 +29,6 @@ KEY = {"api_key": "key-123456"}
 def few(ending: str, count: int, size: int) -> tuple[tuple[str, bytes], ...]:
     """Return some small documents, each with its own name and bytes."""
     return tuple((f"doc{n}{ending}", (f"<{n}>" * size)[:size].encode()) for n in range(count))
-
-
-TOO_DEEP = "an error body that is nested without end is a RecursionError in its reader"
-TWO_LINES = "the vendor's words go into the message as they come, line breaks included"
-VERBATIM = "the vendor's words go into the message as they come; the engine redacts them later"
 
 
 class TestPlangrep(ProviderConformance):
@@ -77,16 +70,6 @@ class TestPlangrep(ProviderConformance):
         over=frozenset({"cancelled", "expired"}),
     )
 
-    @pytest.mark.xfail(reason=TOO_DEEP)
-    def test_any_error_body_is_read(self, status: int) -> None:
-        """As of the kit."""
-        super().test_any_error_body_is_read(status)
-
-    @pytest.mark.xfail(reason=VERBATIM)
-    def test_errors_hide_secrets(self, status: int) -> None:
-        """As of the kit."""
-        super().test_errors_hide_secrets(status)
-
 
 class TestGeoLens(ProviderConformance):
     """Presigned, one PUT or parts."""
@@ -117,16 +100,6 @@ class TestGeoLens(ProviderConformance):
         may_be_unknown=True,
     )
 
-    @pytest.mark.xfail(reason=TOO_DEEP)
-    def test_any_error_body_is_read(self, status: int) -> None:
-        """As of the kit."""
-        super().test_any_error_body_is_read(status)
-
-    @pytest.mark.xfail(reason="a job's id goes into paths as it is")
-    def test_a_job_that_nobody_knows(self) -> None:
-        """As of the kit."""
-        super().test_a_job_that_nobody_knows()
-
 
 class TestSubworkflow(ProviderConformance):
     """One POST, or a session."""
@@ -148,16 +121,6 @@ class TestSubworkflow(ProviderConformance):
         },
         assumptions={"part_minimum": 1},
     )
-
-    @pytest.mark.xfail(reason=TWO_LINES)
-    def test_any_error_body_is_read(self, status: int) -> None:
-        """As of the kit."""
-        super().test_any_error_body_is_read(status)
-
-    @pytest.mark.xfail(reason=VERBATIM)
-    def test_errors_hide_secrets(self, status: int) -> None:
-        """As of the kit."""
-        super().test_errors_hide_secrets(status)
 
 
 class TestSendai(ProviderConformance):

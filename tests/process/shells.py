@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,25 +27,29 @@ class Shell:
     Attributes:
         folder: where it works; the journal is in it.
         variables: as `longshore sandbox` prints them.
-        url: of each sandbox, by provider.
+        urls: of each sandbox, by provider.
+        journal_folder: where the journal is; by default it is in the folder.
     """
 
     folder: Path
     variables: Mapping[str, str]
     urls: Mapping[str, str]
     more: dict[str, str] = field(default_factory=dict)
+    journal_folder: Path | None = None
 
     @property
     def journal(self) -> Path:
         """The journal file."""
-        return self.folder / "journal.db"
+        return (self.journal_folder or self.folder) / "journal.db"
 
     def environment(self) -> dict[str, str]:
         """Everything the command line sees."""
         return {**os.environ, **self.variables, **self.more}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command and go on."""
+    def start(
+        self, *arguments: str, before: Callable[[], None] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command and go on; `before` is called in its process, before it begins."""
         return subprocess.Popen(
             [*LONGSHORE, *arguments, "--journal", str(self.journal)],
             stdout=subprocess.PIPE,
@@ -51,12 +57,13 @@ class Shell:
             text=True,
             env=self.environment(),
             cwd=self.folder,
+            preexec_fn=before,
         )
 
     def run(self, *arguments: str) -> Ended:
         """Run a command to its end."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=100)
         return Ended(process.returncode, out, err)
 
     def state(self, provider: str) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def sandboxes(folder: Path, *arguments: str) -> Iterator[Shell]:
         process.communicate(timeout=10)
 
 
-def wait_for(condition: Any, *, seconds: float = 20.0) -> None:
+def wait_for(condition: Any, *, seconds: float = 40.0) -> None:
     """Wait until something holds, looking often."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -114,17 +121,27 @@ def wait_for(condition: Any, *, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def journal_receipts(path: Path) -> dict[int, str]:
-    """Read which transfers have a receipt in the journal: number -> what the vendor gave.
+def journal_receipts(journal: Path) -> dict[str, set[int]]:
+    """Read from a copy of the journal which transfers of each run have a receipt: their numbers.
 
-    Meant for a journal of one document. A process that was killed may just have made it.
+    A copy, because whoever opens a journal mends what a kill has left; runs without any count too.
     """
-    with contextlib.closing(sqlite3.connect(path)) as journal:
-        if not journal.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
-            return {}
-        rows = journal.execute("SELECT value FROM facts WHERE kind = 'receipt'").fetchall()
-    receipts = [json.loads(value) for (value,) in rows]
-    return {receipt["number"]: receipt["token"] for receipt in receipts}
+    with tempfile.TemporaryDirectory() as folder:
+        for ending in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy(f"{journal}{ending}", f"{folder}/copy.db{ending}")
+        with contextlib.closing(sqlite3.connect(f"{folder}/copy.db")) as copy:
+            if not copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
+                return {}  # killed before the journal was made
+            found: dict[str, set[int]] = {
+                id: set() for (id,) in copy.execute("SELECT id FROM runs")
+            }
+            for run_id, value in copy.execute(
+                "SELECT units.run_id, facts.value FROM facts JOIN units ON units.id = facts.unit_id"
+                " AND units.attempt = facts.attempt WHERE facts.kind = 'receipt'"
+            ):
+                found[run_id].add(json.loads(value)["number"])
+    return found
 
 
 def names(paths: Sequence[Path]) -> list[str]:

@@ -1,60 +1,68 @@
-"""kill -9 of the real command line in the middle of an upload, then `longshore resume`."""
+"""kill -9 of the real command line at seeded points of its uploads, then `longshore resume`."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import json
 import os
 import random
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.process.shells import Ended, Shell, sandboxes, wait_for
+from tests.process.shells import Shell, journal_receipts, sandboxes, wait_for
 
-pytestmark = [pytest.mark.process]
+KILLS = int(os.environ.get("LONGSHORE_TEST_KILLS", "5"))
+BLOCK = 5  # kills of one journal, which one `resume` mends
 
-MIB = 2**20
-PART = 5 * MIB
-POINTS = int(os.environ.get("LONGSHORE_TEST_KILLS", "5"))
+pytestmark = pytest.mark.process
+
+PART = 2**20
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A provider in the upload mode that takes longest.
+    """A provider in the upload mode that takes most requests.
 
     Attributes:
         provider: its name, which is the target too.
         ending: of the file's name.
-        size: bytes of the document.
+        calls: about so many come to the vendor until the job has ended.
+        part: bytes of a part.
         settings: ``--set`` of the upload.
         fresh: after a crash in the middle the documented way is a fresh session.
+        silent: what was sent last cannot be asked about: `unknown` is a right answer.
     """
 
     provider: str
     ending: str
-    size: int
+    calls: int
+    part: int = PART
     settings: tuple[str, ...] = ()
     fresh: bool = False
+    silent: bool = False
 
+    @property
+    def size(self) -> int:
+        """Bytes of the document: four parts and a half."""
+        return 4 * self.part + self.part // 2
+
+
+_LARGE = 5 * PART  # Subworkflow's smallest part
+_SESSION = ("session_threshold=0", f"part_size={_LARGE}")
 
 MODES = {
-    "geolens": Mode("geolens", ".tif", 17 * MIB),
-    "plangrep": Mode("plangrep", ".pdf", 17 * MIB, ("upload_mode=signed",)),
-    "subworkflow": Mode(
-        "subworkflow", ".pdf", 17 * MIB, ("session_threshold=1M", "part_size=5MiB"), fresh=True
+    "geolens": Mode("geolens", ".tif", 12, silent=True),
+    "plangrep": Mode("plangrep", ".pdf", 13, settings=("upload_mode=signed",)),
+    "sendai": Mode("sendai", ".pdf", 4, fresh=True, silent=True),
+    "subworkflow": Mode("subworkflow", ".pdf", 11, _LARGE, _SESSION, fresh=True),
+    "subworkflow resend_parts": Mode(
+        "subworkflow", ".pdf", 11, _LARGE, (*_SESSION, "resend_parts=true")
     ),
-    "subworkflow resend": Mode(
-        "subworkflow",
-        ".pdf",
-        17 * MIB,
-        ("session_threshold=1M", "part_size=5MiB", "resend_parts=true"),
-    ),
-    "sendai": Mode("sendai", ".pdf", 17 * MIB, fresh=True),
 }
 
 ASSUMPTIONS = (
@@ -65,102 +73,152 @@ ASSUMPTIONS = (
     "subworkflow.append_twice=replace",
 )
 
+# The vendor has acted and the answer is on its way: a kill in this time loses it.
+SLOW = [{"path": "*", "delay": 0.04}]
+
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """The sandboxes, with limits that make parts of 5 MiB."""
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """The sandboxes, with limits that make small parts."""
     folder = tmp_path_factory.mktemp("kill")
+    (folder / "faults.json").write_text(json.dumps(SLOW))
     arguments = [word for text in ASSUMPTIONS for word in ("--assume", text)]
-    with sandboxes(folder, "--port", "0", *arguments) as shell:
-        # What is lost is asked about after one second; no rate slows the tests down.
-        for name in list(shell.urls):
-            shell.more[f"LONGSHORE_{name.upper()}_TIMEOUT"] = "1"
-            shell.more[f"LONGSHORE_{name.upper()}_POLL_INTERVAL"] = "0.1"
+    with sandboxes(folder, "--port", "0", "--faults", "faults.json", *arguments) as shell:
+        # What is lost is asked about after three seconds; no rate slows the tests down.
+        for name in shell.urls:
+            shell.more[f"LONGSHORE_{name.upper()}_TIMEOUT"] = "3"
+            shell.more[f"LONGSHORE_{name.upper()}_POLL_INTERVAL"] = "0.05"
             shell.more[f"LONGSHORE_{name.upper()}_REQUESTS_PER_MINUTE"] = "100000"
         yield shell
 
 
-def make_document(folder: Path, mode: Mode, seed: str) -> tuple[Path, str]:
-    """Write a document that no other one equals; return it and its SHA-256."""
-    content = b"II*\0" + random.Random(seed).randbytes(mode.size - 4)
-    path = folder / f"{seed}{mode.ending}".replace(" ", "-").replace("/", "-")
-    path.write_bytes(content)
-    return path, hashlib.sha256(content).hexdigest()
+@dataclass(frozen=True)
+class Killed:
+    """An upload that was killed, and what held at that moment.
+
+    Attributes:
+        receipts: numbers of the transfers whose receipt was durable.
+        counts: of its uploads at the vendor: how often each part had been accepted.
+        run_id: "" if it was killed before there was a run.
+        over: it had ended before the kill.
+    """
+
+    path: Path
+    digest: str
+    receipts: set[int]
+    counts: dict[str, dict[str, int]]
+    run_id: str
+    over: bool
 
 
-def receipts(shell: Shell) -> dict[str, int]:
-    """Read how many receipts of each run are durable."""
-    with contextlib.closing(sqlite3.connect(shell.journal)) as journal:
-        if not journal.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
-            return {}  # killed before the journal was made
-        rows = journal.execute(
-            "SELECT units.run_id, count(*) FROM facts JOIN units ON units.id = facts.unit_id "
-            "WHERE facts.kind = 'receipt' GROUP BY 1"
-        )
-        return dict(rows.fetchall())
+class Killer:
+    """Kills uploads of one mode."""
+
+    def __init__(self, shell: Shell, mode: Mode) -> None:
+        self.shell = shell
+        self.mode = mode
+
+    def kill(self, random: random.Random, share: float) -> Killed:
+        """Kill an upload when the vendor has got about this share of its requests."""
+        path, digest = self._make_document(random)
+        before, runs = self._state(), self._runs()
+        process = self._start(path)
+        wanted = self._calls(before) + round(share * self.mode.calls)
+        wait_for(lambda: process.poll() is not None or self._calls(self._state()) >= wanted)
+        over = _ends_within(process, random.random() * 0.08)
+        process.kill()
+        _, err = process.communicate()
+        assert not over or process.returncode == 0, err
+        held, receipts = self._state()["parts"], journal_receipts(self.shell.journal)
+        (run_id,) = receipts.keys() - runs or [""]
+        counts = {key: held[key] for key in held.keys() - before["parts"].keys()}
+        return Killed(path, digest, receipts.get(run_id, set()), counts, run_id, over)
+
+    def _make_document(self, random: random.Random) -> tuple[Path, str]:
+        content = b"II*\0" + random.randbytes(self.mode.size - 4)
+        path = self.shell.folder / f"{random.randbytes(6).hex()}{self.mode.ending}"
+        path.write_bytes(content)
+        return path, hashlib.sha256(content).hexdigest()
+
+    def _start(self, path: Path) -> subprocess.Popen[str]:
+        settings = [word for text in self.mode.settings for word in ("--set", text)]
+        return self.shell.start(
+            "upload", str(path), "--to", self.mode.provider, "--json", "--bwlimit", str(20 * self.mode.part),
+            "--concurrency", "2", *settings,
+        )  # fmt: skip
+
+    def _runs(self) -> set[str]:
+        return set(journal_receipts(self.shell.journal)) if self.shell.journal.exists() else set()
+
+    def _state(self) -> dict[str, Any]:
+        return self.shell.state(self.mode.provider)
+
+    @staticmethod
+    def _calls(state: dict[str, Any]) -> int:
+        return sum(call["count"] for call in state["calls"].values())
 
 
-def arrived(shell: Shell, mode: Mode, digest: str) -> list[dict[str, Any]]:
-    """Return the vendor's documents with these bytes."""
-    documents = shell.state(mode.provider)["documents"]
-    return [document for document in documents if document["sha256"] == digest]
+def _ends_within(process: subprocess.Popen[str], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
-def upload_and_kill(shell: Shell, mode: Mode, path: Path, share: float) -> int:
-    """Kill an upload after about a share of the time that it takes; return its receipts."""
-    settings = [word for text in mode.settings for word in ("--set", text)]
-    before = receipts(shell) if shell.journal.exists() else {}
-    bytes_before = _bytes(shell, mode)
-    process = shell.start(
-        "upload", str(path), "--to", mode.provider, "--json", "--bwlimit", "60M", *settings
-    )
-    wanted = share * mode.size
-    wait_for(lambda: process.poll() is not None or _bytes(shell, mode) - bytes_before >= wanted)
-    process.kill()
-    process.communicate()
-    after = receipts(shell)
-    return sum(after.values()) - sum(before.values())
-
-
-def _bytes(shell: Shell, mode: Mode) -> int:
-    return sum(call["bytes"] for call in shell.state(mode.provider)["calls"].values())
-
-
-def resume(shell: Shell) -> Ended:
-    """Resume whatever is unfinished."""
-    return shell.run("resume", "--json")
-
-
-@pytest.mark.parametrize("point", range(POINTS))
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("block", range(-(-KILLS // BLOCK)))
 @pytest.mark.parametrize("name", MODES)
-def test_a_kill_in_the_middle_loses_and_doubles_nothing(
-    shell: Shell, name: str, point: int
+def test_kills_lose_and_double_nothing(
+    sandbox: Shell,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    name: str,
+    block: int,
 ) -> None:
-    """After kill -9 and resume the document is there once, or said to be unknown."""
-    mode = MODES[name]
-    share = random.Random(f"{name}{point}").random() * 1.05
-    path, digest = make_document(shell.folder, mode, f"{name}-{point}")
-    duplicates = shell.state(mode.provider)["duplicates"]
-    shell.journal.unlink(missing_ok=True)
-    finished = upload_and_kill(shell, mode, path, share)
-    in_flight_then = 8  # requests that may have arrived without a receipt
+    """After kill -9 and one resume all documents are there once, or said to be unknown."""
+    mode, shell = MODES[name], replace(sandbox, folder=tmp_path)
+    killer, points = Killer(shell, mode), random.Random(f"{name} {block}")
+    all_killed = [
+        killer.kill(points, (point + points.random()) / BLOCK * 1.1) for point in range(BLOCK)
+    ]
 
-    ended = resume(shell)
+    ended = shell.run("resume", "--json")
 
-    found = arrived(shell, mode, digest)
-    if ended.code == 4:  # the kill fell between the intent and the answer of what cannot be asked
-        assert mode.provider in ("sendai", "geolens")
-        assert len(found) <= 1
+    state = shell.state(mode.provider)
+    told = {line["path"]: line for line in ended.lines if line["event"] == "document"}
+    ends = {"succeeded": 0, "unknown": 0, "over before": 0, "before the run": 0}
+    for killed in all_killed:
+        end = _end_of(killed, told.get(str(killed.path)))
+        ends[end] += 1
+        found = [held for held in state["documents"] if held["sha256"] == killed.digest]
+        expected = {"before the run": {0}, "unknown": {0, 1} if mode.silent else set[int]()}
+        assert len(found) in expected.get(end, {1}), (end, ended)
+        assert all(held["size"] == mode.size for held in found)
+        _check_parts(killed, state["parts"], mode)
+    assert ended.code == (4 if ends["unknown"] else 0), ended.err
+    record_property(f"kills of {name}", ends)
+
+
+def _end_of(killed: Killed, line: dict[str, Any] | None) -> str:
+    """Say how a killed upload ended; `line` is what resume told of its document."""
+    if not killed.run_id:
+        return "before the run"
+    if line is None:  # every document of the run was finished
+        return "over before"
+    assert not killed.over, "resume goes on with what had ended"
+    return str(line["state"])
+
+
+def _check_parts(killed: Killed, counts: dict[str, dict[str, int]], mode: Mode) -> None:
+    """No part that had a receipt was taken again; without need there is no second session."""
+    if not killed.counts or not killed.receipts:
         return
-    if not ended.out:  # the kill came after the end, or before there was a run
-        assert len(found) <= 1
-        return
-    assert (ended.code, ended.run["succeeded"]) == (0, 1), ended.err
-    assert [document["size"] for document in found] == [mode.size]
-    doubled = shell.state(mode.provider)["duplicates"] - duplicates
-    assert doubled <= (0 if mode.fresh else in_flight_then)
+    (upload,) = killed.counts
+    then, now = killed.counts[upload], counts[upload]
+    assert {number: now[str(number)] for number in killed.receipts} == {
+        number: then[str(number)] for number in killed.receipts
+    }
     if not mode.fresh:
-        parts = -(-mode.size // PART)
-        sent_now = ended.run["bytes_sent"]
-        assert finished <= parts
-        assert sent_now <= mode.size + in_flight_then * PART
+        assert sorted(now) == list("12345")
+        assert max(now.values()) <= 2

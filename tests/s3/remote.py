@@ -19,7 +19,16 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
-from longshore.sandbox import Blob, Call, Credentials, Headers, Reply, Storage, StorageError, StoredObject
+from longshore.sandbox import (
+    Blob,
+    Call,
+    Credentials,
+    Headers,
+    Reply,
+    Storage,
+    StorageError,
+    StoredObject,
+)
 
 SERVER = Path(__file__).with_name("swift_server.py")
 CREDENTIALS = Credentials("longshore:test", "swift-signing-key", "us-east-1")  # as the server has
@@ -211,9 +220,7 @@ class RemoteStorage(Storage):
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Reply:
-        url = self.presign(
-            method, key, now=time.time(), expires=60, query=query, headers=headers
-        )
+        url = self.presign(method, key, now=time.time(), expires=60, query=query, headers=headers)
         reply = send(Call.of(method, url, headers or {}, body))
         if reply.status >= 300 or b"<Error>" in reply.body:
             code = _text(reply.body, "Code") if reply.body else ""

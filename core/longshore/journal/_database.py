@@ -5,15 +5,27 @@ from __future__ import annotations
 import sqlite3
 from contextlib import ExitStack, closing
 from pathlib import Path
+from weakref import WeakSet
 
 from longshore.errors import JournalError
 from longshore.journal._locks import opening
 from longshore.journal._place import prepare_place
 from longshore.journal._schema import prepare_schema
+from longshore.journal._wal import check_log
 
 __all__ = ["journal_error", "open_database"]
 
 _BUSY_SECONDS = 30.0
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows its file."""
+
+    path: Path
+
+
+# SQLite's locks belong to the process: whoever has the file open here must not open it otherwise.
+_CONNECTIONS: WeakSet[_Connection] = WeakSet()
 
 
 def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -28,8 +40,10 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     prepare_place(path)
     with ExitStack() as undo:
         try:
-            writer = undo.enter_context(closing(_connect(path)))
             with opening(path):
+                if all(connection.path != path.resolve() for connection in list(_CONNECTIONS)):
+                    check_log(path)
+                writer = undo.enter_context(closing(_connect(path)))
                 _configure(writer)
                 _use_wal(writer, path)
                 prepare_schema(writer, path)
@@ -44,9 +58,16 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # every transaction is begun explicitly; each connection serves one thread after the other
-    return sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    connection = sqlite3.connect(
+        path,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
     )
+    connection.path = path.resolve()
+    _CONNECTIONS.add(connection)
+    return connection
 
 
 def _configure(connection: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from longshore.errors import LongshoreError
+from longshore.journal import DropFacts, FactKind, Write
 from longshore.lifecycle import Setup
 from longshore.pipeline._engine import MOST_RESTARTS, Engine, capabilities_of
 from longshore.pipeline._ready import Next, ready
@@ -78,10 +79,24 @@ async def prepare(engine: Engine) -> Next | LongshoreError:
     unit = await take(engine, engine.run.id)
     outcome = await advance_unit(unit, engine=engine, until=_cannot_go_on)
     if unit.verdict is not None:
+        await unit.write(engine.journal, _refused(unit))
         return unit.verdict.error
     if outcome.state == "finished":
         adopt(engine, unit.setup)
     return outcome
+
+
+def _refused(unit: Unit) -> list[Write]:
+    """Forget what the vendor refused and what was waited for: a resume asks afresh.
+
+    What it did take, and what may have arrived, is kept.
+    """
+    answers = [
+        DropFacts((FactKind.ANSWER, FactKind.INTENT), flow, step)
+        for (flow, step), answered in unit.answers.items()
+        if answered.response.status >= 300
+    ]
+    return [*answers, DropFacts((FactKind.TIMER,))]
 
 
 def _cannot_go_on(unit: Unit) -> bool:

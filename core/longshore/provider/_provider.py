@@ -202,7 +202,7 @@ def refusal_of(
             hint="redirects are not followed" + (f"; base_url may be {place}" if place else ""),
             status=status,
         )
-    words = message or excerpt(response.body) or "without a reason"
+    words = excerpt(message.encode() or response.body) or "without a reason"
     kinds: dict[int, type[LongshoreError]] = {
         401: Unauthorized,
         402: PaymentRequired,

@@ -97,26 +97,30 @@ def enumerate_points(case: Case, kinds: frozenset[Event] | None = CORE) -> Tally
 
 
 def enumerate_pairs(
-    case: Case, kinds: frozenset[Event] | None = CORE, *, every: int = 1, offset: int = 0
+    case: Case,
+    kinds: frozenset[Event] | None = CORE,
+    *,
+    every: int = 1,
+    offset: int = 0,
+    step: int = 1,
 ) -> Tally:
     """Play a case with each single fault and, after it, a crash at each point that follows.
 
     Args:
         case: what is carried where.
         kinds: of the first fault; None: all.
-        every: only each so-manieth pair.
+        every: only each so-manieth first fault.
         offset: the first of those.
+        step: only each so-manieth crash.
     """
     tally, calm = _calm(case)
-    tally.histories, number = 0, -offset
+    tally.histories = 0
     tally.outcomes.clear()
-    for plan in single_faults(calm.log, kinds):
+    for plan in list(single_faults(calm.log, kinds))[offset::every]:
         (first,) = plan
         after = len(play(case, plan).log)
-        for second in range(first + 1, after + 1):
-            if number % every == 0:
-                tally.add(case, play(case, {**plan, second: "crash"}))
-            number += 1
+        for second in range(first + 1, after + 1, step):
+            tally.add(case, play(case, {**plan, second: "crash"}))
     return _timed(tally)
 
 

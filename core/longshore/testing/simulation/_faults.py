@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["CORE", "FAULTS", "LOSSES", "WEAK", "faults_at"]
+__all__ = ["CORE", "EVERYWHERE", "FAULTS", "LOSSES", "WEAK", "faults_at"]
 
 CORE = frozenset({"crash", "lost"})
 """What the shortest enumeration plays: a crash anywhere, a lost request or answer."""
@@ -90,14 +90,15 @@ FAULTS = {
 }
 """Every fault, and what it means."""
 
-_EVERYWHERE = (*_CRASHES, *_ANYWHERE)
+EVERYWHERE = (*_CRASHES, *_ANYWHERE)
+"""What can happen at every point."""
 
 
 @lru_cache(maxsize=4096)
 def faults_at(what: str) -> tuple[str, ...]:
     """Return what can go wrong at a point, the commonest first."""
     kind, *words = what.split(" ")
-    found = list(_EVERYWHERE)
+    found = list(EVERYWHERE)
     if kind == "before":
         found.append("full")
     elif kind == "request":

@@ -19,7 +19,6 @@ from longshore.sandbox import Recorder, Vendor
 from longshore.testing.simulation._journal import SimulatedJournal
 from longshore.testing.simulation._process import (
     Concurrent,
-    Endless,
     Scene,
     Sequential,
     clean_up,
@@ -30,6 +29,7 @@ from longshore.testing.simulation._world import (
     EPOCH,
     Chance,
     Crash,
+    Endless,
     Event,
     Happened,
     Plan,
@@ -326,7 +326,6 @@ def _together(scene: Scene, provider: Any) -> LongshoreError | None:
 
 def _finish(scene: Scene, history: History) -> None:
     """Resume what is unknown, and empty the queue of what was given up."""
-    world = scene.world
     if any(record.outcome is Outcome.UNKNOWN for record in _units(scene)):
         drive(scene.journal.reopen(scene.run_id))
         try:
@@ -346,7 +345,7 @@ def _give_everything_back(scene: Scene, history: History) -> None:
             if at is None:
                 return
             world.advance(world.time + max(at - world.now(), 0.0))
-    except LongshoreError as error:
+    except (LongshoreError, Endless) as error:
         history.problems.append(f"the queue of abandoned sessions stands: {error}")
 
 

@@ -35,13 +35,13 @@ from longshore.testing.simulation._journal import SimulatedJournal
 from longshore.testing.simulation._sources import MemorySources
 from longshore.testing.simulation._transport import SimulatedTransport
 from longshore.testing.simulation._watch import Watch
-from longshore.testing.simulation._world import World, drive
+from longshore.testing.simulation._world import Endless, World, drive
 from longshore.transfer import Driver, Pace, Policy, retry_with_clock
 
 if TYPE_CHECKING:
     from longshore.pipeline import Event
 
-__all__ = ["BEAT", "Concurrent", "Endless", "Scene", "Sequential"]
+__all__ = ["BEAT", "Concurrent", "Scene", "Sequential"]
 
 BEAT = 5.0
 """Seconds between signs of life, as the local executor gives them."""
@@ -53,10 +53,6 @@ _ACTS = 5
 """How often somebody acts upon one batch that waits for a person, in one process."""
 
 _DIGESTS = 2
-
-
-class Endless(Exception):
-    """A process does not come to its end."""
 
 
 @dataclass(slots=True)

@@ -50,11 +50,12 @@ class SimulatedTransport:
         self._watch = watch
         self._sources = sources
         self._word = ""
+        self._base = ""
         self._life = watch.lives if watch is not None else 0
 
     def follow(self, provider: Provider[ProviderSettings]) -> None:
         """Learn each request's retry word as it is signed, right before it is sent."""
-        sign = provider.sign
+        sign, self._base = provider.sign, provider.settings.base_url
 
         def signed(request: Request, now: float) -> Request:
             self._word = request.retry.value
@@ -65,9 +66,10 @@ class SimulatedTransport:
     async def send(self, outgoing: Outgoing) -> Response:
         """Send a request and return the answer."""
         world, (word, self._word) = self._world, (self._word, "")
-        signed = not word  # what is not signed by us goes to a signed URL
+        signed = not outgoing.url.startswith(f"{self._base}/")
+        word = word if word and not signed else "idempotent"  # so is a PUT to a signed URL
         pieces = [s for s in outgoing.body.segments if isinstance(s, Piece)]
-        what = f"{word or 'idempotent'} {outgoing.method} {outgoing.url.partition('?')[0]}"
+        what = f"{word} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current
         if self._watch is not None:
             self._watch.leaves(unit, pieces, self._life, signed=signed)

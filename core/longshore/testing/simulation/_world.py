@@ -12,9 +12,20 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from longshore.testing.simulation._faults import faults_at
+from longshore.testing.simulation._faults import EVERYWHERE, faults_at
 
-__all__ = ["EPOCH", "Chance", "Crash", "Event", "Happened", "Pause", "Plan", "World", "drive"]
+__all__ = [
+    "EPOCH",
+    "Chance",
+    "Crash",
+    "Endless",
+    "Event",
+    "Happened",
+    "Pause",
+    "Plan",
+    "World",
+    "drive",
+]
 
 T = TypeVar("T")
 
@@ -27,11 +38,16 @@ Plan: TypeAlias = Mapping[int, Event]
 EPOCH = 1_700_000_000.0
 """When every history begins, in seconds."""
 
+_MOST_POINTS = 5000
 _JUMP = {"jump": 7200.0, "back": -30.0}
 
 
 class Crash(BaseException):
     """The process ends here; only what the journal holds is left."""
+
+
+class Endless(Exception):
+    """A history does not come to its end."""
 
 
 class Pause:
@@ -101,9 +117,13 @@ class Chance:
 
     def draw(self, what: str) -> Event | None:
         """Draw what goes wrong at a point; mostly nothing."""
-        if not self._budget or self._rng.random() >= self._rate:
+        exchange = what.startswith(("request", "answer"))
+        if not self._budget or self._rng.random() >= self._rate * (2 if exchange else 1):
             return None
         known = [f for f in faults_at(what) if self._faults is None or f in self._faults]
+        special = [fault for fault in known if fault not in EVERYWHERE]
+        if special and self._rng.random() < 0.7:
+            known = special
         if not known:
             return None
         self._budget -= 1
@@ -180,6 +200,8 @@ class World:
         """
         self.log.append(what)
         number = len(self.log)
+        if number > _MOST_POINTS:
+            raise Endless(f"it does not end: {number} points, the last one {what}")
         fault = self.plan.get(number)
         if fault is None and self.chance is not None:
             fault = self.chance.draw(what)

@@ -1,0 +1,386 @@
+"""Bugs, by name: each changes one thing in the driver, the engine, the journal or a provider.
+
+``case`` names where it must be noticed: some history there has to break a promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from longshore.journal import ClaimJob, DropFacts, FactKind, MemoryJournal, PutFact, Write
+from longshore.pipeline import _conclude, _ready, _runner
+from longshore.pipeline._runner import FlowRunner
+from longshore.pipeline._unit import Unit
+from longshore.provider import NotDone, Request, Response
+from longshore.testing.simulation import Case, broken_promises, play, single_faults
+from longshore.transfer import Driver, Pace, _driver, _retry
+from longshore_plangrep import Plangrep
+from longshore_subworkflow import Subworkflow, lookup
+from tests.simulation import cases, minimal
+
+Patch = pytest.MonkeyPatch
+Change = Callable[[Patch], None]
+ALL = (*cases.CASES, *minimal.CASES)
+SEEDS = 400
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One bug.
+
+    Attributes:
+        name: what it does wrong.
+        room: where.
+        case: where it must be noticed.
+        change: puts it in.
+        kinds: of the single faults that are tried first; None: only seeds.
+    """
+
+    name: str
+    room: str
+    case: str
+    change: Change
+    kinds: frozenset[str] | None = frozenset({"crash", "lost"})
+
+
+def noticed(mutant: Mutant) -> str:
+    """Return what breaks first, or "" when no history notices.
+
+    A bug that ends a history with an exception of its own is noticed too.
+    """
+    case = next(case for case in ALL if case.name == mutant.case)
+    for history in _histories(case, mutant.kinds):
+        try:
+            problems = history()
+        except (AssertionError, KeyError) as error:
+            return f"{type(error).__name__}: {error}"
+        if problems:
+            return problems[0]
+    return ""
+
+
+def _histories(case: Case, kinds: frozenset[str] | None) -> Iterable[Callable[[], list[str]]]:
+    yield lambda: broken_promises(case, play(case))
+    if kinds is not None:
+        for plan in single_faults(_log(case), kinds):
+            yield lambda plan=plan: broken_promises(case, play(case, plan))  # type: ignore[misc]
+    for seed in range(SEEDS):
+        yield lambda seed=seed: broken_promises(case, play(case, seed=seed))  # type: ignore[misc]
+
+
+def _log(case: Case) -> list[str]:
+    try:
+        return play(case).log
+    except (AssertionError, KeyError):
+        return []
+
+
+# ---------------------------------------------------------------------------------- journal
+
+
+def keep_only(patch: Patch, change: Callable[[Write], Write | None]) -> None:
+    """Change or leave out what is written."""
+    commit = MemoryJournal.commit
+
+    async def changed(self: MemoryJournal, unit: str, epoch: int, writes: Sequence[Write]) -> None:
+        kept = [new for write in writes if (new := change(write)) is not None]
+        await commit(self, unit, epoch, kept)
+
+    patch.setattr(MemoryJournal, "commit", changed)
+
+
+def forgets(kind: FactKind) -> Change:
+    """Lose all facts of one kind."""
+
+    def is_other(write: Write) -> Write | None:
+        return None if isinstance(write, PutFact) and write.fact.kind is kind else write
+
+    return lambda patch: keep_only(patch, is_other)
+
+
+def old_receipts(patch: Patch) -> None:
+    """Keep the receipts of a session that was given up."""
+
+    def kept(write: Write) -> Write | None:
+        if isinstance(write, PutFact):
+            return replace(write, fact=replace(write.fact, attempt=1))
+        return None if isinstance(write, DropFacts) and FactKind.RECEIPT in write.kinds else write
+
+    keep_only(patch, kept)
+
+
+def no_claims(patch: Patch) -> None:
+    """Never say to whom a job belongs, and never look."""
+
+    async def nothing(*_: Any, **__: Any) -> frozenset[str]:
+        return frozenset()
+
+    keep_only(patch, lambda write: None if isinstance(write, ClaimJob) else write)
+    patch.setattr(MemoryJournal, "claims", nothing)
+
+
+def no_epochs(patch: Patch) -> None:
+    """Let an executor write that was overtaken."""
+    commit = MemoryJournal.commit
+
+    async def anyone(self: MemoryJournal, unit: str, epoch: int, writes: Sequence[Write]) -> None:
+        await commit(self, unit, (await self.unit(unit)).epoch, writes)
+
+    patch.setattr(MemoryJournal, "commit", anyone)
+
+
+def no_rivals(patch: Patch) -> None:
+    """Never tell an ask that another batch may have lost the same request."""
+
+    async def nothing(*_: Any, **__: Any) -> tuple[()]:
+        return ()
+
+    patch.setattr(MemoryJournal, "rivals", nothing)
+
+
+# ----------------------------------------------------------------------------------- driver
+
+
+def decides(change: Callable[[Request, Any, Any], Any]) -> Change:
+    """Overrule the decision what follows a try."""
+
+    def put_in(patch: Patch) -> None:
+        decide = _retry.decide
+
+        def changed(request: Request, tries: int, outcome: Any, **more: Any) -> Any:
+            return change(request, outcome, decide(request, tries, outcome, **more))
+
+        patch.setattr(_driver, "decide", changed)
+
+    return put_in
+
+
+def retry_lost(request: Request, outcome: Any, verdict: Any) -> Any:
+    """Send again what may have arrived."""
+    return _retry.RetryIn(1.0) if isinstance(verdict, _retry.Lost) else verdict
+
+
+def deliver_5xx(request: Request, outcome: Any, verdict: Any) -> Any:
+    """Take a 5xx for the vendor's answer to a request that must not come twice."""
+    lost = isinstance(verdict, _retry.Lost) and isinstance(outcome, Response)
+    return _retry.Deliver() if lost else verdict
+
+
+def sign_everything(patch: Patch) -> None:
+    """Send the credentials to signed URLs too."""
+    outgoing = Driver._outgoing
+
+    def signed(self: Driver, request: Request, *more: Any) -> Any:
+        made = outgoing(self, request, *more)
+        own = self._provider.sign(Request.get("/"), 0.0) if request.absolute else request
+        return replace(made, headers={**made.headers, **own.headers})
+
+    patch.setattr(Driver, "_outgoing", signed)
+
+
+async def at_once(_: Pace) -> None:
+    """Keep no rate."""
+
+
+# ------------------------------------------------------------------------------------ engine
+
+
+def fresh_keys(patch: Patch) -> None:
+    """Make another key for every try."""
+    count = iter(range(10**9))
+    patch.setattr(_runner, "_key", lambda *_: f"{next(count):032}")
+
+
+def ignore_losses(patch: Patch) -> None:
+    """Send a lost request again, whatever its word."""
+
+    async def ignore(*_: Any) -> None:
+        return None
+
+    patch.setattr(FlowRunner, "_resolve", ignore)
+    patch.setattr(FlowRunner, "_give_up", lambda *_, **__: None)
+
+
+def double_counters(patch: Patch) -> None:
+    """Count every request twice."""
+    count = Unit.count
+
+    def twice(self: Unit, *arguments: Any) -> None:
+        count(self, *arguments)
+        count(self, *arguments)
+
+    patch.setattr(Unit, "count", twice)
+
+
+def keep_refusals(patch: Patch) -> None:
+    """Give a recorded refusal back for ever, also to whoever resumes."""
+    write = FlowRunner._write
+
+    async def kept(self: FlowRunner, writes: list[Write]) -> None:
+        drops = [w for w in writes if isinstance(w, DropFacts) and FactKind.ANSWER in w.kinds]
+        await write(self, [w for w in writes if w not in drops])
+
+    patch.setattr(FlowRunner, "_write", kept)
+
+
+# --------------------------------------------------------------------------------- providers
+
+
+def remedy(step: str, **changes: Any) -> Change:
+    """Change what a provider says about the requests of one step."""
+
+    def put_in(patch: Patch) -> None:
+        post = Request.post.__func__  # type: ignore[attr-defined]
+
+        def changed(cls: type[Request], url: str, *arguments: Any, **words: Any) -> Request:
+            if words.get("step") == step:
+                words |= changes
+            return post(cls, url, *arguments, **words)  # type: ignore[no-any-return]
+
+        patch.setattr(Request, "post", classmethod(changed))
+
+    return put_in
+
+
+def not_done(_: Any) -> Any:
+    """Say without asking that a lost request did not act."""
+    yield from ()
+    return NotDone()
+
+
+def no_abort(provider: type[Any]) -> Change:
+    """Give nothing back."""
+
+    def abort(self: Any, session: Any) -> Any:
+        yield from ()
+
+    return lambda patch: patch.setattr(provider, "abort", abort)
+
+
+LATE = frozenset({"late"})
+
+MUTANTS = (
+    Mutant("an intent is not durable", "journal", "sendai/batch", forgets(FactKind.INTENT)),
+    Mutant("a receipt is not durable", "journal", "plangrep/multipart", forgets(FactKind.RECEIPT)),
+    Mutant("a job is not durable", "journal", "subworkflow/session", forgets(FactKind.JOB)),
+    Mutant("receipts outlive their session", "journal", "subworkflow/session", old_receipts),
+    Mutant("nobody owns a job", "journal", "subworkflow/single twins", no_claims),
+    Mutant("an old epoch may write", "journal", "subworkflow/session", no_epochs, None),
+    Mutant("rivals are not told", "journal", "subworkflow/single twins", no_rivals, None),
+    Mutant("a lost ONCE is retried", "driver", "sendai/batch", decides(retry_lost)),
+    Mutant(
+        "a 5xx is the answer to a ONCE",
+        "driver",
+        "sendai/batch",
+        decides(deliver_5xx),
+        frozenset({"500!"}),
+    ),
+    Mutant(
+        "Retry-After is ignored",
+        "driver",
+        "plangrep/form",
+        lambda patch: patch.setattr(_retry, "retry_after", lambda *_: None),
+        frozenset({"429/date"}),
+    ),
+    Mutant(
+        "Retry-After is not bounded",
+        "driver",
+        "plangrep/form",
+        lambda patch: patch.setattr(_retry, "MOST_RETRY_AFTER", 1e12),
+        frozenset({"429/absurd"}),
+    ),
+    Mutant("credentials go to the storage", "driver", "geolens/single", sign_everything),
+    Mutant(
+        "the rate is not kept",
+        "driver",
+        "subworkflow/fleet",
+        lambda patch: patch.setattr(Pace, "turn", at_once),
+    ),
+    Mutant(
+        "a changed file is not noticed",
+        "driver",
+        "geolens/single",
+        lambda patch: patch.setattr(_driver, "_check", lambda *_, **__: None),
+        frozenset({"changed"}),
+    ),
+    Mutant("a key differs on every try", "engine", "plangrep/form", fresh_keys),
+    Mutant("lost answers are ignored", "engine", "subworkflow/single", ignore_losses),
+    Mutant(
+        "a lost request is asked about at once",
+        "engine",
+        "subworkflow/single",
+        lambda patch: patch.setattr(FlowRunner, "_patience", lambda *_: -1e6),
+        LATE,
+    ),
+    Mutant(
+        "poll floors are ignored",
+        "engine",
+        "plangrep/form",
+        lambda patch: patch.setattr(_ready, "_poll_at", lambda *_: 0.0),
+    ),
+    Mutant(
+        "secrets outlive their batch",
+        "engine",
+        "subworkflow/session",
+        lambda patch: patch.setattr(_conclude, "_UPLOAD", _conclude.SCRATCH),
+    ),
+    Mutant(
+        "what was begun is not given back",
+        "engine",
+        "plangrep/put",
+        lambda patch: patch.setattr(_conclude, "_give_back", lambda *_: []),
+    ),
+    Mutant(
+        "a step begins while a verdict is written",
+        "engine",
+        "plangrep/put",
+        lambda patch: patch.setattr(_ready, "_ALONE", ()),
+        None,
+    ),
+    Mutant("requests are counted twice", "engine", "sendai/batch", double_counters),
+    Mutant("a refusal is for ever", "engine", "plangrep/form", keep_refusals, frozenset({"gone"})),
+    Mutant(
+        "a torn file is left out and the rest sent again",
+        "engine",
+        "sendai/batch",
+        lambda patch: patch.setattr(_runner, "_makes_work", lambda *_: False),
+        frozenset({"changed"}),
+    ),
+    Mutant("Plangrep: no key", "provider", "plangrep/form", remedy("create-job", key="")),
+    Mutant("Plangrep: nothing is given back", "provider", "plangrep/put", no_abort(Plangrep)),
+    Mutant(
+        "GeoLens: a commit is simply repeated",
+        "provider",
+        "geolens/slow",
+        remedy("commit", lost=not_done),
+    ),
+    Mutant(
+        "Subworkflow: name and size are not compared",
+        "provider",
+        "subworkflow/fleet",
+        lambda patch: patch.setattr(lookup, "_is", lambda *_: True),
+    ),
+    Mutant(
+        "Subworkflow: a session is not given back",
+        "provider",
+        "subworkflow/session",
+        no_abort(Subworkflow),
+    ),
+    Mutant(
+        "Subworkflow: our clock is the vendor's",
+        "provider",
+        "subworkflow/single",
+        lambda patch: patch.setattr(lookup, "_sent_at", lambda lost, _reply: lost.sent_at),
+        None,
+    ),
+    Mutant(
+        "Send AI: a lost upload is sent again",
+        "provider",
+        "sendai/batch",
+        remedy("upload", lost=not_done),
+    ),
+)

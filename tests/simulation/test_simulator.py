@@ -1,0 +1,129 @@
+"""The simulator itself: the same seed is the same history, and a failure can be made small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from longshore.journal import DropFacts, FactKind, MemoryJournal, PutFact, Write
+from longshore.testing.simulation import (
+    FAULTS,
+    World,
+    broken_promises,
+    drive,
+    enumerate_points,
+    enumerate_seeds,
+    faults_at,
+    play,
+    shrink,
+)
+from longshore.testing.simulation.__main__ import main
+from tests.simulation import minimal
+from tests.simulation.cases import CASES
+
+HELD, KEYED, PARTED = minimal.CASES
+
+
+def test_a_seed_is_one_history() -> None:
+    """Point for point, fault for fault, whatever was played before."""
+    for case in (PARTED, CASES[0]):
+        one, other = play(case, seed=17), play(case, seed=17)
+        assert one.log == other.log
+        assert one.plan == other.plan
+        assert one.documents == other.documents
+
+
+def test_seeds_are_different_histories() -> None:
+    """The order of things is the seed's."""
+    logs = {tuple(play(CASES[4], seed=seed, chance=False).log) for seed in range(10)}
+    assert len(logs) > 5
+
+
+def test_a_history_is_played_again_from_its_plan() -> None:
+    """What chance chose, given as a plan, leads to the same end."""
+    first = next(h for seed in range(50) if len((h := play(PARTED, seed=seed)).happened) > 2)
+    again = play(PARTED, first.plan, seed=first.seed)
+    assert again.log == first.log
+    assert again.happened == first.happened
+
+
+def test_every_fault_comes_true() -> None:
+    """Chance leaves nothing out; two faults need a signed URL."""
+    seen = set(enumerate_seeds(PARTED, range(400)).faults)
+    case = next(case for case in CASES if case.name == "geolens/multipart")
+    seen |= set(enumerate_points(case, frozenset({"etag", "expired"})).faults)
+    assert set(FAULTS) - seen == set()
+
+
+def test_every_fault_has_a_place() -> None:
+    """Each stands at some point, and nothing stands there that has no meaning."""
+    points = (
+        "before commit PutFact", "request once POST https://x/y file",
+        "request idempotent PUT https://x/y file signed", "answer idempotent PUT https://x/y etag",
+    )  # fmt: skip
+    found = {fault for point in points for fault in faults_at(point)}
+    assert found == set(FAULTS)
+
+
+def test_a_request_that_may_not_come_twice_is_never_delivered_twice() -> None:
+    """A network that doubles such a request is beyond anyone's means."""
+    assert "twice" not in faults_at("request once POST https://x/y")
+    assert "429!" not in faults_at("answer once POST https://x/y")
+
+
+def test_a_failure_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many faults the one remains without which no promise breaks."""
+    commit = MemoryJournal.commit
+
+    async def forgetful(
+        self: MemoryJournal, unit: str, epoch: int, writes: Sequence[Write]
+    ) -> None:
+        kept = [
+            write
+            for write in writes
+            if not (isinstance(write, PutFact) and write.fact.kind is FactKind.INTENT)
+            or isinstance(write, DropFacts)
+        ]
+        await commit(self, unit, epoch, kept)
+
+    monkeypatch.setattr(MemoryJournal, "commit", forgetful)
+    log = play(HELD).log
+    answer = 1 + next(n for n, what in enumerate(log) if what.startswith("answer once"))
+    plan = {3: "back", answer: "crash", answer + 4: "stop", answer + 9: "jump"}
+    assert broken_promises(HELD, play(HELD, plan)) != []
+    assert shrink(HELD, plan) == {answer: "crash"}
+
+
+def test_time_passes_while_a_coroutine_sleeps() -> None:
+    """And what was to happen meanwhile has happened."""
+    world = World()
+    begun, came = world.time, []
+    world.at(begun + 5, lambda: came.append(world.time - begun))
+
+    async def sleep() -> float:
+        await world.sleep(9.0)
+        return world.now() - begun
+
+    assert drive(sleep()) == 9.0
+    assert came == [5.0]
+
+
+def test_the_command_line_plays_a_history(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line replays it, and says what happened."""
+    where = ["--cases", "tests.simulation.minimal:CASES", "--case", "minimal/keyed"]
+    assert main([*where, "--faults", "13:lost"]) == 0
+    said = capsys.readouterr().out
+    assert "every promise is kept" in said
+    assert "13 lost" in said
+    assert "--case 'minimal/keyed' --faults '13:lost'" in said
+
+
+def test_the_command_line_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Singles and seeds, summed up."""
+    where = ["--cases", "tests.simulation.minimal:CASES", "--case", "minimal/held", "--core"]
+    assert main([*where, "--random", "20", "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "each single fault" in said
+    assert "20 histories" in said
+    assert "0 broken" in said
