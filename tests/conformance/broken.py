@@ -226,7 +226,7 @@ class Unread(Acme):
 # ------------------------------------------------------------------------------ errors
 
 
-@fails("any_error_body_is_read", "errors_hide_secrets")
+@fails("any_error_body_is_read")
 class Careless(Acme):
     def refusal(self, response: Response) -> LongshoreError | None:
         return refusal_of(response, str(response.json().get("message", "")))

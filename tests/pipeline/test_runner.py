@@ -18,11 +18,10 @@ from longshore.errors import (
 )
 from longshore.journal import FactKind, PutFact, Write
 from longshore.pipeline import Engine, FlowRunner, Unit, take
-from longshore.pipeline._runner import Restart, Suspended
+from longshore.pipeline._runner import Suspended
 from longshore.provider import (
     Answer,
     Flow,
-    Found,
     Json,
     LostRequest,
     NotDone,
@@ -30,11 +29,10 @@ from longshore.provider import (
     Request,
     Response,
     Retry,
-    Undecided,
     Wait,
 )
 from longshore.transfer import Outgoing, Tally
-from tests.pipeline.support import LOST, NOT_SENT, Vendor, World, calm, reply
+from tests.pipeline.support import LOST, World, calm, reply
 
 pytestmark = pytest.mark.asyncio
 
@@ -289,214 +287,3 @@ async def test_an_unusable_answer_to_what_does_nothing_by_itself_is_a_failure() 
         await run(world, unusable(Remedy.RESTART))
     with pytest.raises(ProtocolError):
         await run(world, unusable(Remedy.HOLD, retry=Retry.IDEMPOTENT))
-
-
-# ------------------------------------------------------------------------- lost answers
-
-
-def asking(ask: Any) -> Callable[[], Flow[str]]:
-    def flow() -> Flow[str]:
-        answer = yield post("one", lost=ask)
-        return str(answer.json()["id"])
-
-    return flow
-
-
-async def test_nothing_is_asked_before_the_time_out_has_passed() -> None:
-    """The flow comes back exactly when the lost request can no longer arrive."""
-    world = calm()
-    flow = asking(ask_with(Found(Response.of({"id": "7"}))))
-    world.vendor.script = {"POST /one": [LOST]}
-    with pytest.raises(Suspended) as held:
-        await run(world, flow())
-    assert held.value.at == world.clock.now() + 60.0
-    world.clock.time += 59.9
-    with pytest.raises(Suspended):
-        await run(world, flow())
-    assert world.vendor.count("GET /ask") == 0
-    world.clock.time += 0.2
-    assert await run(world, flow()) == "7"
-    assert world.vendor.count("POST /one") == 1
-
-
-async def test_after_a_crash_the_time_out_counts_from_the_last_sign_of_life() -> None:
-    """The dead process may have sent its request until it last showed that it lived."""
-    world = calm()
-    flow = asking(ask_with(NotDone()))
-
-    def crash(_: Outgoing) -> None:
-        raise KeyboardInterrupt
-
-    world.vendor.on_request = crash
-    with pytest.raises(KeyboardInterrupt):
-        await run(world, flow())
-    world.vendor.on_request = None
-    alive = world.clock.now() + 100.0
-    await world.journal.change_run("run", alive_at=alive)
-    world.clock.time = alive + 30.0
-    with pytest.raises(Suspended) as held:
-        await run(world, flow())
-    assert held.value.at == alive + 10.0 + 60.0
-    assert world.vendor.count("GET /ask") == 0
-
-
-async def test_not_done_is_sent_again() -> None:
-    """What surely did not act goes out once more."""
-    world = calm()
-    world.vendor.script = {"POST /one": [LOST, reply({"id": "8"})]}
-    flow = asking(ask_with(NotDone()))
-    with pytest.raises(Suspended):
-        await run(world, flow())
-    world.clock.time += 61
-    assert await run(world, flow()) == "8"
-
-
-@pytest.mark.parametrize("kind", ["undecided", "refused"])
-async def test_after_five_questions_the_outcome_is_unknown(kind: str) -> None:
-    """Undecided, or a question that fails, is asked five times; then a person decides."""
-    world = calm()
-    world.vendor.script = {"POST /one": [LOST]}
-    if kind == "refused":
-        world.vendor.always = {"GET /ask": reply({}, 404)}
-    flow = asking(ask_with(*[Undecided(60.0, "not yet")] * 5))
-    with pytest.raises(Suspended) as held:
-        await run(world, flow())
-    for _ in range(4):
-        world.clock.time = held.value.at
-        with pytest.raises(Suspended) as held:
-            await run(world, flow())
-        assert held.value.at == world.clock.now() + 60.0
-    world.clock.time = held.value.at
-    with pytest.raises(UnknownOutcome):
-        await run(world, flow())
-    assert world.vendor.count("GET /ask") == 5
-    assert world.vendor.count("POST /one") == 1
-
-
-async def test_an_ask_knows_claims_and_rivals() -> None:
-    """Jobs of other batches are no answer; documents that fit as well are named."""
-    world = calm()
-    await world.plan([4], [4])
-    world.vendor.script = {"POST /one": [LOST, LOST]}
-    seen: list[LostRequest] = []
-    engine = await world.engine()
-    for id in ("b0001", "b0000"):
-        unit = await take(engine, id)
-        with pytest.raises(Suspended):
-            await FlowRunner(engine, unit, "start", Tally()).run(asking(ask_with())())
-    from longshore.journal import ClaimJob
-
-    other = await world.journal.take("b0001")
-    account = engine.run.account
-    await world.journal.commit(
-        "b0001", other.unit.epoch, [ClaimJob(account, "job-9", world.clock.now())]
-    )
-    world.clock.time += 61
-    flow = asking(ask_with(Found(Response.of({"id": "1"})), seen=seen))
-    assert await run(world, flow()) == "1"
-    assert seen[0].claimed == frozenset({"job-9"})
-    assert [document.id for document in seen[0].rivals] == ["d1"]
-
-
-def keyed(ask: Any) -> Flow[str]:
-    answer = yield Request.post("/one", step="one", key="Idempotency-Key", lost=ask)
-    return str(answer.json()["id"])
-
-
-async def test_a_keyed_request_is_sent_again_with_the_same_key() -> None:
-    """Inside the vendor's window nobody needs to ask."""
-    world = calm()
-    keys: list[str] = []
-    world.vendor.on_request = lambda outgoing: keys.append(outgoing.headers["Idempotency-Key"])
-    world.vendor.script = {"POST /one": [LOST, LOST, reply({"id": "5"})]}
-    from longshore.errors import VendorUnavailable
-
-    with pytest.raises(VendorUnavailable):
-        await run(world, keyed(ask_with()))
-    assert await run(world, keyed(ask_with())) == "5"
-    assert len(keys) == 3
-    assert len(set(keys)) == 1
-
-
-async def test_a_keyed_request_past_its_window_is_asked_about() -> None:
-    """A key that the vendor may have forgotten protects nobody."""
-    world = calm()
-    world.vendor.script = {"POST /one": [LOST, LOST]}
-    from longshore.errors import VendorUnavailable
-
-    with pytest.raises(VendorUnavailable):
-        await run(world, keyed(ask_with()))
-    world.clock.time += 86_400
-    assert await run(world, keyed(ask_with(Found(Response.of({"id": "6"}))))) == "6"
-    assert world.vendor.count("POST /one") == 2
-    assert world.vendor.count("GET /ask") == 1
-
-
-@pytest.mark.parametrize("lost", [LOST, reply({}, 500), reply({}, 503)])
-async def test_hold_is_unknown_and_any_5xx_is_a_lost_answer(lost: Any) -> None:
-    """Nobody can tell, and nothing is sent again, in this life or the next."""
-    world = calm()
-    world.vendor.script = {"POST /one": [lost]}
-    for _ in range(2):
-        with pytest.raises(UnknownOutcome):
-            await run(world, asking(Remedy.HOLD)())
-        world.clock.time += 1000
-    assert world.vendor.count("POST /one") == 1
-
-
-async def test_restart_blames_the_network_but_not_our_own_crash() -> None:
-    """Only what the vendor or the network caused counts against the three restarts."""
-    world = calm()
-    world.vendor.script = {"POST /one": [LOST]}
-    with pytest.raises(Restart) as lost:
-        await run(world, asking(Remedy.RESTART)())
-    assert lost.value.blame
-    other = calm()
-
-    def crash(_: Outgoing) -> None:
-        raise KeyboardInterrupt
-
-    other.vendor.on_request = crash
-    with pytest.raises(KeyboardInterrupt):
-        await run(other, asking(Remedy.RESTART)())
-    with pytest.raises(Restart) as crashed:
-        await run(other, asking(Remedy.RESTART)())
-    assert not crashed.value.blame
-
-
-async def test_rerun_waits_and_then_runs_the_flow_again() -> None:
-    """RERUN asks at the flow's own top, once the lost request cannot arrive any more."""
-    world = calm()
-    world.vendor.script = {"POST /one": [LOST, reply({"id": "3"})]}
-    with pytest.raises(Suspended):
-        await run(world, asking(Remedy.RERUN)())
-    world.clock.time += 61
-    assert await run(world, asking(Remedy.RERUN)()) == "3"
-
-
-async def test_a_once_request_that_never_left_is_simply_sent_later() -> None:
-    """Without a connection nothing acted: no question, no unknown."""
-    world = calm()
-    from longshore.errors import VendorUnavailable
-
-    world.vendor.script = {"POST /one": [NOT_SENT, NOT_SENT, reply({"id": "4"})]}
-    with pytest.raises(VendorUnavailable):
-        await run(world, asking(Remedy.HOLD)())
-    assert await run(world, asking(Remedy.HOLD)()) == "4"
-
-
-async def test_a_requests_own_time_out_is_what_a_question_waits_for() -> None:
-    """A request that may take longer may also arrive later."""
-    world = calm()
-    world.vendor.script = {"POST /one": [LOST]}
-    request = post("one", lost=ask_with())
-
-    def flow() -> Flow[None]:
-        from dataclasses import replace
-
-        yield replace(request, timeout=300.0)
-
-    with pytest.raises(Suspended) as held:
-        await run(world, flow())
-    assert held.value.at == world.clock.now() + 300.0
-    assert isinstance(world.vendor, Vendor)

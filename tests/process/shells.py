@@ -96,16 +96,19 @@ class Ended:
 @contextlib.contextmanager
 def sandboxes(folder: Path, *arguments: str) -> Iterator[Shell]:
     """Start the sandboxes in a process of their own."""
-    process = subprocess.Popen(
-        [*LONGSHORE, "sandbox", "--json", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=folder,
-    )
+    with (folder / "sandbox.log").open("w") as log:
+        process = subprocess.Popen(
+            [*LONGSHORE, "sandbox", "--json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=folder,
+        )
     try:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
+        line = process.stdout.readline()
+        assert line, (folder / "sandbox.log").read_text()
+        said = json.loads(line)
         yield Shell(folder, said["variables"], said["urls"])
     finally:
         process.terminate()

@@ -1,0 +1,25 @@
+"""Every back end, for the tests of the port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from longshore.journal import (
+    Journal,
+    MemoryJournal,
+    SQLiteJournal,
+)
+from tests.journal.records import RUN
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    made: Journal = (
+        MemoryJournal() if request.param == "memory" else SQLiteJournal(tmp_path / "journal.db")
+    )
+    await made.create_run(RUN)
+    yield made
+    await made.close()

@@ -1,0 +1,141 @@
+"""The local executor: mailbox and several lives."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from longshore.lifecycle import Outcome
+from longshore.pipeline import (
+    run_line,
+)
+from tests.pipeline.support import Acme, hasty, reply
+from tests.pipeline.test_executor import run, told
+
+pytestmark = pytest.mark.asyncio
+
+# -------------------------------------------------------------------------------- mailbox
+
+
+async def test_cancel_through_the_mailbox() -> None:
+    """Running jobs are cancelled at the vendor, what was not begun is cancelled here."""
+    world = hasty()
+    await world.plan(*[[4]] * 80, concurrency=4)
+    world.vendor.states = ["busy"]
+
+    posted = [False]
+
+    def post(outgoing: Any) -> None:
+        if "/jobs/" in outgoing.url and not posted[0]:
+            posted[0] = True
+            asyncio.get_running_loop().create_task(world.journal.post("run", "cancel", {}))
+
+    world.vendor.on_request = post
+
+    async def again() -> None:
+        while True:  # what was in the middle of a request is cancelled by asking again
+            await asyncio.sleep(0.02)
+            if not await world.journal.mail("run"):
+                await world.journal.post("run", "cancel", {})
+
+    asking = asyncio.create_task(again())
+    report = await asyncio.wait_for(run(world), 30)
+    asking.cancel()
+    assert report.outcomes == {Outcome.CANCELLED: 80}
+    jobs = {line.rpartition("/")[2] for line in world.vendor.log if "POST /cancel" in line}
+    made = {line.rpartition("/")[2] for line in world.vendor.log if "POST /complete" in line}
+    assert {f"job-{session}" for session in made} == jobs
+    assert world.vendor.count("POST /cancel") == len(jobs)
+
+
+async def test_an_action_through_the_mailbox() -> None:
+    """What a person asked for is done by the run's executor, or by the next resume."""
+    world = hasty()
+    await world.plan([4])
+    world.vendor.states = ["review", "done"]
+    assert (await run(world)).exit_code == 3
+    await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+    report = await run(world)
+    assert (report.exit_code, world.vendor.count("POST /act/job-s1/approve")) == (0, 1)
+    assert await world.journal.mail("run") == ()
+
+
+async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
+    """A webhook brings the next poll forward."""
+    world = hasty(poll_interval=None)
+    await world.plan([4])
+    engine = await world.engine()
+    from longshore.pipeline import advance
+    from longshore.pipeline._mailbox import _alone, read_mail
+
+    await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
+    unit = await world.journal.take("b0000")
+    from longshore.journal import ChangeUnit
+
+    later = world.clock.now() + 60.0
+    await world.journal.commit("b0000", unit.unit.epoch, [ChangeUnit({"at": later})])
+    await world.journal.post("run", "wake", {"unit": "b0000"})
+    await read_mail(engine, _alone(engine))
+    assert (await world.journal.unit("b0000")).at <= world.clock.now()
+
+
+async def test_a_wake_does_not_raise_the_dead() -> None:
+    """A batch that failed without a job is not started again by a webhook."""
+    world = hasty()
+    await world.plan([4], [4])
+    world.vendor.script = {"PUT /parts/s1": [reply({}, 422)]}
+    await run(world)
+    await world.journal.post("run", "wake", {"unit": "b0000"})
+    await run(world)
+    assert world.vendor.count("POST /start") == 2
+
+
+async def test_a_message_that_makes_no_sense_does_not_stop_the_mail() -> None:
+    """It is dropped with a notice; the run goes on."""
+    world = hasty()
+    await world.plan([4])
+    await world.journal.post("run", "act", {"unit": "nobody", "action": "x"})
+    assert (await run(world)).exit_code == 0
+    assert await world.journal.mail("run") == ()
+
+
+# --------------------------------------------------------------------------------- lives
+
+
+async def test_every_document_is_told_once_in_each_life_of_a_run() -> None:
+    """A resume tells of all documents, also of those that an earlier command finished."""
+    world = hasty()
+    await world.plan(*[[4]] * 9, concurrency=2)
+    world.vendor.script = {"POST /complete/s4": [reply({}, 401)], "PUT /parts/s2": [reply({}, 422)]}
+    for expected in (2, 1, 1):
+        report = await run(world)
+        assert report.exit_code == expected
+        assert sorted(told(world)) == list(range(9))
+        line = run_line(report)
+        assert sum(int(str(line[str(o)])) for o in Outcome) == line["documents"] == 9
+
+
+async def test_told_limits_refuse_before_the_first_byte() -> None:
+    """What breaks the limits that the vendor tells in prepare is refused; strict refuses all."""
+    from longshore.capabilities import Capabilities, Limits
+    from longshore.lifecycle import Setup
+    from longshore.provider import Flow, Request
+
+    class Telling(Acme):
+        def prepare(self) -> Flow[Setup]:
+            yield Request.get("/limits")
+            own = self.capabilities()
+            limits = Limits(bytes_per_document=10)
+            told = own.model_copy(update={"limits": limits})
+            assert isinstance(told, Capabilities)
+            return Setup(capabilities=told)
+
+    for strict, expected in ((False, 1), (True, 2)):
+        world = hasty(Telling)
+        await world.plan([4], [40], strict=strict)
+        report = await run(world)
+        assert report.exit_code == expected
+        assert report.outcomes[Outcome.REFUSED] == (2 if strict else 1)
+        assert world.vendor.count("POST /start") == (0 if strict else 1)
