@@ -9,17 +9,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 N ?= 2000
+KILLS ?= 60
 ARGS ?=
 
 # pyright's wrapper must not ask the network whether a newer version exists.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup test lint format types mypy pyright pytest test-system demo record simulate \
-	bench clean
+.PHONY: help setup test lint format types mypy pyright pytest test-system test-s3 crash demo record \
+	simulate bench clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
 
 setup: $(READY) ## make .venv with all that is needed (uv if there, else venv + pip)
 	@:
@@ -31,6 +32,8 @@ $(READY): pyproject.toml
 	  echo "setup: $(VENV) with uv"; \
 	  [ -x $(BIN)/python ] || uv venv --quiet --python '>=3.11' $(VENV); \
 	  uv pip install --quiet --python $(BIN)/python --group dev -e '.[sandbox]'; \
+	  uv pip install --quiet --python $(BIN)/python --only-binary :all: --group s3 2>/dev/null \
+	    || echo "setup: no wheels of OpenStack Swift here; tests/s3 will be skipped"; \
 	else \
 	  found=; \
 	  for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -51,6 +54,8 @@ $(READY): pyproject.toml
 	  fi; \
 	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'; \
 	  $(BIN)/python -m pip install --quiet --group dev -e '.[sandbox]'; \
+	  $(BIN)/python -m pip install --quiet --only-binary :all: --group s3 2>/dev/null \
+	    || echo "setup: no wheels of OpenStack Swift here; tests/s3 will be skipped"; \
 	fi; \
 	touch $@
 
@@ -77,6 +82,12 @@ pytest: setup ## the tests alone (ARGS="-k name" for some of them)
 
 test-system: setup ## the tests that need root or a system package
 	@$(BIN)/pytest --system -m system $(ARGS)
+
+test-s3: setup ## the tests against a real S3 (OpenStack Swift), which setup installs where it can
+	@$(BIN)/pytest tests/s3 $(ARGS)
+
+crash: setup ## kill -9 the command line at 60 points per provider, and resume (KILLS=60)
+	@LONGSHORE_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -n 2 tests/process/test_kill.py $(ARGS)
 
 demo: setup ## carry a few documents to every vendor's sandbox, on this machine
 	@$(BIN)/longshore demo

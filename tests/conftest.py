@@ -66,7 +66,8 @@ def _forget_environment() -> None:
     unwanted = {"FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "GITHUB_ACTIONS"}
     for name in list(os.environ):
         proxy = name.lower().endswith("_proxy")
-        if proxy or name.startswith("LONGSHORE_") or name in unwanted:
+        ours = name.startswith("LONGSHORE_") and not name.startswith("LONGSHORE_TEST_")
+        if proxy or ours or name in unwanted:
             del os.environ[name]
 
 

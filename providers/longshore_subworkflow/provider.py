@@ -183,7 +183,9 @@ class Subworkflow(Provider[SubworkflowSettings]):
         try:
             reply = yield Request.post(url, form, step="end", lost=ask_for_job(batch.only()))
         except Refused as refused:
-            if refused.status == 404:  # Assumption: as at append
+            # Assumption: as at append. A part that was sent again may have come a third time, late,
+            # and has another tag then.
+            if refused.status in ((400, 404, 409) if self.settings.resend_parts else (404,)):
                 raise _session_lost(refused) from None
             raise
         return _job_of(batch, reply)

@@ -57,7 +57,7 @@ class Shell:
             text=True,
             env=self.environment(),
             cwd=self.folder,
-            preexec_fn=before,
+            preexec_fn=before,  # noqa: PLW1509 -- it only sets limits
         )
 
     def run(self, *arguments: str) -> Ended:

@@ -143,8 +143,8 @@ class Killer:
     def _start(self, path: Path) -> subprocess.Popen[str]:
         settings = [word for text in self.mode.settings for word in ("--set", text)]
         return self.shell.start(
-            "upload", str(path), "--to", self.mode.provider, "--json", "--bwlimit", str(20 * self.mode.part),
-            "--concurrency", "2", *settings,
+            "upload", str(path), "--to", self.mode.provider, "--json", "--concurrency", "2",
+            "--bwlimit", str(20 * self.mode.part), *settings,
         )  # fmt: skip
 
     def _runs(self) -> set[str]:

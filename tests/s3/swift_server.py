@@ -26,7 +26,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 from urllib.parse import parse_qsl, urlencode  # noqa: E402
 
-from eventlet import wsgi  # type: ignore[import-untyped,unused-ignore] # noqa: E402
+from eventlet import tpool, wsgi  # type: ignore[import-untyped,unused-ignore] # noqa: E402
 from swift.common import utils  # type: ignore[import-untyped,unused-ignore] # noqa: E402
 from swift.common.ring import RingBuilder  # type: ignore[import-untyped,unused-ignore] # noqa: E402
 from swift.common.storage_policy import (  # type: ignore[import-untyped,unused-ignore] # noqa: E402
@@ -144,7 +144,7 @@ def main(folder: Path) -> None:
         quiet = {"log": logging.getLogger("wsgi"), "log_output": False, "debug": False}
         eventlet.spawn(wsgi.server, listener, served, protocol=SwiftHttpProtocol, **quiet)
     print(json.dumps({"port": ports["proxy"]}), flush=True)
-    eventlet.tpool.execute(sys.stdin.buffer.read)
+    tpool.execute(sys.stdin.buffer.read)
 
 
 if __name__ == "__main__":

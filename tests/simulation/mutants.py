@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from longshore.journal import ClaimJob, DropFacts, FactKind, MemoryJournal, PutFact, Write
-from longshore.pipeline import _conclude, _ready, _runner
+from longshore.pipeline import _advance, _conclude, _ready, _runner
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
 from longshore.provider import NotDone, Request, Response
-from longshore.testing.simulation import Case, broken_promises, play, single_faults
+from longshore.testing.simulation import Case, _process, broken_promises, play, single_faults
 from longshore.transfer import Driver, Pace, _driver, _retry
 from longshore_plangrep import Plangrep
 from longshore_subworkflow import Subworkflow, lookup
@@ -225,6 +225,7 @@ def keep_refusals(patch: Patch) -> None:
         await write(self, [w for w in writes if w not in drops])
 
     patch.setattr(FlowRunner, "_write", kept)
+    patch.setattr(_advance, "_refused", lambda _: [])
 
 
 # --------------------------------------------------------------------------------- providers
@@ -341,6 +342,13 @@ MUTANTS = (
         lambda patch: patch.setattr(_ready, "_ALONE", ()),
         None,
     ),
+    Mutant(
+        "another version of the plugin goes on",
+        "engine",
+        "sendai/batch",
+        lambda patch: patch.setattr(_process, "check_state_version", lambda *_: None),
+        frozenset({"crash/upgrade"}),
+    ),
     Mutant("requests are counted twice", "engine", "sendai/batch", double_counters),
     Mutant("a refusal is for ever", "engine", "plangrep/form", keep_refusals, frozenset({"gone"})),
     Mutant(
@@ -350,7 +358,12 @@ MUTANTS = (
         lambda patch: patch.setattr(_runner, "_makes_work", lambda *_: False),
         frozenset({"changed"}),
     ),
-    Mutant("Plangrep: no key", "provider", "plangrep/form", remedy("create-job", key="")),
+    Mutant(
+        "Plangrep: no key, and nothing asked",
+        "provider",
+        "plangrep/form",
+        remedy("create-job", key="", lost=not_done),
+    ),
     Mutant("Plangrep: nothing is given back", "provider", "plangrep/put", no_abort(Plangrep)),
     Mutant(
         "GeoLens: a commit is simply repeated",

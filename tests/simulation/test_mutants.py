@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from longshore.journal import MemoryJournal
@@ -18,6 +20,15 @@ def test_a_bug_is_noticed(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> No
     problem = noticed(mutant)
     print(problem)
     assert problem
+
+
+def test_the_bugs_are_listed() -> None:
+    """The page names every bug, its room and where it is noticed, and no other."""
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "simulation.md"
+    table = page.read_text().partition("## Does it notice?")[2]
+    rows = [row.split(" | ") for row in table.splitlines() if "`: " in row]
+    listed = [(row[0].removeprefix("| "), row[1], row[2].split("`")[1]) for row in rows]
+    assert listed == [(mutant.room, mutant.name, mutant.case) for mutant in MUTANTS]
 
 
 def test_the_journal_stops_an_ask_that_takes_the_first_best_job(

@@ -20,6 +20,7 @@ from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport
 from longshore.pipeline._unit import Unit
 from longshore.plugins import load_plugins
+from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.targets import Target, secret_values
 from longshore.transfer import Bandwidth, Driver, Pace, quiet_http_logs
@@ -82,6 +83,20 @@ def accepted(unit: Unit) -> bool:
     return unit.job is not None
 
 
+def check_state_version(run: RunRecord, provider: Provider[ProviderSettings]) -> None:
+    """Refuse to go on with what another version of a provider wrote.
+
+    Raises:
+        IncompatibleState: names the version to install.
+    """
+    if run.state_version != provider.state_version:
+        raise IncompatibleState(
+            f"run {run.id} was begun with {run.provider} {run.provider_version} "
+            f"(state version {run.state_version}, now {provider.state_version})",
+            hint=f"install version {run.provider_version} to resume it, or upload again",
+        )
+
+
 @asynccontextmanager
 async def open_engine(
     journal: Journal,
@@ -96,12 +111,7 @@ async def open_engine(
         IncompatibleState: the run was written by another ``state_version`` of the provider.
     """
     provider = target.provider
-    if run.state_version != provider.state_version:
-        raise IncompatibleState(
-            f"run {run.id} was begun with {run.provider} {run.provider_version} "
-            f"(state version {run.state_version}, now {provider.state_version})",
-            hint=f"install version {run.provider_version} to resume it, or upload again",
-        )
+    check_state_version(run, provider)
     options = RunOptions.model_validate(run.options)
     capabilities = capabilities_of(provider)
     redactor = Redactor(secret_values(provider.settings))

@@ -14,7 +14,7 @@ from longshore.testing.simulation._world import Happened
 
 __all__ = ["broken_promises"]
 
-_UNUSABLE = frozenset({"json", "html", "redirect", "gone", "etag", "twice"})
+_UNUSABLE = frozenset({"json", "html", "redirect", "gone", "etag"})
 """An answer that says nothing, or nothing true: the batch may fail, or nobody knows."""
 
 _TIMES = frozenset({"crash/hour", "crash/days", "jump", "late/hour", "expired"})

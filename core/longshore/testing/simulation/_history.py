@@ -9,7 +9,7 @@ from typing import Any
 
 from longshore.capabilities import Rate
 from longshore.documents import Document, media_type_of
-from longshore.errors import LongshoreError, StaleEpoch
+from longshore.errors import IncompatibleState, LongshoreError, StaleEpoch
 from longshore.journal import Abandoned, DocumentRecord, FactKind, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
 from longshore.pipeline import capabilities_of
@@ -38,6 +38,8 @@ from longshore.testing.simulation._world import (
 )
 
 __all__ = ["Case", "History", "play"]
+
+Maker = Callable[[], Provider[ProviderSettings]]
 
 _LIVES = 60
 """Processes that one history may need; more means that it does not end."""
@@ -251,6 +253,8 @@ def _live(case: Case, scene: Scene, history: History) -> None:
         except Crash as crash:
             world.advance(world.time + _SLEEPS.get(str(crash), 1.0))
             provider = _next_provider(case, str(crash), provider)
+            if str(crash) == "crash/upgrade":
+                _upgraded(scene, history, provider)
             continue
         if trouble is None and not world.stopping:
             return
@@ -263,16 +267,28 @@ def _live(case: Case, scene: Scene, history: History) -> None:
     history.problems.append("it does not end")
 
 
-def _next_provider(
-    case: Case, crash: Event, now: Callable[[], Provider[ProviderSettings]]
-) -> Callable[[], Provider[ProviderSettings]]:
-    """Settings that were changed stay so; another version is replaced by the old one at once."""
-    if crash == "crash/settings" and case.changed is not None:
-        return case.changed
-    return now
+def _next_provider(case: Case, crash: Event, now: Maker) -> Maker:
+    """Settings that were changed stay so."""
+    changed = crash == "crash/settings" and case.changed is not None
+    return case.changed if changed and case.changed is not None else now
 
 
-def _one_life(scene: Scene, provider: Any) -> LongshoreError | None:
+def _upgraded(scene: Scene, history: History, provider: Maker) -> None:
+    """Try to go on with another version of the plugin: refused, before anything is sent."""
+
+    def newer() -> Provider[ProviderSettings]:
+        made = provider()
+        vars(made)["state_version"] = made.state_version + 1
+        return made
+
+    try:
+        Sequential(scene, newer)
+    except IncompatibleState:
+        return
+    history.problems.append("what another version of the plugin wrote was accepted")
+
+
+def _one_life(scene: Scene, provider: Maker) -> LongshoreError | None:
     """Let a process run to its end; return what ended it before its time.
 
     Raises:
@@ -290,7 +306,7 @@ def _one_life(scene: Scene, provider: Any) -> LongshoreError | None:
     return None
 
 
-def _together(scene: Scene, provider: Any) -> LongshoreError | None:
+def _together(scene: Scene, provider: Maker) -> LongshoreError | None:
     """As one process, unless a second executor starts meanwhile."""
     world, rng = scene.world, scene.world.rng
     assert rng is not None

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from longshore.capabilities import Rate
-from longshore.errors import (
-    IncompatibleState,
-    LongshoreError,
-    VendorUnavailable,
-)
+from longshore.errors import LongshoreError, VendorUnavailable
 from longshore.lifecycle import Outcome
 from longshore.pipeline import (
     BytesMoved,
@@ -28,6 +24,7 @@ from longshore.pipeline import (
     run_step,
     take,
 )
+from longshore.pipeline._run import check_state_version
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.sandbox import Recorder
@@ -110,8 +107,7 @@ class _Process:
     def _open(self, provider: Provider[ProviderSettings]) -> Engine:
         scene, world = self.scene, self.scene.world
         run = drive(scene.journal.run(scene.run_id))
-        if run.state_version != provider.state_version:
-            raise IncompatibleState(f"state version {run.state_version}")
+        check_state_version(run, provider)
         transport = SimulatedTransport(world, scene.vendor, scene.watch, scene.sources)
         transport.follow(provider)
         capabilities = capabilities_of(provider)

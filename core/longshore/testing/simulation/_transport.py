@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from email.utils import formatdate
 from functools import lru_cache, partial
 
@@ -83,7 +84,7 @@ class SimulatedTransport:
         deliver = partial(self._deliver, call)
         answer = await self._before(outgoing, fault, deliver, signed=signed)
         if answer is not None:
-            return answer
+            return self._dated(answer)
         reply = deliver(ahead=_WEEK) if fault == "expired" else deliver()
         if fault == "twice":
             deliver()
@@ -91,7 +92,12 @@ class SimulatedTransport:
         world.current = unit
         marks = " etag" * ("etag" in reply.headers)
         fault = world.point(f"answer {what}{marks}") or ""
-        return await self._after(outgoing, fault, reply)
+        return self._dated(await self._after(outgoing, fault, reply))
+
+    def _dated(self, answer: Response) -> Response:
+        """Say what time it is by the vendor's clock, as every server does."""
+        date = _date(self._world.time)
+        return replace(answer, headers=Headers({**answer.headers, "Date": date}))
 
     async def _pass(self) -> None:
         """An exchange takes time, in which others go on; alone it takes none."""
@@ -172,7 +178,6 @@ class SimulatedTransport:
                 headers = {**{k.lower(): v for k, v in headers.items()}, "etag": '"wrong"'}
             case _ if fault.endswith("!"):
                 return Response(int(fault[:3]))
-        headers["Date"] = _date(self._world.time)
         return Response(reply.status, Headers(headers), body)
 
 
