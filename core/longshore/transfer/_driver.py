@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from longshore.documents import Document, Piece
 from longshore.errors import ProtocolError, SourceChanged, VendorUnavailable
-from longshore.provider import Provider, ProviderSettings, Request, Response, Retry
+from longshore.provider import Provider, ProviderSettings, Request, Response
 from longshore.redaction import redact_text
 from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
