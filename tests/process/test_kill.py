@@ -58,7 +58,7 @@ _SESSION = ("session_threshold=0", f"part_size={_LARGE}")
 MODES = {
     "geolens": Mode("geolens", ".tif", 12, silent=True),
     "plangrep": Mode("plangrep", ".pdf", 13, settings=("upload_mode=signed",)),
-    "sendai": Mode("sendai", ".pdf", 4, fresh=True, silent=True),
+    "sendai": Mode("sendai", ".pdf", 2, fresh=True, silent=True),
     "subworkflow": Mode("subworkflow", ".pdf", 11, _LARGE, _SESSION, fresh=True),
     "subworkflow resend_parts": Mode(
         "subworkflow", ".pdf", 11, _LARGE, (*_SESSION, "resend_parts=true")

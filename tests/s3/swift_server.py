@@ -37,6 +37,7 @@ from swift.common.wsgi import (  # type: ignore[import-untyped,unused-ignore] # 
     loadapp,
 )
 
+SMALLEST_PART = 65_536  # S3 has 5 MiB; the rule is the same and the tests are quicker
 ACCOUNT, USER, SECRET, REGION = "longshore", "test", "swift-signing-key", "us-east-1"
 
 SWIFT = """
@@ -63,7 +64,7 @@ FILTERS = {
     "gatekeeper": "",
     "listing_formats": "",
     "bulk": "",
-    "s3api": f"s3_acl = false\nlocation = {REGION}",
+    "s3api": f"s3_acl = false\nlocation = {REGION}\nmin_segment_size = {SMALLEST_PART}",
     "tempauth": f"user_{ACCOUNT}_{USER} = {SECRET} .admin",
     "copy": "",
     "slo": "",
