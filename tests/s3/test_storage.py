@@ -95,8 +95,8 @@ def expired(bucket: Bucket) -> Answer:
 
 
 def wrong_signature(bucket: Bucket) -> Answer:
-    old = re.compile("(?<=Signature=)[^&]+")
-    return bucket.call(old.sub(lambda found: found[0][:4] + found[0][:3:-1], bucket.sign()))
+    old = re.compile("(?<=Signature=)[A-Za-z0-9]")
+    return bucket.call(old.sub(lambda found: "b" if found[0] == "a" else "a", bucket.sign()))
 
 
 def another_key(bucket: Bucket) -> Answer:

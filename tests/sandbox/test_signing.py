@@ -112,3 +112,12 @@ def test_signed_headers_must_come_as_signed(version: int) -> None:
     assert code_of(signed, **asked, headers=headers) == "accepted"
     for changed in ({**headers, "Content-Type": "text/plain"}, {"Content-Type": "image/tiff"}, {}):
         assert code_of(signed, **asked, headers=changed) == "SignatureDoesNotMatch"
+
+
+@pytest.mark.parametrize("url", [V2, V4])
+def test_a_signature_may_be_any_text(url: str) -> None:
+    """What is no signature at all is refused as a wrong one."""
+    odd = url.replace("Signature=", "Signature=%C3%A9%FF")
+    now = 1175139000.0 if url == V2 else SIGNED_AT
+
+    assert code_of(odd, now=now) == "SignatureDoesNotMatch"

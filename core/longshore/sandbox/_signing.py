@@ -166,7 +166,7 @@ def _verify_v4(
     rest = [pair for pair in pairs if pair[0] != "X-Amz-Signature"]
     path = urlsplit(url).path
     expected = _signature_v4(method, path, rest, signed, stamp=stamp, credentials=credentials)
-    if not hmac.compare_digest(expected, given.get("X-Amz-Signature", "")):
+    if not _same(expected, given.get("X-Amz-Signature", "")):
         raise _mismatch(key_id)
 
 
@@ -272,7 +272,7 @@ def _verify_v2(
     if now > int(until):
         raise _expired(int(until), now)
     expected = _signature_v2(method, resource, pairs, headers, until=until, credentials=credentials)
-    if not hmac.compare_digest(expected, given.get("Signature", "")):
+    if not _same(expected, given.get("Signature", "")):
         raise _mismatch(key_id)
 
 
@@ -328,3 +328,8 @@ def _unknown_key(key_id: str) -> SignatureRefused:
 def _mismatch(key_id: str) -> SignatureRefused:
     message = "The request signature we calculated does not match the signature you provided."
     return SignatureRefused(403, "SignatureDoesNotMatch", message, AWSAccessKeyId=key_id)
+
+
+def _same(expected: str, given: str) -> bool:
+    """Compare in constant time; what is given may be any text."""
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
