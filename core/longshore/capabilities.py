@@ -87,6 +87,8 @@ class Capabilities(Frozen):
         limits: what it takes.
         parts: how large documents are cut; None when they always travel whole.
         rate: the documented request rate; None when none is documented.
+        read_rate: the rate of requests that only read, where the vendor counts those apart; then
+            ``rate`` is that of the others.
         polls: the poll schedule.
         concurrency: requests in flight by default.
         idempotency_window: seconds for which the vendor honours a repeated key.
@@ -99,6 +101,7 @@ class Capabilities(Frozen):
     limits: Limits = Limits()
     parts: PartRule | None = None
     rate: Rate | None = None
+    read_rate: Rate | None = None
     polls: PollSchedule = PollSchedule()
     concurrency: int = 8
     idempotency_window: float = 86_400.0

@@ -18,10 +18,10 @@ LIMITS = Limits(
 the formats."""
 
 RATE = Rate(requests=60, seconds=60.0)
-"""Starter: 60 writes and 300 reads a minute (docs.subworkflow.ai/platform). There is one budget
-for both here, and the smaller number can break neither; ``requests_per_minute`` replaces it. The
-vendor's newer client speaks of 15 writes: a 429 comes before anything is done, so it costs only
-time."""
+READ_RATE = Rate(requests=300, seconds=60.0)
+"""Starter: 60 writes and 300 reads a minute, counted apart (docs.subworkflow.ai/platform). A higher
+plan allows more: ``requests_per_minute`` replaces both. The vendor's newer client speaks of 15
+writes: a 429 comes before anything is done, so it costs only time."""
 
 POLLS = PollSchedule(floor=0.0, interval=2.0, longest=30.0)
 """A job may be asked about continuously (docs.subworkflow.ai/api-reference/get-v1-jobs-id); the
@@ -35,7 +35,7 @@ BEHAVIOURS = (
     "A lost answer to a part costs a fresh session, unless resend_parts is set.",
     "A job whose answer was lost is looked up among the recent ones by name, size and time.",
     "It stays unknown when more than one job may be meant, or after 24 hours.",
-    "Uploads and polls share 60 requests a minute: see requests_per_minute.",
+    "At most 60 writes and 300 reads a minute (plan Starter): see requests_per_minute.",
     "403 also means too many concurrent jobs; it stops the target, and the run can be resumed.",
     "A cancelled job ends with the vendor's word ERROR.",
     "Links to results hold for ten minutes.",
@@ -59,6 +59,7 @@ def capabilities_of(settings: SubworkflowSettings) -> Capabilities:
             count=10_000,
         ),
         rate=RATE,
+        read_rate=READ_RATE,
         polls=POLLS,
         concurrency=4,
         behaviours=BEHAVIOURS,

@@ -122,6 +122,7 @@ def test_capabilities_state_rate_and_pace() -> None:
     """One budget for all requests, four in flight, polls every two seconds without a floor."""
     capabilities = provider().capabilities()
     assert capabilities.rate == Rate(requests=60, seconds=60.0)
+    assert capabilities.read_rate == Rate(requests=300, seconds=60.0)
     assert capabilities.concurrency == 4
     assert (capabilities.polls.floor, capabilities.polls.interval) == (0.0, 2.0)
     assert capabilities.parts is not None

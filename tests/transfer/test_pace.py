@@ -43,6 +43,33 @@ class Timeline:
             await settle()
 
 
+def test_reads_that_the_vendor_counts_apart_do_not_wait_for_writes() -> None:
+    """Two windows; a 429 pauses both, for it is about the account."""
+    left: list[tuple[float, bool]] = []
+
+    async def story() -> None:
+        clock = Timeline()
+        pace = Pace(clock, Rate(requests=1, seconds=10.0), Rate(requests=2, seconds=10.0))
+
+        async def go(read: bool) -> None:
+            await pace.turn(read=read)
+            left.append((clock.now() - START, read))
+
+        async with asyncio.TaskGroup() as group:
+            for read in (False, True, True, True, False):
+                group.create_task(go(read))
+            await clock.run()
+        pace.throttled(30.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(go(True))
+            await clock.run()
+
+    asyncio.run(story())
+    assert sorted(left) == [
+        (0.0, False), (0.0, True), (0.0, True), (10.0, False), (10.0, True), (40.0, True),
+    ]  # fmt: skip
+
+
 async def settle() -> None:
     for _ in range(10):
         await asyncio.sleep(0)

@@ -140,6 +140,8 @@ def _words(capabilities: Capabilities) -> list[str]:
         words.append(f"in parts above {format_bytes(parts.above)}: {chosen}")
     if rate is not None:
         words.append(f"requests: {rate.requests:g} in {format_seconds(rate.seconds)}")
+    if (reads := capabilities.read_rate) is not None:
+        words.append(f"of reads alone: {reads.requests:g} in {format_seconds(reads.seconds)}")
     words.append(f"polls: every {format_seconds(polls.interval)}, no sooner than {polls.floor:g} s")
     words.append(f"requests in flight: {capabilities.concurrency}")
     return [*words, *capabilities.behaviours]

@@ -90,6 +90,7 @@ def capabilities_of(
         changes["concurrency"] = settings.max_concurrency
     if settings.requests_per_minute is not None:
         changes["rate"] = Rate(requests=settings.requests_per_minute, seconds=60.0)
+        changes["read_rate"] = None
     polls = own.polls
     if settings.poll_interval is not None:
         pace = settings.poll_interval

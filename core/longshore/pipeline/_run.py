@@ -124,7 +124,7 @@ async def open_engine(
         transport=transport,
         clock=environment.clock,
         sources=environment.sources,
-        pace=Pace(environment.clock, capabilities.rate),
+        pace=Pace(environment.clock, capabilities.rate, capabilities.read_rate),
         retries=environment.retries,
         rng=environment.rng,
         bandwidth=Bandwidth(environment.clock, options.bwlimit) if options.bwlimit else None,

@@ -155,7 +155,7 @@ class Driver:
         tally: Tally,
     ) -> Response | NotSent | AnswerLost:
         if not request.absolute:
-            await self._pace.turn()
+            await self._pace.turn(read=request.method in ("GET", "HEAD"))
         with ExitStack() as stack:
             sources = self._open(body, documents, stack)
             outgoing = self._outgoing(request, key, body, sources, tally)

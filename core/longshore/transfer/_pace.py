@@ -19,41 +19,63 @@ _WIDEST_SPACING = 10.0
 _MELT = 0.9
 
 
+class _Window:
+    """The moments given out lately: never more than the rate in any window of its length."""
+
+    def __init__(self, rate: Rate | None) -> None:
+        # Less than one request in a window is one request in a longer window.
+        self._length = rate.seconds / min(rate.requests, 1.0) if rate else 0.0
+        self._recent: deque[float] = deque(maxlen=max(int(rate.requests), 1) if rate else 1)
+
+    def next(self, moment: float) -> float:
+        """Return the first free moment, not before this one."""
+        if not self._length or not self._recent:
+            return moment
+        if len(self._recent) == self._recent.maxlen:
+            moment = max(moment, self._recent[0] + self._length)
+        # Moments are given out in order, also while earlier ones are still being waited for.
+        return max(moment, self._recent[-1])
+
+    def take(self, moment: float) -> None:
+        """Give this moment out."""
+        self._recent.append(moment)
+
+
 class Pace:
     """Says when the next request of a target may leave.
 
     Args:
         clock: the engine's.
         rate: never exceeded in any window of its length; None: no limit is known.
+        read_rate: the same for requests that only read, where the vendor counts them apart;
+            None: they count with all others.
     """
 
-    def __init__(self, clock: Clock, rate: Rate | None = None) -> None:
+    def __init__(
+        self, clock: Clock, rate: Rate | None = None, read_rate: Rate | None = None
+    ) -> None:
         self._clock = clock
-        # Less than one request in a window is one request in a longer window.
-        self._window = rate.seconds / min(rate.requests, 1.0) if rate else 0.0
-        self._recent: deque[float] = deque(maxlen=max(int(rate.requests), 1) if rate else 1)
+        self._writes = _Window(rate)
+        self._reads = _Window(read_rate) if read_rate else self._writes
+        self._latest = 0.0
         self._spacing = 0.0
         self._paused_until = 0.0
 
-    async def turn(self) -> None:
+    async def turn(self, *, read: bool = False) -> None:
         """Wait for the next free moment and take it."""
+        window = self._reads if read else self._writes
         while True:
             now = self._clock.now()
-            moment = self._next(now)
-            self._recent.append(moment)
+            moment = max(now, self._paused_until)
+            if self._spacing:
+                moment = max(moment, self._latest + self._spacing)
+            moment = window.next(moment)
+            window.take(moment)
+            self._latest = max(self._latest, moment)
             if moment > now:
                 await self._clock.sleep(moment - now)
             if moment >= self._paused_until:  # else a 429 came meanwhile: queue again behind it
                 return
-
-    def _next(self, now: float) -> float:
-        moment = max(now, self._paused_until)
-        if self._recent and self._spacing:
-            moment = max(moment, self._recent[-1] + self._spacing)
-        if self._window and len(self._recent) == self._recent.maxlen:
-            moment = max(moment, self._recent[0] + self._window)
-        # Moments are given out in order, also while earlier ones are still being waited for.
-        return max(moment, self._recent[-1]) if self._recent and self._window else moment
 
     def throttled(self, seconds: float) -> None:
         """The vendor said 429: the account pauses, and goes on with more room between requests."""

@@ -116,7 +116,7 @@ class _Process:
             transport=transport,
             clock=world,
             sources=scene.sources,
-            pace=Pace(world, capabilities.rate),
+            pace=Pace(world, capabilities.rate, capabilities.read_rate),
             retries=retry_with_clock(world),
             rng=random.Random(1),  # noqa: S311 - pauses, not secrets
             policy=Policy(tries=3, seconds=600.0),
