@@ -182,7 +182,7 @@ def sign_everything(patch: Patch) -> None:
     patch.setattr(Driver, "_outgoing", signed)
 
 
-async def at_once(_: Pace) -> None:
+async def at_once(_: Pace, **__: bool) -> None:
     """Keep no rate."""
 
 
