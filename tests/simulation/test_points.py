@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from longshore.lifecycle import Outcome
@@ -19,14 +21,15 @@ from tests.simulation.cases import CASES
 # What a fault-free history needs, at least: an enumeration of nothing proves nothing.
 FEWEST_HISTORIES = 25
 SEEDS = 20
+Record = Callable[[str, object], None]
 ONE_BY_ONE = [case for case in CASES if not case.name.endswith("/fleet")]
 
 
 @pytest.mark.parametrize("case", ONE_BY_ONE, ids=lambda case: case.name)
-def test_no_single_loss_breaks_a_promise(case: Case) -> None:
+def test_no_single_loss_breaks_a_promise(case: Case, record_property: Record) -> None:
     """A crash, a lost request or a lost answer anywhere loses nothing and doubles nothing."""
     tally = enumerate_points(case)
-    print(tally.line())
+    record_property("enumerated", tally.line())
     assert tally.failures == []
     assert tally.histories >= FEWEST_HISTORIES
     assert tally.outcomes[Outcome.SUCCEEDED] > 0
