@@ -88,7 +88,7 @@ def _restart(engine: Engine, unit: Unit, verdict: Verdict) -> list[Write]:
         "attempt": unit.record.attempt + 1,
         "restarts": unit.record.restarts + verdict.blame,
         "at": 0.0,
-        "why": verdict.error.message,
+        "why": engine.redactor.text(verdict.error.message),
     }
     return [
         _history(engine, unit, "given up", verdict.error.message),
@@ -141,7 +141,7 @@ def _settle(
         "settled": True,
         "outcome": outcome,
         "error": info,
-        "why": error.message if error else "",
+        "why": info.message if info else "",
         "finished_at": engine.clock.now(),
     }
     documents: list[Write] = [
