@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from longshore.documents import Document
 from longshore.errors import JournalError, RunInUse, Unauthorized, VendorUnavailable
 from longshore.journal import ClaimJob, FactKind, PutFact
 from longshore.lifecycle import Outcome
@@ -155,6 +156,24 @@ async def test_waiting_costs_few_turns(turns: list[int]) -> None:
     world.vendor.states = ["busy"] * 20 + ["done"]
     await run(world)
     assert turns[0] <= 4 * len(world.vendor.log)
+
+
+async def test_nothing_begins_beyond_what_is_wanted_while_a_digest_is_computed() -> None:
+    """A batch that has come as far as wanted sends nothing more, whatever else is going on."""
+    world = hasty()
+    world.checksum = True
+    await world.plan([12])
+    computed = asyncio.Event()
+
+    async def slowly(document: Document) -> str:
+        await asyncio.sleep(0.05)
+        computed.set()
+        return "0" * 64
+
+    world.sources.digest = slowly  # type: ignore[method-assign]
+    await run(world, until=lambda unit: unit.session is not None)
+    assert computed.is_set()
+    assert [line for line in world.vendor.log if "/parts/" in line] == []
 
 
 # --------------------------------------------------------------------------- the account

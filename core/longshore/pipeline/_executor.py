@@ -213,11 +213,14 @@ class Executor:
     def _look_at(self, unit: Unit, now: float) -> bool:
         """Begin one step of a unit, if it has any; True when its turn changed something."""
         engine = self._engine
-        if self._came_far_enough(unit):
-            if unit.job is None:
-                self._left.add(unit.id)
-            self._leave(unit)
-            return True
+        if engine.until is not None and not unit.asked and engine.until(unit):
+            if unit.running:
+                return True  # nothing more begins; the end of a step brings it back
+            if self._nothing_is_wanted(unit):
+                if unit.job is None:
+                    self._left.add(unit.id)
+                self._leave(unit)
+                return True
         steps = ready(
             unit, now, engine.capabilities, checksum=engine.checksum, limit=self._limits.concurrency
         )
@@ -234,12 +237,9 @@ class Executor:
                 return True
         return False
 
-    def _came_far_enough(self, unit: Unit) -> bool:
-        engine = self._engine
-        if engine.until is None or unit.running or unit.asked or not engine.until(unit):
-            return False
-        # A job that nobody waits for is left; its documents' digests are wanted all the same.
-        return unit.job is None or not (engine.checksum and unit.lacks_digest())
+    def _nothing_is_wanted(self, unit: Unit) -> bool:
+        """A job that nobody waits for is left; its documents' digests are wanted all the same."""
+        return unit.job is None or not (self._engine.checksum and unit.lacks_digest())
 
     def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
