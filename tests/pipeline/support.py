@@ -292,8 +292,6 @@ class Sources:
 
     def __init__(self) -> None:
         self.missing: set[str] = set()
-        self.hashing = 0
-        self.peak = 0
 
     @contextmanager
     def open(self, document: Document) -> Iterator[Source]:
@@ -302,10 +300,7 @@ class Sources:
         yield _Bytes()
 
     async def digest(self, document: Document) -> str:
-        self.hashing += 1
-        self.peak = max(self.peak, self.hashing)
         await asyncio.sleep(0)
-        self.hashing -= 1
         if document.id in self.missing:
             raise SourceMissing(f"{document.name}: gone", document=document.id)
         return hashlib.sha256(document.id.encode()).hexdigest()

@@ -167,13 +167,16 @@ async def test_a_finished_flow_leaves_no_scratch() -> None:
     await advance("b0000", engine=await world.engine(), until=lambda unit: unit.job is not None)
     kinds = {fact.kind for fact in (await world.journal.facts("b0000")).facts}
     assert not kinds & {FactKind.INTENT, FactKind.ANSWER}
-    sends = [c for c in world.journal.commits if any(_is_receipt(w) for w in c)]
+    commits = world.journal.commits
+    (started,) = [c for c in commits if any(_is(FactKind.SESSION, w) for w in c)]
+    assert any(isinstance(write, DropFacts) for write in started)
+    sends = [c for c in commits if any(_is(FactKind.RECEIPT, w) for w in c)]
     assert len(sends) == 2
-    assert all(any(isinstance(w, DropFacts) for w in commit) for commit in sends)
+    assert not any(isinstance(w, DropFacts) for commit in sends for w in commit)  # nothing held
 
 
-def _is_receipt(write: object) -> bool:
-    return getattr(getattr(write, "fact", None), "kind", None) is FactKind.RECEIPT
+def _is(kind: FactKind, write: object) -> bool:
+    return getattr(getattr(write, "fact", None), "kind", None) is kind
 
 
 async def test_a_refused_commit_is_not_true_in_memory_either() -> None:

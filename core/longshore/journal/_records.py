@@ -7,6 +7,7 @@ result (setup, session, receipt, job, status).
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,6 +57,7 @@ class RunRecord(Frozen):
         checked: the documents were held against the limits that the vendor itself told.
         finished_at: when nothing was left to do; None while something is.
         alive_at: the executor's last sign of life.
+        notes: what the use that began the run keeps with it, such as the comparison it is part of.
     """
 
     id: str
@@ -71,14 +73,24 @@ class RunRecord(Frozen):
     checked: bool = False
     finished_at: float | None = None
     alive_at: float = 0.0
+    notes: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Counters(Frozen):
-    """What a batch cost so far; kept across interruptions."""
+    """What a batch cost so far; kept across interruptions.
+
+    Attributes:
+        bytes_sent: bytes of documents in requests that were answered.
+        requests: tries that left, or may have.
+        retries: tries after the first of the same request.
+        troubles: tries that did not go well, by kind: a status (``429``), ``not_sent``,
+            ``answer_lost``.
+    """
 
     bytes_sent: int = 0
     requests: int = 0
     retries: int = 0
+    troubles: dict[str, int] = Field(default_factory=dict)
 
     def plus(self, other: Counters) -> Counters:
         """Add two counts."""
@@ -86,6 +98,7 @@ class Counters(Frozen):
             bytes_sent=self.bytes_sent + other.bytes_sent,
             requests=self.requests + other.requests,
             retries=self.retries + other.retries,
+            troubles=dict(Tally(self.troubles) + Tally(other.troubles)),
         )
 
 

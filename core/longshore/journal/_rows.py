@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json, to_json
@@ -37,6 +37,8 @@ __all__ = [
 ]  # fmt: skip
 
 RecordT = TypeVar("RecordT", bound=Frozen)
+
+_BesidesUnit: TypeAlias = PutFact | DropFacts | ChangeDocument | ClaimJob | QueueAbort
 
 
 def dump(value: object) -> str:
@@ -161,10 +163,14 @@ def _change_unit(
     row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
     if row is None:
         raise _no_unit(unit_id)
+    _put_unit(connection, unit_id, *_changed(UnitRecord, row[0], changes))
+
+
+def _put_unit(connection: sqlite3.Connection, unit_id: str, unit: UnitRecord, text: str) -> None:
     connection.execute(
         "UPDATE units SET attempt = ?, epoch = ?, outcome = ?, settled = ?, at = ?, job_id = ?,"
         " record = ? WHERE id = ?",
-        (*_unit_columns(*_changed(UnitRecord, row[0], changes)), unit_id),
+        (*_unit_columns(unit, text), unit_id),
     )
 
 
@@ -252,17 +258,23 @@ def commit(
     connection: sqlite3.Connection, unit_id: str, epoch: int, writes: Sequence[Write]
 ) -> None:
     """Do all writes of a unit's executor; the caller undoes them when one is refused."""
-    query = "SELECT epoch, run_id FROM units WHERE id = ?"
+    query = "SELECT epoch, run_id, record FROM units WHERE id = ?"
     row = connection.execute(query, (unit_id,)).fetchone()
     if row is None:
         raise _no_unit(unit_id)
     if row[0] != epoch:
         raise StaleEpoch(f"batch {unit_id} was taken over by another executor")
+    changes: dict[str, object] = {}
     for write in writes:
-        _write(connection, row[1], unit_id, write)
+        if isinstance(write, ChangeUnit):
+            changes |= write.changes
+        else:
+            _write(connection, row[1], unit_id, write)
+    if changes:
+        _put_unit(connection, unit_id, *_changed(UnitRecord, row[2], changes))
 
 
-def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Write) -> None:
+def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: _BesidesUnit) -> None:
     match write:
         case PutFact(fact):
             connection.execute(
@@ -273,8 +285,6 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Wri
             )
         case DropFacts():
             _drop_facts(connection, unit_id, write)
-        case ChangeUnit(changes):
-            _change_unit(connection, unit_id, changes)
         case ChangeDocument(document_id, changes):
             change_document(connection, run_id, document_id, changes)
         case ClaimJob():
@@ -287,11 +297,12 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Wri
 
 
 def _drop_facts(connection: sqlite3.Connection, unit_id: str, drop: DropFacts) -> None:
-    connection.executemany(
-        "DELETE FROM facts WHERE unit_id = ?1 AND kind = ?2"
-        " AND (?3 IS NULL OR flow = ?3 OR substr(flow, 1, length(?3) + 1) = ?3 || '?')"
-        " AND (?4 IS NULL OR name = ?4)",
-        [(unit_id, kind.value, drop.flow, drop.name) for kind in drop.kinds],
+    kinds = ", ".join("?" * len(drop.kinds))
+    connection.execute(
+        "DELETE FROM facts WHERE unit_id = ?1"  # noqa: S608 - what is put in are question marks
+        " AND (?2 IS NULL OR flow = ?2 OR substr(flow, 1, length(?2) + 1) = ?2 || '?')"
+        f" AND (?3 IS NULL OR name = ?3) AND kind IN ({kinds})",
+        (unit_id, drop.flow, drop.name, *(kind.value for kind in drop.kinds)),
     )
 
 

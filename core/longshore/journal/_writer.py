@@ -43,7 +43,9 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        # What comes in one turn of a loop is handed over at once: waking the thread costs more.
+        self._coming: dict[asyncio.AbstractEventLoop, list[_Job[Any]]] = {}
+        self._jobs: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = Thread(target=self._run, name="longshore-journal", daemon=True)
         self._thread.start()
@@ -59,13 +61,22 @@ class Writer:
             raise JournalError(f"the journal {self._path} is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, loop, future))
+        coming = self._coming.setdefault(loop, [])
+        coming.append(_Job(work, loop, future))
+        if len(coming) == 1:
+            loop.call_soon(self._hand_over, loop)
         return await future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        if coming := self._coming.pop(loop, None):
+            self._jobs.put(coming)
 
     async def close(self) -> None:
         """Do what is waiting, then close the connection."""
         if not self._closed:
             self._closed = True
+            for loop in list(self._coming):
+                self._hand_over(loop)
             self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -84,12 +95,12 @@ class Writer:
 
     def _next_group(self) -> tuple[list[_Job[Any]], bool]:
         group: list[_Job[Any]] = []
-        job = self._jobs.get()
-        while job is not None:
-            group.append(job)
-            if len(group) == _LARGEST_GROUP or self._jobs.empty():
+        jobs = self._jobs.get()
+        while jobs is not None:
+            group += jobs
+            if len(group) >= _LARGEST_GROUP or self._jobs.empty():
                 return group, False
-            job = self._jobs.get()
+            jobs = self._jobs.get()
         return group, True
 
     def _commit(self, group: list[_Job[Any]]) -> None:

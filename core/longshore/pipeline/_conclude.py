@@ -31,12 +31,9 @@ from longshore.lifecycle import (
     match_documents,
 )
 from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
-from longshore.pipeline._unit import Unit, Verdict
+from longshore.pipeline._unit import SCRATCH, Unit, Verdict
 
-__all__ = ["SCRATCH", "conclude", "error_info", "follow", "may_be_at_work"]
-
-SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
-"""What a flow needs to be run again, and nobody needs once it has a result."""
+__all__ = ["conclude", "error_info", "follow", "may_be_at_work"]
 
 _REJECTED = "rejected"
 
@@ -167,7 +164,9 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     writes: list[Write] = [
         unit.fact(FactKind.STATUS, "", "", status.model_dump(mode="json")),
         unit.polls(now),
-        *(_document(engine, unit, id, status, found.get(id)) for id in unit.documents),
+        *filter(
+            None, (_document(engine, unit, id, status, found.get(id)) for id in unit.documents)
+        ),
     ]
     if status.state.terminal:
         changes |= {"settled": True, "finished_at": now, "why": ""}
@@ -179,8 +178,11 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
 
 def _document(
     engine: Engine, unit: Unit, id: str, status: Status, own: DocumentStatus | None
-) -> Write:
-    """The outcome of one document: its own where the vendor tells, else that of the job."""
+) -> Write | None:
+    """The outcome of one document: its own where the vendor tells, else that of the job.
+
+    None when all of it is known already, as with most polls.
+    """
     rejected = next(
         (a.error for r in unit.receipts.values() for a in r.documents if a.document == id), None
     )
@@ -203,6 +205,8 @@ def _document(
     }
     if own is not None and own.vendor_id:
         changes["vendor_id"] = own.vendor_id
+    if all(getattr(record, name) == value for name, value in changes.items()):
+        return None
     return ChangeDocument(id, changes)
 
 

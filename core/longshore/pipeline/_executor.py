@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from longshore.errors import JournalError, LongshoreError, VendorUnavailable
 from longshore.journal import ChangeUnit
@@ -37,9 +38,6 @@ _TICK = 1.0
 
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
-
-_DIGESTS = 2
-"""Documents that are hashed at once, in worker threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,8 @@ class Executor:
         self._queued: set[str] = set()
         self._timers: list[tuple[float, str]] = []
         self._tasks: dict[asyncio.Task[Next | None], tuple[Unit, Step]] = {}
+        self._done: deque[asyncio.Task[Next | None]] = deque()  # ended, not yet looked at
+        self._wake = asyncio.Event()
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._taking = asyncio.Lock()
@@ -98,7 +98,7 @@ class Executor:
             LongshoreError: ``prepare`` failed; nothing was sent.
             JournalError: the record cannot be written.
         """
-        side_jobs = [asyncio.create_task(self._beat())]
+        side_jobs = [asyncio.create_task(job) for job in (self._beat(), self._wake_to_stop())]
         try:
             await self._prepare()
             await self._read_mail()
@@ -171,9 +171,9 @@ class Executor:
                 besides=self._known(),
                 unsent=engine.until is not None,
             )
-            for id in due:
-                self._active[id] = await take(engine, id)
-                self._line_up(id)
+            for unit in await asyncio.gather(*(take(engine, id) for id in due)):
+                self._active[unit.id] = unit
+                self._line_up(unit.id)
         self._hungry = len(due) == room
 
     def _can_refill(self) -> bool:
@@ -200,42 +200,33 @@ class Executor:
             self._line_up(heapq.heappop(self._timers)[1])
         if now < self._paused_until:
             return
-        idle = 0  # units in a row that could begin nothing
-        while self._runnable and idle < len(self._runnable) + 1:
-            if len(self._tasks) - self._hashing >= self._limits.concurrency:
-                return
+        while self._runnable and len(self._tasks) - self._hashing < self._limits.concurrency:
             unit_id = self._runnable.popleft()
             self._queued.discard(unit_id)
             unit = self._active.get(unit_id)
             if unit is not None:
-                idle = 0 if self._look_at(unit, now) else idle + 1
+                self._look_at(unit, now)
 
-    def _look_at(self, unit: Unit, now: float) -> bool:
-        """Begin one step of a unit, if it has any; True when its turn changed something."""
+    def _look_at(self, unit: Unit, now: float) -> None:
+        """Begin one step of a unit, if it has any."""
         engine = self._engine
         if engine.until is not None and not unit.asked and engine.until(unit):
             if unit.running:
-                return True  # nothing more begins; the end of a step brings it back
+                return  # nothing more begins; the end of a step brings it back
             if self._nothing_is_wanted(unit):
                 if unit.job is None:
                     self._left.add(unit.id)
                 self._leave(unit)
-                return True
-        steps = ready(
-            unit, now, engine.capabilities, checksum=engine.checksum, limit=self._limits.concurrency
-        )
+                return
+        steps = ready(unit, now, engine.capabilities, checksum=engine.checksum)
         if isinstance(steps, Next):
             self._park(unit, steps, now)
-            return True
+            return
         if unit.asked_about and steps[0].verb == "poll" and self._others_wait():
             self._set_aside(unit, Next("later", unit.record.at, unit.record.why))
-            return True
-        self._line_up(unit.id)
-        for step in steps:
-            if step.verb != "digest" or self._hashing < _DIGESTS:
-                self._begin(unit, step)
-                return True
-        return False
+            return
+        self._begin(unit, steps[0])
+        self._line_up(unit.id)  # there may be more to begin, when its turn comes again
 
     def _nothing_is_wanted(self, unit: Unit) -> bool:
         """A job that nobody waits for is left; its documents' digests are wanted all the same."""
@@ -244,8 +235,16 @@ class Executor:
     def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
         self._hashing += step.verb == "digest"
-        task = asyncio.create_task(run_step(self._engine, unit, step))
+        self._run(run_step(self._engine, unit, step), unit, step)
+
+    def _run(self, work: Coroutine[Any, Any, Next | None], unit: Unit, step: Step) -> None:
+        task = asyncio.create_task(work)
         self._tasks[task] = (unit, step)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[Next | None]) -> None:
+        self._done.append(task)
+        self._wake.set()
 
     def _park(self, unit: Unit, outcome: Next, now: float) -> None:
         """Deal with a unit that can do nothing now."""
@@ -267,7 +266,7 @@ class Executor:
 
     def _set_aside(self, unit: Unit, outcome: Next) -> None:
         unit.running.add(_ASIDE.flow)
-        self._tasks[asyncio.create_task(self._put_aside(unit, outcome))] = (unit, _ASIDE)
+        self._run(self._put_aside(unit, outcome), unit, _ASIDE)
 
     async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
         """Let a unit leave memory until it is due."""
@@ -300,25 +299,22 @@ class Executor:
             until = min(until, self._paused_until)
         elif self._can_refill() and not self._tasks:
             until = min(until, now + 0.05)
-        stop = asyncio.create_task(self._stopped())
-        try:
-            done, _ = await asyncio.wait(
-                {*self._tasks, stop},
-                timeout=max(until - now, 0.0),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            stop.cancel()
-        for task in done - {stop}:
-            self._ended(task)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(until - now, 0.0)):
+                await self._wake.wait()
+        self._look_at_the_ended()
 
-    async def _stopped(self) -> Next | None:
-        await self._stop.wait()
-        return None
+    def _look_at_the_ended(self) -> None:
+        self._wake.clear()
+        while self._done:
+            self._ended(self._done.popleft())
 
     def _ended(self, task: asyncio.Task[Next | None]) -> None:
         unit, step = self._tasks.pop(task)
-        self._hashing -= step.verb == "digest"
+        if step.verb == "digest":
+            self._hashing -= 1
+        if task.cancelled():
+            return
         try:
             outcome = task.result()
         except LongshoreError as error:  # of the journal, or of the settings
@@ -366,17 +362,20 @@ class Executor:
         """Let the requests in flight end; those that must not be sent twice get longer."""
         if not self._tasks:
             return
+        for task, (_, step) in self._tasks.items():
+            if step.verb == "digest":
+                task.cancel()  # it is computed again
         patience = self._engine.provider.settings.timeout
         if any(_must_not_repeat(unit, step) for unit, step in self._tasks.values()):
             self._engine.emit(
                 Notice(f"waiting up to {patience:.0f} s for an answer that must not get lost")
             )
-        done, late = await asyncio.wait(self._tasks, timeout=_GRACE)
+        _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
         once = {task for task in late if _must_not_repeat(*self._tasks[task])}
         if once:
-            done |= (await asyncio.wait(once, timeout=patience))[0]
-        for task in done:
-            self._ended(task)
+            await asyncio.wait(once, timeout=patience)
+        await asyncio.sleep(0)  # what has ended says so in a turn of its own
+        self._look_at_the_ended()
 
     async def _save_costs(self) -> None:
         """Count the requests that led to nothing yet."""
@@ -386,6 +385,10 @@ class Executor:
                     await unit.write(self._engine.journal, [unit.cost()])
 
     # ------------------------------------------------------------------ beside the scheduler
+
+    async def _wake_to_stop(self) -> None:
+        await self._stop.wait()
+        self._wake.set()
 
     async def _beat(self) -> None:
         engine = self._engine

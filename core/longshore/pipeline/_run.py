@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+
+from pydantic import JsonValue
 
 from longshore.errors import IncompatibleState, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
@@ -36,8 +38,18 @@ async def begin(
     candidates: Iterable[Candidate],
     options: RunOptions,
     environment: Environment,
+    *,
+    notes: Mapping[str, JsonValue] | None = None,
 ) -> RunRecord:
     """Plan documents for a target and make the plan durable; nothing is sent yet.
+
+    Args:
+        journal: the durable record.
+        target: where the documents go.
+        candidates: what the user named.
+        options: what the user asked for.
+        environment: of the machine.
+        notes: kept with the run, for the use that begins it.
 
     Raises:
         UsageError: an option breaks a limit of the vendor, or there is no document at all.
@@ -54,6 +66,7 @@ async def begin(
         options=options.model_dump(mode="json"),
         created_at=now,
         alive_at=now,
+        notes=dict(notes or {}),
     )
     planned = plan(
         candidates,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import starmap
 from typing import Any, NoReturn, TypeVar
 
 from longshore.errors import (
@@ -92,6 +93,7 @@ class FlowRunner:
         self._flow = flow
         self._tally = tally
         self._pending: list[Write] = []
+        self._answers: list[tuple[Request, Response]] = []  # not durable yet
         self._seen: set[str] = set()
         self._asking = "?" in flow
         self._durable = durable
@@ -149,25 +151,25 @@ class FlowRunner:
             await self._flush()
             return self._checked(request, await self._exchange(request, ""))
         self._check_step(request)
-        slot, digest = (self._flow, request.step), _digest(request)
+        slot = (self._flow, request.step)
         answered = self._unit.answers.get(slot)
         if answered is not None:
-            self._check_same(request, answered.digest, digest)
+            self._check_same(request, answered.digest)
             return self._checked(request, answered.response)
         intent = self._unit.intents.get(slot)
         if intent is not None:
-            self._check_same(request, intent.digest, digest)
+            self._check_same(request, intent.digest)
             found = await self._resolve(request, intent)
             if found is not None:
                 return self._checked(request, found)
-        return await self._send(request, digest)
+        return await self._send(request)
 
-    async def _send(self, request: Request, digest: str) -> Response:
+    async def _send(self, request: Request) -> Response:
         """Send a request that is not safe, with its intent written first."""
         unit, slot = self._unit, (self._flow, request.step)
         again = slot in unit.intents
         if request.retry is not Retry.IDEMPOTENT and not again:
-            intent = Intent(digest, self._engine.clock.now())
+            intent = Intent(_digest(request), self._engine.clock.now())
             self._pending.append(unit.fact(FactKind.INTENT, *slot, intent.json()))
         await self._flush()
         try:
@@ -196,7 +198,7 @@ class FlowRunner:
             raise refusal
         if refusal is not None:
             self._turned_down.append(request)
-        self._pending.append(unit.fact(FactKind.ANSWER, *slot, Answered(digest, response).json()))
+        self._answers.append((request, response))
         return self._checked(request, response)
 
     async def _exchange(self, request: Request, step: str) -> Response:
@@ -211,9 +213,14 @@ class FlowRunner:
             await self._write([drop])
 
     async def _flush(self) -> None:
-        if self._pending:
-            writes, self._pending = self._pending, []
+        writes = [*starmap(self._answered, self._answers), *self._pending]
+        self._answers, self._pending = [], []
+        if writes:
             await self._write(writes)
+
+    def _answered(self, request: Request, response: Response) -> Write:
+        value = Answered(_digest(request), response).json()
+        return self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)
 
     # ------------------------------------------------------------------ answers
 
@@ -353,8 +360,8 @@ class FlowRunner:
             raise PluginError(f"{self._flow}: two requests share the step {request.step!r}")
         self._seen.add(request.step)
 
-    def _check_same(self, request: Request, before: str, now: str) -> None:
-        if before != now:
+    def _check_same(self, request: Request, before: str) -> None:
+        if before != _digest(request):
             raise ResumeMismatch(
                 f"step {request.step!r} would send another request than before the interruption",
                 hint="settings or files changed: restore them, or `longshore rerun`",

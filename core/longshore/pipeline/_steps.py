@@ -16,9 +16,9 @@ from longshore.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, DropFacts, FactKind, Write
+from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, Write
 from longshore.lifecycle import Action, Job, Transfer
-from longshore.pipeline._conclude import SCRATCH, conclude, follow, may_be_at_work
+from longshore.pipeline._conclude import conclude, follow, may_be_at_work
 from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
 from longshore.pipeline._ready import Next
@@ -58,7 +58,10 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
         unit.count(step.verb, tally, began, engine.clock.now())
-        await unit.write(engine.journal, [*writes, unit.cost()])
+        if step.verb == "digest" and unit.job is None:
+            unit.defer(writes)  # it can be computed again: no commit of its own
+        else:
+            await unit.write(engine.journal, [*writes, unit.cost()])
         if step in unit.asked:
             unit.asked.remove(step)
         _tell(engine, unit, step)
@@ -93,7 +96,7 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
     unit.asked.remove(step)
     words = f"{step.verb} {step.object}".strip()
     engine.emit(Notice(f"{words}: {engine.redactor.text(str(failure))}"))
-    await unit.write(engine.journal, [DropFacts(SCRATCH, step.flow), unit.cost()])
+    await unit.write(engine.journal, [*unit.scratch(step.flow), unit.cost()])
 
 
 def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
@@ -141,7 +144,7 @@ async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list
     setup = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.prepare())
     return [
         unit.fact(FactKind.SETUP, "", "", setup.model_dump(mode="json")),
-        DropFacts(SCRATCH, step.flow),
+        *unit.scratch(step.flow),
         ChangeUnit({"settled": True}),
     ]
 
@@ -168,7 +171,7 @@ async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     engine.redactor.learn(session.secrets.values())
     return [
         unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
-        DropFacts(SCRATCH, step.flow),
+        *unit.scratch(step.flow),
     ]
 
 
@@ -181,7 +184,7 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     unit.renewals = 0
     return [
         unit.fact(FactKind.RECEIPT, "", transfer.id, receipt.model_dump(mode="json")),
-        DropFacts(SCRATCH, step.flow),
+        *unit.scratch(step.flow),
     ]
 
 
@@ -204,7 +207,7 @@ async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     unit.renewals += 1
     return [
         unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
-        DropFacts(SCRATCH, step.flow),
+        *unit.scratch(step.flow),
     ]
 
 
@@ -231,7 +234,7 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     return [
         ClaimJob(engine.run.account, job.id, now, unit.record.created_at),
         unit.fact(FactKind.JOB, "", "", job.model_dump(mode="json")),
-        DropFacts(SCRATCH, step.flow),
+        *unit.scratch(step.flow),
         ChangeUnit({"job_id": job.id, "restarts": 0, "at": now + first, "accepted_at": now}),
         *_carried(unit, job),
     ]
@@ -262,7 +265,7 @@ async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
 async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
     status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.cancel(unit.job))
-    return [*follow(engine, unit, status), DropFacts(SCRATCH, step.flow)]
+    return [*follow(engine, unit, status), *unit.scratch(step.flow)]
 
 
 async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
@@ -273,7 +276,7 @@ async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wri
     return [
         ChangeUnit({"settled": False, "finished_at": None, "error": None}),
         *follow(engine, unit, status),
-        DropFacts(SCRATCH, step.flow),
+        *unit.scratch(step.flow),
     ]
 
 

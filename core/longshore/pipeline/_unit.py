@@ -30,10 +30,13 @@ from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, Status, Tra
 from longshore.provider import Headers, Response
 from longshore.transfer import Tally
 
-__all__ = ["Answered", "Intent", "Step", "Unit", "Verdict"]
+__all__ = ["SCRATCH", "Answered", "Intent", "Step", "Unit", "Verdict"]
 
 Slot: TypeAlias = tuple[str, str]
 """The flow and the step (or wait) in it."""
+
+SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
+"""What a flow needs to be run again, and nobody needs once it has a result."""
 
 _POLLED: Slot = ("polled", "")
 
@@ -157,6 +160,7 @@ class Unit:
     counters: Counters = field(default_factory=Counters)
     seconds: dict[str, float] = field(default_factory=dict)
     sending_since: float | None = None
+    deferred: list[Write] = field(default_factory=list)
 
     @classmethod
     def load(cls, taken: Taken, alive_at: float) -> Unit:
@@ -229,7 +233,10 @@ class Unit:
     def count(self, verb: str, tally: Tally, began: float, now: float) -> None:
         """Add what a step cost; the next commit makes it durable."""
         spent = Counters(
-            bytes_sent=tally.bytes_sent, requests=tally.requests, retries=tally.retries
+            bytes_sent=tally.bytes_sent,
+            requests=tally.requests,
+            retries=tally.retries,
+            troubles=dict(tally.troubles),
         )
         self.counters = self.counters.plus(spent)
         if verb == "send" and self.sending_since is not None:  # parts overlap: time on the wall
@@ -261,9 +268,23 @@ class Unit:
         """Make a fact of the present attempt."""
         return PutFact(Fact(kind, self.record.attempt, flow, name, value))
 
+    def scratch(self, flow: str) -> list[Write]:
+        """Forget what a flow, and its questions, needed to be run again, if there is anything."""
+        for held, _ in (*self.intents, *self.answers, *self.timers):
+            if held == flow or held.startswith(f"{flow}?"):
+                return [DropFacts(SCRATCH, flow)]
+        return []
+
     async def write(self, journal: Journal, writes: Sequence[Write]) -> None:
-        """Make writes durable, then true here as well."""
-        await journal.commit(self.record.id, self.record.epoch, writes)
+        """Make writes durable, and those deferred until now; then true here as well."""
+        deferred = len(self.deferred)
+        await journal.commit(self.record.id, self.record.epoch, [*self.deferred, *writes])
+        del self.deferred[:deferred]
+        self.apply(writes)
+
+    def defer(self, writes: Sequence[Write]) -> None:
+        """Make writes true here, and durable with the next ones: nothing depends on them."""
+        self.deferred += writes
         self.apply(writes)
 
     def apply(self, writes: Iterable[Write]) -> None:

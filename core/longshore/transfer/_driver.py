@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Tally:
         bytes_sent: bytes of documents in requests that were answered.
         requests: tries that left, or may have.
         retries: tries after the first of the same request.
+        troubles: tries that did not go well, by kind.
         progress: told document bytes as they leave, for a progress bar.
         retried: told why, and how long until the next try.
     """
@@ -54,6 +56,7 @@ class Tally:
     bytes_sent: int = 0
     requests: int = 0
     retries: int = 0
+    troubles: Counter[str] = field(default_factory=Counter)
     progress: Callable[[int], None] = field(default=lambda _count: None)
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
 
@@ -99,6 +102,7 @@ class Driver:
         self.answered_at: float | None = None
         """When the vendor last answered with anything but an outage."""
         self._skew = 0.0
+        self._date = ""  # the last one: it changes once a second
 
     def vendor_now(self) -> float:
         """The time by the vendor's clock, as its ``Date`` headers tell."""
@@ -230,6 +234,8 @@ class Driver:
             policy=self._policy,
         )
         throttled = isinstance(outcome, Response) and outcome.status == 429
+        if (kind := _trouble(outcome)) is not None:
+            tally.troubles[kind] += 1
         match verdict:
             case Deliver():
                 assert isinstance(outcome, Response)
@@ -259,9 +265,11 @@ class Driver:
             return
         if response.status < 400:
             self._pace.succeeded()
-        if (date := http_date(response.headers.get("date", ""))) is not None:
+        text = response.headers.get("date", "")
+        if text != self._date and (date := http_date(text)) is not None:
             skew = date - self._clock.now()
             self._skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
+            self._date = text
 
     def _check_absolute(self, url: str) -> None:
         allowed = ("http", "https") if self._base.lower().startswith("http:") else ("https",)
@@ -291,6 +299,12 @@ def _why(outcome: Response | NotSent | AnswerLost) -> str:
     if isinstance(outcome, Response):
         return f"status {outcome.status}"
     return str(outcome) or type(outcome).__name__
+
+
+def _trouble(outcome: Response | NotSent | AnswerLost) -> str | None:
+    if isinstance(outcome, Response):
+        return str(outcome.status) if outcome.status >= 400 else None
+    return "not_sent" if isinstance(outcome, NotSent) else "answer_lost"
 
 
 def _where(request: Request, base: str) -> str:

@@ -171,8 +171,14 @@ def _delay(error: Exception) -> bool | float:
 
 async def retry_with_stamina(attempt: Attempt) -> Response:
     """Carry out retries in real time; the pauses are those of ``decide``, nothing is added."""
+    try:
+        return await attempt(1)  # most need no more, and nothing of what retries cost
+    except Again as again:
+        failed = again
     async for trial in stamina.retry_context(on=_delay, attempts=None, timeout=None):
         with trial:
+            if trial.num == 1:
+                raise failed
             return await attempt(trial.num)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
