@@ -182,9 +182,11 @@ class DocumentError(LongshoreError):
 
     Attributes:
         document: the id of the document, where it has one already.
+        sent: the vendor may have acted upon a request that carries it.
     """
 
     kind = "document"
+    sent = False
 
     def __init__(self, message: str, *, document: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -210,14 +212,9 @@ class SourceUnreadable(DocumentError):
 
 
 class SourceChanged(DocumentError):
-    """The file is not the one that was planned.
-
-    Attributes:
-        sent: the vendor had the whole request already, with whatever bytes.
-    """
+    """The file is not the one that was planned."""
 
     kind = "source_changed"
-    sent = False
 
 
 class BatchError(LongshoreError):

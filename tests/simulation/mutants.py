@@ -5,13 +5,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from longshore.journal import ClaimJob, DropFacts, FactKind, MemoryJournal, PutFact, Write
+from longshore.journal import (
+    ChangeUnit,
+    ClaimJob,
+    DropFacts,
+    FactKind,
+    MemoryJournal,
+    PutFact,
+    Write,
+)
 from longshore.pipeline import _advance, _conclude, _ready, _runner
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
@@ -102,6 +111,18 @@ def forgets(kind: FactKind) -> Change:
     return lambda patch: keep_only(patch, is_other)
 
 
+def no_poll_times(patch: Patch) -> None:
+    """Lose when a job was asked about, and when it is to be: only the process that asked knows."""
+
+    def kept(write: Write) -> Write | None:
+        if isinstance(write, ChangeUnit):
+            return ChangeUnit({name: v for name, v in write.changes.items() if name != "at"})
+        polled = isinstance(write, PutFact) and write.fact.flow == "polled"
+        return None if polled else write
+
+    keep_only(patch, kept)
+
+
 def old_receipts(patch: Patch) -> None:
     """Keep the receipts of a session that was given up."""
 
@@ -180,6 +201,18 @@ def sign_everything(patch: Patch) -> None:
         return replace(made, headers={**made.headers, **own.headers})
 
     patch.setattr(Driver, "_outgoing", signed)
+
+
+def talkative(patch: Patch) -> None:
+    """Log what leaves, with its headers, for whoever wants every detail."""
+    outgoing = Driver._outgoing
+
+    def logged(self: Driver, *more: Any) -> Any:
+        made = outgoing(self, *more)
+        logging.getLogger("longshore.transfer").debug("%s: %s", made.method, dict(made.headers))
+        return made
+
+    patch.setattr(Driver, "_outgoing", logged)
 
 
 async def at_once(_: Pace, **__: bool) -> None:
@@ -268,6 +301,7 @@ MUTANTS = (
     Mutant("an intent is not durable", "journal", "sendai/batch", forgets(FactKind.INTENT)),
     Mutant("a receipt is not durable", "journal", "plangrep/multipart", forgets(FactKind.RECEIPT)),
     Mutant("a job is not durable", "journal", "subworkflow/session", forgets(FactKind.JOB)),
+    Mutant("the time of a poll is not durable", "journal", "plangrep/blocked", no_poll_times),
     Mutant("receipts outlive their session", "journal", "subworkflow/session", old_receipts),
     Mutant("nobody owns a job", "journal", "subworkflow/single twins", no_claims),
     Mutant("an old epoch may write", "journal", "subworkflow/session", no_epochs, None),
@@ -295,6 +329,7 @@ MUTANTS = (
         frozenset({"429/absurd"}),
     ),
     Mutant("credentials go to the storage", "driver", "geolens/single", sign_everything),
+    Mutant("a log line shows all headers", "driver", "plangrep/form", talkative),
     Mutant(
         "the rate is not kept",
         "driver",
@@ -338,7 +373,7 @@ MUTANTS = (
     Mutant(
         "a step begins while a verdict is written",
         "engine",
-        "plangrep/put",
+        "plangrep/multipart",
         lambda patch: patch.setattr(_ready, "_ALONE", ()),
         None,
     ),
@@ -386,7 +421,7 @@ MUTANTS = (
     Mutant(
         "Subworkflow: our clock is the vendor's",
         "provider",
-        "subworkflow/single",
+        "subworkflow/single twins",
         lambda patch: patch.setattr(lookup, "_sent_at", lambda lost, _reply: lost.sent_at),
         None,
     ),

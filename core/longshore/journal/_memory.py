@@ -12,6 +12,7 @@ from longshore.documents import Document
 from longshore.errors import ClaimTaken, RunInUse, RunNotFound, StaleEpoch
 from longshore.journal._records import (
     Abandoned,
+    BesidesUnit,
     ChangeDocument,
     ChangeUnit,
     ClaimJob,
@@ -115,10 +116,16 @@ class MemoryJournal:
                 owner, at = self._claims.get((write.account, write.job_id), (unit_id, 0.0))
                 if owner != unit_id and at >= write.planned_at:
                     raise ClaimTaken(f"job {write.job_id} belongs to another batch")
+        changes: dict[str, object] = {}
         for write in writes:
-            self._write(unit_id, write)
+            if isinstance(write, ChangeUnit):
+                changes |= write.changes
+            else:
+                self._write(unit_id, write)
+        if changes:
+            self._units[unit_id] = self._units[unit_id].model_copy(update=changes)
 
-    def _write(self, unit_id: str, write: Write) -> None:
+    def _write(self, unit_id: str, write: BesidesUnit) -> None:
         unit = self._units[unit_id]
         facts = self._facts.setdefault(unit_id, {})
         match write:
@@ -127,8 +134,6 @@ class MemoryJournal:
             case DropFacts():
                 for key in [key for key, fact in facts.items() if falls_under(fact, write)]:
                     del facts[key]
-            case ChangeUnit(changes):
-                self._units[unit_id] = unit.model_copy(update=dict(changes))
             case ChangeDocument(document_id, changes):
                 self._change_document(unit.run_id, document_id, changes)
             case ClaimJob(account, job_id, at, planned_at):

@@ -11,7 +11,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from pydantic import Field, JsonValue
 
@@ -20,7 +20,8 @@ from longshore.documents import Document
 from longshore.lifecycle import Outcome
 
 __all__ = [
-    "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
+    "Abandoned", "BesidesUnit", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters",
+    "DocumentRecord",
     "DropFacts", "ErrorInfo", "Fact", "FactKind", "Message", "PutFact", "QueueAbort",
     "RunRecord", "Taken", "UnitRecord", "Write",
 ]  # fmt: skip
@@ -92,14 +93,30 @@ class Counters(Frozen):
     retries: int = 0
     troubles: dict[str, int] = Field(default_factory=dict)
 
-    def plus(self, other: Counters) -> Counters:
+    def plus(self, other: Cost) -> Counters:
         """Add two counts."""
+        troubles = self.troubles
+        if other.troubles:
+            troubles = dict(Tally(troubles) + Tally(other.troubles))
         return Counters(
             bytes_sent=self.bytes_sent + other.bytes_sent,
             requests=self.requests + other.requests,
             retries=self.retries + other.retries,
-            troubles=dict(Tally(self.troubles) + Tally(other.troubles)),
+            troubles=troubles,
         )
+
+
+class Cost(Protocol):
+    """Whatever counts the same things."""
+
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def requests(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def troubles(self) -> Mapping[str, int]: ...
 
 
 class UnitRecord(Frozen):
@@ -141,7 +158,7 @@ class UnitRecord(Frozen):
     error: ErrorInfo | None = None
     word: str | None = None
     job_id: str | None = None
-    counters: Counters = Counters()
+    counters: Counters = Field(default_factory=Counters)
     seconds: dict[str, float] = Field(default_factory=dict)
     created_at: float = 0.0
     accepted_at: float | None = None
@@ -302,4 +319,6 @@ class QueueAbort:
     session: JsonValue
 
 
-Write: TypeAlias = PutFact | DropFacts | ChangeUnit | ChangeDocument | ClaimJob | QueueAbort
+BesidesUnit: TypeAlias = PutFact | DropFacts | ChangeDocument | ClaimJob | QueueAbort
+
+Write: TypeAlias = ChangeUnit | BesidesUnit

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json, to_json
@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from longshore._model import Frozen
 from longshore.errors import ClaimTaken, JournalError, RunNotFound, StaleEpoch
 from longshore.journal._records import (
+    BesidesUnit,
     ChangeDocument,
     ChangeUnit,
     ClaimJob,
@@ -37,8 +38,6 @@ __all__ = [
 ]  # fmt: skip
 
 RecordT = TypeVar("RecordT", bound=Frozen)
-
-_BesidesUnit: TypeAlias = PutFact | DropFacts | ChangeDocument | ClaimJob | QueueAbort
 
 
 def dump(value: object) -> str:
@@ -176,9 +175,10 @@ def _put_unit(connection: sqlite3.Connection, unit_id: str, unit: UnitRecord, te
 
 def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
     """Raise the epoch and return all that is known."""
-    row = connection.execute("SELECT epoch FROM units WHERE id = ?", (unit_id,)).fetchone()
-    _change_unit(connection, unit_id, {"epoch": row[0] + 1 if row else 0})
-    return known(connection, unit_id)
+    unit = unit_row(connection, unit_id)
+    unit = unit.model_copy(update={"epoch": unit.epoch + 1})
+    _put_unit(connection, unit_id, unit, dump(unit))
+    return _with_all(connection, unit)
 
 
 def reopen(connection: sqlite3.Connection, run_id: str) -> int:
@@ -196,13 +196,16 @@ def reopen(connection: sqlite3.Connection, run_id: str) -> int:
 
 def known(connection: sqlite3.Connection, unit_id: str) -> Taken:
     """Return a unit with its documents and facts."""
-    unit = unit_row(connection, unit_id)
+    return _with_all(connection, unit_row(connection, unit_id))
+
+
+def _with_all(connection: sqlite3.Connection, unit: UnitRecord) -> Taken:
     documents = connection.execute(
         "SELECT record FROM documents WHERE unit_id = ? AND run_id = ? ORDER BY seq",
-        (unit_id, unit.run_id),
+        (unit.id, unit.run_id),
     )
     facts = connection.execute(
-        "SELECT kind, attempt, flow, name, value FROM facts WHERE unit_id = ?", (unit_id,)
+        "SELECT kind, attempt, flow, name, value FROM facts WHERE unit_id = ?", (unit.id,)
     )
     return Taken(
         unit,
@@ -274,7 +277,7 @@ def commit(
         _put_unit(connection, unit_id, *_changed(UnitRecord, row[2], changes))
 
 
-def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: _BesidesUnit) -> None:
+def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: BesidesUnit) -> None:
     match write:
         case PutFact(fact):
             connection.execute(

@@ -97,5 +97,6 @@ def capabilities_of(
         polls = PollSchedule(floor=pace, interval=pace, longest=pace, timeout=polls.timeout)
     if settings.poll_timeout is not None:
         polls = polls.model_copy(update={"timeout": settings.poll_timeout})
-    changes["polls"] = polls
-    return own.model_copy(update=changes)
+    if polls is not own.polls:
+        changes["polls"] = polls
+    return own.model_copy(update=changes) if changes else own

@@ -53,9 +53,10 @@ def ready(
     if not unit.running.isdisjoint(_ALONE):
         return Next("busy")
     steps: list[Step] = []
-    if unit.verdict is None and _wants_digest(unit, checksum or capabilities.wants_sha256):
+    undigested = (checksum or capabilities.wants_sha256) and unit.lacks_digest()
+    if unit.verdict is None and undigested:
         steps.append(Step("digest"))
-    steps += _wanted(unit, now, capabilities, checksum)
+    steps += _wanted(unit, now, capabilities, undigested=undigested)
     free = [step for step in steps if step.flow not in unit.running]
     due = [step for step in free if unit.delays.get(step.flow, (0.0, ""))[0] <= now]
     if due:
@@ -67,29 +68,25 @@ def ready(
     return Next("later", at, why)
 
 
-def _wants_digest(unit: Unit, wanted: bool) -> bool:
-    return wanted and unit.lacks_digest()
-
-
 def _poll_at(unit: Unit, capabilities: Capabilities) -> float:
     """When the job may be asked about: as planned, and never sooner than the vendor allows."""
     floor = unit.polled_at + capabilities.polls.floor if unit.polled_at else 0.0
     return max(unit.record.at, floor)
 
 
-def _wanted(unit: Unit, now: float, capabilities: Capabilities, checksum: bool) -> list[Step]:
+def _wanted(unit: Unit, now: float, capabilities: Capabilities, *, undigested: bool) -> list[Step]:
     """What comes next for this unit, whether or not it is being done or waited for."""
     if unit.verdict is not None:
         return [] if unit.running else [Step("conclude")]
     if unit.record.id == unit.record.run_id:
         return [Step("prepare")]
     if unit.session is None and unit.job is None:
-        if capabilities.wants_sha256 and _wants_digest(unit, True):
+        if capabilities.wants_sha256 and undigested:
             return []
         return [Step("start")]
     if unit.job is None:
         return _towards_a_job(unit, capabilities)
-    if now < _poll_at(unit, capabilities) or (checksum and _wants_digest(unit, True)):
+    if undigested or now < _poll_at(unit, capabilities):
         return []
     return [Step("poll")]
 

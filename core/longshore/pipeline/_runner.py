@@ -23,7 +23,6 @@ from longshore.errors import (
     RequestRefused,
     ResumeMismatch,
     SessionLost,
-    SourceChanged,
     UnknownOutcome,
     VendorUnavailable,
     WaitExpired,
@@ -175,7 +174,7 @@ class FlowRunner:
         try:
             response = await self._exchange(request, request.step)
         except DocumentError as error:
-            if again or (isinstance(error, SourceChanged) and error.sent):
+            if again or error.sent:
                 await self._hold_torn(request, error)
             raise
         except ProtocolError as error:

@@ -161,6 +161,7 @@ class Unit:
     seconds: dict[str, float] = field(default_factory=dict)
     sending_since: float | None = None
     deferred: list[Write] = field(default_factory=list)
+    _batch: Batch | None = None  # as it was last made
 
     @classmethod
     def load(cls, taken: Taken, alive_at: float) -> Unit:
@@ -219,26 +220,24 @@ class Unit:
         A digest that the provider does not wait for is hidden from it: a flow that is run again
         would otherwise find it there the second time, and send another request.
         """
-        documents = [record.document for record in self.documents.values()]
-        if not capabilities.wants_sha256:
-            documents = [document.model_copy(update={"sha256": None}) for document in documents]
-        return Batch(
-            id=self.record.id,
-            attempt=self.record.attempt,
-            documents=tuple(documents),
-            part_size=self.record.part_size or 8 * 2**20,
-            setup=self.setup,
-        )
+        batch = self._batch
+        if batch is None or batch.attempt != self.record.attempt or batch.setup is not self.setup:
+            documents = [record.document for record in self.documents.values()]
+            if not capabilities.wants_sha256:
+                documents = [document.model_copy(update={"sha256": None}) for document in documents]
+            batch = self._batch = Batch(
+                id=self.record.id,
+                attempt=self.record.attempt,
+                documents=tuple(documents),
+                part_size=self.record.part_size or 8 * 2**20,
+                setup=self.setup,
+            )
+        return batch
 
     def count(self, verb: str, tally: Tally, began: float, now: float) -> None:
         """Add what a step cost; the next commit makes it durable."""
-        spent = Counters(
-            bytes_sent=tally.bytes_sent,
-            requests=tally.requests,
-            retries=tally.retries,
-            troubles=dict(tally.troubles),
-        )
-        self.counters = self.counters.plus(spent)
+        if tally.requests:
+            self.counters = self.counters.plus(tally)
         if verb == "send" and self.sending_since is not None:  # parts overlap: time on the wall
             self.seconds[verb] = now - self.sending_since
         else:
@@ -289,8 +288,14 @@ class Unit:
 
     def apply(self, writes: Iterable[Write]) -> None:
         """Make writes true here, without the journal."""
+        changes: dict[str, object] = {}
         for write in writes:
-            self._apply(write)
+            if isinstance(write, ChangeUnit):
+                changes |= write.changes
+            else:
+                self._apply(write)
+        if changes:
+            self.record = self.record.model_copy(update=changes)
 
     # ------------------------------------------------------------------ what a write means
 
@@ -300,9 +305,8 @@ class Unit:
                 self._put(fact)
             case DropFacts(kinds, flow, name):
                 self._drop(kinds, flow, name)
-            case ChangeUnit(changes):
-                self.record = self.record.model_copy(update=dict(changes))
             case ChangeDocument(document_id, changes):
+                self._batch = None
                 changed = self.documents[document_id].model_copy(update=dict(changes))
                 if changed.unit_id is None:  # it no longer travels with this batch
                     del self.documents[document_id]

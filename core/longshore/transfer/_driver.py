@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from longshore.documents import Document, Piece
-from longshore.errors import ProtocolError, SourceChanged, VendorUnavailable
+from longshore.errors import DocumentError, ProtocolError, SourceChanged, VendorUnavailable
 from longshore.provider import Provider, ProviderSettings, Request, Response
 from longshore.redaction import redact_text
 from longshore.transfer._pace import Bandwidth, Pace
@@ -34,6 +34,7 @@ from longshore.transfer._retry import (
     RetryIn,
     decide,
     http_date,
+    retry_after,
 )
 from longshore.transfer._segments import Encoded, encode
 
@@ -102,7 +103,6 @@ class Driver:
         self.answered_at: float | None = None
         """When the vendor last answered with anything but an outage."""
         self._skew = 0.0
-        self._date = ""  # the last one: it changes once a second
 
     def vendor_now(self) -> float:
         """The time by the vendor's clock, as its ``Date`` headers tell."""
@@ -129,12 +129,17 @@ class Driver:
         if request.absolute:
             self._check_absolute(request.url)
         body = encode(request.body, f"longshore-{key}")
-        deadline = math.inf
+        deadline, acted = math.inf, False
 
         async def attempt(number: int) -> Response:
-            nonlocal deadline
+            nonlocal deadline, acted
             tally.retries += number > 1
-            outcome = await self._try(request, key, body, documents, tally)
+            try:
+                outcome = await self._try(request, key, body, documents, tally)
+            except DocumentError as error:  # the file is not what an earlier try carried
+                error.sent |= acted
+                raise
+            acted |= _may_have_acted(outcome)
             if number == 1:  # neither the wait for a turn nor a long upload uses up the patience
                 deadline = self._clock.now() + self._policy.seconds
             return self._judge(request, number, outcome, deadline, tally)
@@ -172,7 +177,12 @@ class Driver:
                 _check(sources, sent=True)
                 return failure
             refused = 400 <= response.status < 500 and response.status != 408
-            _check(sources, sent=not refused)
+            try:
+                _check(sources, sent=not refused)
+            except SourceChanged:  # its request is given up, but a 429 is about the account
+                if response.status == 429 and not request.absolute:
+                    self._pace.throttled(retry_after(response, self._clock.now()) or 1.0)
+                raise
         self._note(request, response)
         tally.bytes_sent += sum(s.size for s in body.segments if isinstance(s, Piece))
         return response
@@ -180,8 +190,8 @@ class Driver:
     def _open(
         self, body: Encoded, documents: Mapping[str, Document], stack: ExitStack
     ) -> dict[str, Source]:
-        wanted = {segment.document for segment in body.segments if isinstance(segment, Piece)}
         sources: dict[str, Source] = {}
+        wanted = {segment.document for segment in body.segments if isinstance(segment, Piece)}
         for id in sorted(wanted):
             sources[id] = stack.enter_context(self._sources.open(documents[id]))
             sources[id].check()
@@ -265,11 +275,9 @@ class Driver:
             return
         if response.status < 400:
             self._pace.succeeded()
-        text = response.headers.get("date", "")
-        if text != self._date and (date := http_date(text)) is not None:
+        if (date := http_date(response.headers.get("date", ""))) is not None:
             skew = date - self._clock.now()
             self._skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
-            self._date = text
 
     def _check_absolute(self, url: str) -> None:
         allowed = ("http", "https") if self._base.lower().startswith("http:") else ("https",)
@@ -283,6 +291,13 @@ class Driver:
                 f"the vendor sent an upload address that is not https: {redact_text(url)}",
                 hint="nothing is sent in the clear unless base_url itself is http",
             )
+
+
+def _may_have_acted(outcome: Response | NotSent | AnswerLost) -> bool:
+    """Tell whether a try that is repeated may have made the vendor work all the same."""
+    if isinstance(outcome, Response):
+        return outcome.status >= 500 or outcome.status == 408
+    return isinstance(outcome, AnswerLost)
 
 
 def _check(sources: Mapping[str, Source], *, sent: bool) -> None:

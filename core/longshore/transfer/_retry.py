@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 import stamina
@@ -134,6 +135,7 @@ def retry_after(response: Response, now: float) -> float | None:
     return min(max(seconds, 0.0), MOST_RETRY_AFTER)
 
 
+@lru_cache(maxsize=16)  # the Date of all answers of one second is the same
 def http_date(text: str) -> float | None:
     """Read an HTTP date as seconds since the epoch; None when it is none."""
     try:
