@@ -300,6 +300,50 @@ def test_a_file_changed_while_it_was_sent_is_no_success() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "acted"),
+    [
+        (Response(500), True),
+        (AnswerLost("no answer"), True),
+        (Response(429), False),
+        (NotSent("connection refused"), False),
+    ],
+)
+def test_a_file_gone_before_a_retry_tells_what_the_first_try_may_have_done(
+    first: Response | Exception, acted: bool
+) -> None:
+    """The vendor may be at work on what an earlier try carried."""
+    world = World()
+
+    def vanish() -> Response:
+        world.gone = True
+        if isinstance(first, Exception):
+            raise first
+        return first
+
+    world.answers = [vanish]
+    with pytest.raises(SourceMissing) as caught:
+        world.exchange(PUT)
+    assert (caught.value.sent, len(world.sent)) == (acted, 1)
+
+
+def test_a_429_pauses_the_account_although_the_file_changed() -> None:
+    """It is about the account, whatever becomes of the request that it answers."""
+    world = World()
+
+    def change() -> Response:
+        world.changed = True
+        return Response(429, Headers({"Retry-After": "100"}))
+
+    world.answers = [change]
+    with pytest.raises(SourceChanged):
+        world.exchange(PUT)
+    world.changed = False
+    began = world.time
+    world.exchange(PUT)
+    assert world.time - began >= 100.0
+
+
+@pytest.mark.parametrize(
     ("answer", "status", "connected", "after"),
     [
         (NotSent("connection refused"), None, False, None),
