@@ -128,6 +128,8 @@ def test_what_a_person_asked_for_comes_first_but_not_before_its_time() -> None:
     made.running.add("poll")
     made.delays.clear()
     assert steps(made) == Next("busy")
+    made.running = {"act/approve"}  # nor does a poll go beside it, whose answer would be older
+    assert steps(made) == Next("busy")
 
 
 def test_a_poll_waits_for_its_time_and_for_the_floor() -> None:

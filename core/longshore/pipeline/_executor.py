@@ -82,6 +82,7 @@ class Executor:
         self._left_running = 0  # documents whose job is not waited for any longer
         self._taking = asyncio.Lock()
         self._held: set[str] = set()  # by the mailbox
+        self._reading = asyncio.Lock()
         self._hashing = 0
         self._hungry = True
         self._looked_at = 0.0
@@ -104,6 +105,9 @@ class Executor:
             await self._read_mail()
             side_jobs.append(asyncio.create_task(self._mail()))
             await self._loop()
+            if not self._ending():  # what was posted in the last second is not left behind
+                await self._read_mail()
+                await self._loop()
             await self._save_costs()
             if not self._stop.is_set():
                 await give_all_back(self._engine, self._ending)
@@ -159,7 +163,7 @@ class Executor:
         engine = self._engine
         now = engine.clock.now()
         self._hungry |= now - self._looked_at >= _TICK  # units that left memory may be due
-        if not self._can_refill():
+        if not self._can_refill() or (self._has_plenty() and now - self._looked_at < _TICK):
             return
         async with self._taking:
             room = self._window - len(self._active)
@@ -179,6 +183,10 @@ class Executor:
     def _can_refill(self) -> bool:
         room = self._window - len(self._active)
         return self._hungry and room > 0 and not self._enough_failures()
+
+    def _has_plenty(self) -> bool:
+        """True while asking the journal for a few more units would only cost time."""
+        return bool(self._runnable) and len(self._active) > self._window * 3 // 4
 
     def _line_up(self, unit_id: str) -> None:
         if unit_id not in self._queued:
@@ -404,9 +412,10 @@ class Executor:
 
     async def _read_mail(self) -> None:
         try:
-            for unit_id in await read_mail(self._engine, self._hold):
-                self._hungry = True
-                self._line_up(unit_id)
+            async with self._reading:
+                for unit_id in await read_mail(self._engine, self._hold):
+                    self._hungry = True
+                    self._line_up(unit_id)
         except JournalError as error:  # it is read again
             self._engine.emit(Notice(f"the mailbox cannot be read: {error.message}"))
 

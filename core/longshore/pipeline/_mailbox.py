@@ -117,6 +117,8 @@ async def cancel_unit(engine: Engine, unit: Unit) -> None:
 
 
 async def _cancel(engine: Engine, held: Held) -> None:
+    if held.unit.record.outcome.terminal:
+        return  # it ended since it was looked up
     ask_to_cancel(engine, held.unit)
     if held.unit.verdict is not None and not held.scheduled:
         await run_step(engine, held.unit, Step("conclude"))

@@ -44,7 +44,9 @@ def ready(
         checksum: a SHA-256 of every document is wanted.
         limit: at most so many steps.
     """
-    if unit.asked and not unit.running:
+    if unit.asked:
+        if unit.running:  # a poll beside it could overwrite what it brings about
+            return Next("busy")
         at, why = unit.delays.get(unit.asked[0].flow, (0.0, ""))
         return (unit.asked[0],) if at <= now else Next("later", at, why)
     if unit.record.settled:

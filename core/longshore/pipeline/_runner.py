@@ -171,6 +171,7 @@ class FlowRunner:
             intent = Intent(_digest(request), self._engine.clock.now())
             self._pending.append(unit.fact(FactKind.INTENT, *slot, intent.json()))
         await self._flush()
+        retries = self._tally.retries
         try:
             response = await self._exchange(request, request.step)
         except DocumentError as error:
@@ -192,13 +193,37 @@ class FlowRunner:
                 await self._forget(request)  # it surely did not act
             raise
         refusal = self._refusal(request, response)
+        repeated = request.retry is Retry.KEYED and (again or self._tally.retries > retries)
         if isinstance(refusal, AccountError):
-            await self._forget(request)  # refused before acting: ask again once that is mended
+            if not repeated:  # refused before acting: ask again once that is mended
+                await self._forget(request)
             raise refusal
         if refusal is not None:
+            if repeated and (found := await self._despite(request)) is not None:
+                return self._checked(request, found)
             self._turned_down.append(request)
         self._answers.append((request, response))
         return self._checked(request, response)
+
+    async def _despite(self, request: Request) -> Response | None:
+        """A repeat was refused, which says nothing about the try before it: that may have acted.
+
+        Returns:
+            The answer that it must have had, or None when it did not act: the refusal stands.
+        """
+        slot, now = (self._flow, request.step), self._engine.clock.now()
+        intent = self._unit.intents[slot]
+        if request.lost is Remedy.HOLD:
+            raise UnknownOutcome(self._lost(request), hint=_UNKNOWN_HINT)
+        if not callable(request.lost):
+            return None
+        if intent.lost_at is None:
+            intent = replace(intent, lost_at=now)
+            await self._write([self._unit.fact(FactKind.INTENT, *slot, intent.json())])
+        may_arrive_until = (intent.lost_at or now) + self._patience(request)
+        if now < may_arrive_until:
+            raise Suspended(may_arrive_until, "the lost request may still arrive")
+        return await self._ask(request, intent)
 
     async def _exchange(self, request: Request, step: str) -> Response:
         key = _key(self._unit, self._flow, step)
