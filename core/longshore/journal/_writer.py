@@ -104,43 +104,22 @@ class Writer:
         return group, True
 
     def _commit(self, group: list[_Job[Any]]) -> None:
+        """Do all of a group in one transaction; if one fails, each in one of its own."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
             for job in group:
-                job.error = journal_error(error, self._path)
-            return
-        try:
-            for job in group:
-                self._do(job)
+                job.result = job.work(self._connection)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - it is raised where the work came from
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
-            self._after_failure(group, error)
-
-    def _after_failure(self, group: list[_Job[Any]], error: sqlite3.Error) -> None:
-        """Try each of a failed group alone, so that one that is too large fails by itself."""
-        if len(group) == 1:
-            group[0].error = journal_error(error, self._path)
-            return
-        for job in group:
-            self._commit([job])
-
-    def _do(self, job: _Job[Any]) -> None:
-        job.result = job.error = None
-        self._connection.execute("SAVEPOINT work")
-        try:
-            job.result = job.work(self._connection)
-        except sqlite3.IntegrityError as error:
-            job.error = journal_error(error, self._path)
-        except sqlite3.Error:
-            raise  # may have undone the whole transaction
-        except Exception as error:  # noqa: BLE001 -- it is raised where the work came from
-            job.error = error
-        if job.error is not None:
-            self._connection.execute("ROLLBACK TO work")
-        self._connection.execute("RELEASE work")
+            if len(group) > 1:
+                for job in group:
+                    self._commit([job])
+            elif isinstance(error, sqlite3.Error):
+                group[0].error = journal_error(error, self._path)
+            else:
+                group[0].error = error
 
 
 def _tell(jobs: list[_Job[Any]]) -> None:
