@@ -15,7 +15,7 @@ import tenacity
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from longshore.errors import BatchError, LongshoreError, UsageError
-from longshore.journal import DocumentRecord, Journal, RunRecord, open_journal
+from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of, open_journal
 from longshore.lifecycle import Job, Outcome, Status
 from longshore.pipeline import (
     Environment,
@@ -173,11 +173,8 @@ class AsyncClient:
 
     async def documents(self, run_id: str) -> AsyncIterator[DocumentRecord]:
         """Yield the documents of a run, in their order, with what became of them."""
-        after = -1
-        while page := await self._journal.documents(run_id, after=after):
-            after = page[-1][0]
-            for _, record in page:
-                yield record
+        async for record in documents_of(self._journal, run_id):
+            yield record
 
     # ------------------------------------------------------------------ the four steps
 

@@ -11,7 +11,7 @@ from longshore.cli._command import command
 from longshore.cli._engines import hold, settle
 from longshore.cli._lines import tell_document
 from longshore.cli._parameters import Set, SomeRun, pairs
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 from longshore.errors import RunInUse, UsageError
 
 if TYPE_CHECKING:
@@ -31,17 +31,14 @@ def actions(terminal: Terminal, run: SomeRun = None) -> int:
 
 
 async def _actions(terminal: Terminal, run_id: str | None) -> int:
-    from longshore.journal import open_journal
+    from longshore.journal import open_journal, units_of
 
     async with open_journal(terminal.journal) as journal:
         runs = await journal.runs() if run_id is None else (await journal.run(run_id),)
         count = 0
         for run in runs:
-            after = ""
-            while page := await journal.units(run.id, after=after):
-                after = page[-1].id
-                for unit in page:
-                    count += await _offer(terminal, journal, run, unit)
+            async for unit in units_of(journal, run.id):
+                count += await _offer(terminal, journal, run, unit)
     if not count:
         terminal.note("longshore: no job offers anything to be done")
     return 0
@@ -62,7 +59,8 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
     job = f"{run.target}/{unit.job_id}" if several else unit.job_id
     paths = [record.path for record in taken.documents]
     shown = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    terminal.say(f"job {unit.job_id} at {run.target}: {unit.word or unit.outcome}  {shown}")
+    word = unit.word or unit.outcome
+    terminal.say(printable(f"job {unit.job_id} at {run.target}: {word}  {shown}"))
     for action in found:
         typed = f"longshore act {shlex.quote(job)} {shlex.quote(str(action))}"
         terminal.line({
@@ -78,7 +76,7 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
             "action": str(action),
             "command": typed,
         })  # fmt: skip
-        terminal.say(f"  {typed}")
+        terminal.say(printable(f"  {typed}"))
     if not found:
         terminal.say(f"  to be done at the vendor; then: longshore resume {run.id}")
     return 1
@@ -162,7 +160,7 @@ async def _do(
             tell_document(terminal, run, record, await journal.unit(unit.id))
         still_open = bool(taken.asked)
     for text in refused:
-        terminal.last(f"longshore: {text}")
+        terminal.last(printable(f"longshore: {text}"))
     if not over:
         terminal.note(f"look again:        longshore resume {run.id}")
     return 1 if refused or still_open else 0

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from longshore.cli._command import EPILOG, INTERRUPTED, TROUBLE
+from longshore.cli._terminal import printable
 
 __all__ = ["COMMANDS", "run"]
 
@@ -21,6 +22,7 @@ COMMANDS = {
     "rerun": ("_resume:rerun", "Send failed documents of a run again."),
     "status": ("_status:status", "List the runs, or show one document by document."),
     "watch": ("_watch:watch", "Follow a run that another process executes."),
+    "compare": ("_compare:compare", "Carry the same documents to several targets; report on it."),
     "actions": ("_actions:actions", "List what jobs wait for a person to do."),
     "act": ("_actions:act", "Do what a job offers."),
     "cancel": ("_runs:cancel", "Cancel what is not over in a run."),
@@ -125,5 +127,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sentence(text: str) -> str:
-    line = " ".join(text.split()).rstrip(".")
+    line = printable(" ".join(text.split()).rstrip("."))
     return line[:1].lower() + line[1:]

@@ -20,7 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 from longshore.cli._progress import Tally
-from longshore.journal import Journal, Taken
+from longshore.cli._terminal import printable
+from longshore.journal import Journal, Taken, documents_of
 from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, Unit
 
 if TYPE_CHECKING:
@@ -149,11 +150,9 @@ class Bars:
 
     async def _before(self, run: RunRecord) -> None:
         """Count what earlier commands finished."""
-        after = -1
-        while page := await self._journal.documents(run.id, after=after):
-            after = page[-1][0]
-            done = [record for _, record in page if record.outcome.terminal and record.unit_id]
-            self._tally.before += sum(record.document.size for record in done)
+        async for record in documents_of(self._journal, run.id):
+            if record.outcome.terminal and record.unit_id:
+                self._tally.before += record.document.size
 
 
 def _there(taken: Taken) -> int:
@@ -166,5 +165,5 @@ def _there(taken: Taken) -> int:
 
 def _name(taken: Taken) -> str:
     first, *others = (record.document.name for record in taken.documents)
-    name = f"{first} and {len(others)} more" if others else first
+    name = printable(f"{first} and {len(others)} more" if others else first)
     return name if len(name) <= _NAME else name[: _NAME - 1] + "…"

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from longshore.cli._lines import next_steps, run_text, tell_document
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _tell(terminal: Terminal, event: Event) -> None:
     if isinstance(event, DocumentFinished):
         tell_document(terminal, event.run, event.record, event.unit)
     elif isinstance(event, Notice):
-        terminal.note(f"longshore: {event.text}")
+        terminal.note(printable(f"longshore: {event.text}"))
     elif isinstance(event, Retried) and terminal.verbose:
-        terminal.note(f"longshore: again in {event.seconds:.1f} s: {event.why}")
+        terminal.note(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
 
 
 def finish(terminal: Terminal, report: RunReport) -> None:

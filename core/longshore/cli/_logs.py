@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from longshore.cli._terminal import printable
+
 __all__ = ["logs"]
 
 _LOGGERS = ("longshore", "httpx", "httpcore")
@@ -17,13 +19,19 @@ class _Lines(logging.Handler):
     def __init__(self, write: Callable[[str], None], level: int) -> None:
         super().__init__(level)
         self._write = write
-        self.setFormatter(logging.Formatter("longshore: %(message)s"))
+
+    def _line(self, record: logging.LogRecord) -> str:
+        """Write a record as one line, and its traceback, if it has one, below it."""
+        message = printable(record.getMessage())
+        if record.exc_info:
+            message += "\n" + logging.Formatter().formatException(record.exc_info)
+        return f"longshore: {message}"
 
     def emit(self, record: logging.LogRecord) -> None:
         from longshore.redaction import redact_text
 
         try:
-            self._write(redact_text(self.format(record)))
+            self._write(redact_text(self._line(record)))
         except Exception:  # noqa: BLE001 - a log line never stops an upload
             self.handleError(record)
 

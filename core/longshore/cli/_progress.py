@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from longshore.journal import Journal
@@ -100,7 +100,7 @@ class Tally:
     def polled(self) -> str:
         """Say what the jobs do that are being polled: ``3 processing, 1 queued``."""
         counted = Counter(self.jobs.values()).most_common()
-        return ", ".join(f"{count} {word}" for word, count in counted)
+        return ", ".join(f"{count} {printable(word)}" for word, count in counted)
 
 
 class _Silent:

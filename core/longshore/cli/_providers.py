@@ -8,7 +8,7 @@ import typer
 
 from longshore.cli._command import EPILOG, command
 from longshore.cli._parameters import Set, pairs
-from longshore.cli._terminal import Terminal, colour
+from longshore.cli._terminal import Terminal, colour, printable
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -58,7 +58,8 @@ def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
             "distribution": left_out.distribution,
             "reason": left_out.reason,
         })  # fmt: skip
-        terminal.say(colour("failed", f"{left_out.entry_point:<24}  not used: {left_out.reason}"))
+        why = printable(f"{left_out.entry_point:<24}  not used: {left_out.reason}")
+        terminal.say(colour("failed", why))
     return 0
 
 
@@ -181,7 +182,7 @@ async def _ask(terminal: Terminal, target: Target) -> int:
     })  # fmt: skip
     terminal.say(f"{target.name}: the settings are complete, the vendor can be used")
     for key, value in setup.data.items():
-        terminal.say(f"  {key}: {value}")
+        terminal.say(printable(f"  {key}: {value}"))
     return 0
 
 

@@ -10,7 +10,7 @@ import typer
 from longshore.cli._command import command
 from longshore.cli._interrupt import run_async
 from longshore.cli._parameters import Set, pairs
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 from longshore.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _upload(
         if isinstance(event, DocumentFinished):
             line = document_line(event.run, event.record, event.unit)
             terminal.line(line)
-            terminal.say(f"{line['state']}  {line['path']}")
+            terminal.say(printable(f"{line['state']}  {line['path']}"))
 
     report = await record_upload(target, list(find_documents(paths)), cassette, listener=listen)
     terminal.line(run_line(report))

@@ -8,7 +8,7 @@ import typer
 
 from longshore.cli._command import TROUBLE, command
 from longshore.cli._parameters import Run, Set, SomeRun, pairs
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 from longshore.errors import LongshoreError, RunInUse, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def _resume(
                 try:
                     codes.append(await go_on(terminal, journal, run, given, interrupt, wait=wait))
                 except RunInUse as error:
-                    terminal.note(f"longshore: {error.message}; left to it")
+                    terminal.note(printable(f"longshore: {error.message}; left to it"))
                 except LongshoreError as error:  # the others go on
                     terminal.fail(error)
                     codes.append(TROUBLE)

@@ -9,7 +9,7 @@ from longshore.cli._command import TROUBLE, command
 from longshore.cli._engines import hold, settle
 from longshore.cli._lines import run_text, tell_document
 from longshore.cli._parameters import Run, Set, pairs
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 from longshore.errors import LongshoreError, RunInUse
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def _cancel_here(
 
     def listen(event: Event) -> None:
         if isinstance(event, Notice):
-            terminal.last(f"longshore: {event.text}")
+            terminal.last(printable(f"longshore: {event.text}"))
 
     async with hold(terminal, journal, run, given, listen) as engine:
         if any(unit.job_id for unit in await journal.units(run.id, limit=1)):
@@ -117,7 +117,7 @@ async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
             try:
                 given_back += await _give_back(terminal, journal, run_id, entries, given)
             except RunInUse as error:
-                terminal.note(f"longshore: {error.message}; left to it")
+                terminal.note(printable(f"longshore: {error.message}; left to it"))
             except LongshoreError as error:
                 terminal.fail(error)
                 code = TROUBLE

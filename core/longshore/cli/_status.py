@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.cli._command import command
 from longshore.cli._lines import counts, next_steps, run_text, tell_document, when
 from longshore.cli._parameters import SomeRun
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import Terminal, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,29 +50,21 @@ async def _list(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
 
 
 async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
-    units: dict[str, UnitRecord] = {}
-    after = -1
-    while page := await journal.documents(run.id, after=after):
-        after = page[-1][0]
-        for _, record in page:
-            unit = units.get(record.unit_id or "")
-            if record.unit_id and unit is None:
-                unit = await journal.unit(record.unit_id)
-                units = {unit.id: unit}  # the documents of a batch stand together
-            tell_document(terminal, run, record, unit)
-            if terminal.verbose and unit is not None:
-                terminal.say(_details(unit))
-                for attempt in _attempts((await journal.facts(unit.id)).facts):
-                    terminal.say(attempt)
+    from longshore.journal import with_units
+
+    async for record, unit in with_units(journal, run.id):
+        tell_document(terminal, run, record, unit)
+        if terminal.verbose and unit is not None:
+            terminal.say(printable(_details(unit)))
+            for attempt in _attempts((await journal.facts(unit.id)).facts):
+                terminal.say(printable(attempt))
     abandoned = len(await journal.abandoned(run.id))
     line = run_state(await report_of(journal, run), abandoned)
     terminal.line(line)
     terminal.say(run_text(line))
     if terminal.verbose:
-        terminal.say(
-            f"begun {when(run.created_at)} with {run.provider} {run.provider_version}; "
-            f"settings: {run.settings}"
-        )
+        begun = f"begun {when(run.created_at)} with {run.provider} {run.provider_version}"
+        terminal.say(printable(f"{begun}; settings: {run.settings}"))
     if abandoned:
         terminal.say(f"{abandoned} abandoned sessions at the vendor; longshore gc gives them back")
     for step in next_steps(line):

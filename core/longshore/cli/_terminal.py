@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ _COLOURS = {
 }
 
 
+_OURS = re.compile("(\n|\x1b\\[[0-9]{1,2}m)")
+"""What a text may hold beside what can be printed: line ends, and the colours of ``colour``."""
+
+
 def _speaks_utf8() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
@@ -36,6 +41,20 @@ def printable(text: str) -> str:
     """Show control characters instead of sending them to a terminal."""
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
+
+
+def _harmless(text: str) -> str:
+    """Let only line ends and colours through: the last net below ``printable``."""
+    return "".join(
+        piece if index % 2 else printable(piece) for index, piece in enumerate(_OURS.split(text))
+    )
+
+
+def _json_text(text: str) -> str:
+    """Escape what a terminal could obey or a reader of lines could take for a line's end."""
+    return "".join(
+        character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )
 
 
@@ -98,7 +117,7 @@ class Terminal:
             BrokenPipeError: nobody reads any more.
         """
         if self.json:
-            self._out(json.dumps(value, ensure_ascii=not _speaks_utf8()))
+            self._out(_json_text(json.dumps(value, ensure_ascii=not _speaks_utf8())))
 
     def say(self, text: str = "") -> None:
         """Print a line for people.
@@ -110,6 +129,7 @@ class Terminal:
             self._out(text)
 
     def _out(self, text: str) -> None:
+        text = _harmless(text)
         if self.display is not None and sys.stdout.isatty():
             self.display.print(text)
             return
@@ -154,6 +174,7 @@ class Terminal:
             self._err("hint: this is a fault in Longshore; --verbose shows where it happened")
 
     def _err(self, text: str) -> None:
+        text = _harmless(text)
         if self.display is not None:
             self.display.print(text)
         else:

@@ -69,14 +69,12 @@ async def _tell(
     terminal: Terminal, journal: Journal, run: RunRecord, told: set[int], *, everything: bool
 ) -> None:
     """Print the documents that have an outcome now and had none before; at the end all others."""
+    from longshore.journal import documents_of
     from longshore.lifecycle import Outcome
 
-    after = -1
-    while page := await journal.documents(run.id, after=after):
-        after = page[-1][0]
-        for place, record in page:
-            if place in told or (record.outcome is Outcome.RUNNING and not everything):
-                continue
-            told.add(place)
-            unit = await journal.unit(record.unit_id) if record.unit_id else None
-            tell_document(terminal, run, record, unit)
+    async for record in documents_of(journal, run.id):
+        if record.place in told or (record.outcome is Outcome.RUNNING and not everything):
+            continue
+        told.add(record.place)
+        unit = await journal.unit(record.unit_id) if record.unit_id else None
+        tell_document(terminal, run, record, unit)

@@ -20,6 +20,7 @@ from longshore.journal import (
     RunRecord,
     UnitRecord,
     Write,
+    units_of,
 )
 from longshore.lifecycle import Outcome
 from longshore.pipeline._existing import Existing
@@ -207,12 +208,10 @@ async def recheck(
     Returns:
         How many documents were refused now.
     """
-    refused, after = 0, ""
-    while page := await journal.units(run.id, after=after):
-        after = page[-1].id
-        for record in page:
-            if not record.settled and record.accepted_at is None:
-                refused += await _recheck_unit(journal, record, capabilities)
+    refused = 0
+    async for record in units_of(journal, run.id):
+        if not record.settled and record.accepted_at is None:
+            refused += await _recheck_unit(journal, record, capabilities)
     if strict and refused:
         await _refuse_all(journal, run)
     await journal.change_run(run.id, checked=True)
@@ -240,15 +239,12 @@ async def _recheck_unit(journal: Journal, unit: UnitRecord, capabilities: Capabi
 
 
 async def _refuse_all(journal: Journal, run: RunRecord) -> None:
-    after = ""
-    while page := await journal.units(run.id, after=after):
-        after = page[-1].id
-        for unit in page:
-            taken = await journal.take(unit.id)
-            writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})]
-            writes += [
-                ChangeDocument(record.document.id, {"outcome": Outcome.REFUSED, "error": _STRICT})
-                for record in taken.documents
-                if record.outcome is not Outcome.REFUSED
-            ]
-            await journal.commit(unit.id, taken.unit.epoch, writes)
+    async for unit in units_of(journal, run.id):
+        taken = await journal.take(unit.id)
+        writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})]
+        writes += [
+            ChangeDocument(record.document.id, {"outcome": Outcome.REFUSED, "error": _STRICT})
+            for record in taken.documents
+            if record.outcome is not Outcome.REFUSED
+        ]
+        await journal.commit(unit.id, taken.unit.epoch, writes)

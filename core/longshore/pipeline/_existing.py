@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from longshore.documents import Document, SourceFile, sha256_file
-from longshore.journal import Journal, RunRecord
+from longshore.documents import Document, SourceFile
+from longshore.journal import Journal, RunRecord, documents_of
 from longshore.lifecycle import Outcome
 from longshore.targets import REFRESHED
 
@@ -35,14 +35,11 @@ class Existing:
         return made
 
     async def _read(self, journal: Journal, run: RunRecord) -> None:
-        after = -1
-        while page := await journal.documents(run.id, after=after):
-            after = page[-1][0]
-            for _, record in page:
-                document = record.document
-                if record.outcome is Outcome.SUCCEEDED and document.sha256:
-                    digest = bytes.fromhex(document.sha256)
-                    self.digests.setdefault(document.size, set()).add(digest)
+        async for record in documents_of(journal, run.id):
+            document = record.document
+            if record.outcome is Outcome.SUCCEEDED and document.sha256:
+                digest = bytes.fromhex(document.sha256)
+                self.digests.setdefault(document.size, set()).add(digest)
 
     def digest(self, document: Document) -> str | None:
         """Return the SHA-256 of a document that is known here; None if it is not.
@@ -56,7 +53,7 @@ class Existing:
         if not known:
             return None
         with SourceFile(document) as source:
-            digest = sha256_file(document.source)
+            digest = source.sha256()
             source.check()
         return digest if bytes.fromhex(digest) in known else None
 

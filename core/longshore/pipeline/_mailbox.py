@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from longshore.errors import LongshoreError, UsageError
-from longshore.journal import ChangeUnit, Message
+from longshore.journal import ChangeUnit, Message, units_of
 from longshore.lifecycle import Action, Outcome
 from longshore.pipeline._advance import take
 from longshore.pipeline._engine import Engine
@@ -98,16 +98,14 @@ async def _do_now(engine: Engine, held: Held) -> None:
 
 async def cancel_run(engine: Engine, hold: Hold | None = None) -> list[str]:
     """Cancel every batch of the run that is not over."""
-    after, woken = "", []
+    woken: list[str] = []
     hold = hold or _alone(engine)
-    while page := await engine.journal.units(engine.run.id, after=after):
-        after = page[-1].id
-        for record in page:
-            if record.outcome.terminal:
-                continue
-            async with hold(record.id) as held:
-                await _cancel(engine, held)
-            woken.append(record.id)
+    async for record in units_of(engine.journal, engine.run.id):
+        if record.outcome.terminal:
+            continue
+        async with hold(record.id) as held:
+            await _cancel(engine, held)
+        woken.append(record.id)
     return woken
 
 

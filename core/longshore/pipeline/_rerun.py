@@ -13,6 +13,7 @@ from longshore.journal import (
     RunRecord,
     UnitRecord,
     Write,
+    documents_of,
 )
 from longshore.lifecycle import Outcome
 from longshore.pipeline._enqueue import PlannedBatch, plan
@@ -68,12 +69,9 @@ async def rerun(
 
 
 async def _failed(journal: Journal, run: RunRecord) -> AsyncIterator[DocumentRecord]:
-    after = -1
-    while page := await journal.documents(run.id, after=after):
-        after = page[-1][0]
-        for _, record in page:
-            if record.outcome in _AGAIN:
-                yield record
+    async for record in documents_of(journal, run.id):
+        if record.outcome in _AGAIN:
+            yield record
 
 
 async def _renew(

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pydantic import JsonValue
 
 from longshore.errors import IncompatibleState, LongshoreError, UsageError
-from longshore.journal import Journal, RunRecord
+from longshore.journal import Journal, RunRecord, documents_of, units_of, with_units
 from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import enqueue, plan
@@ -241,29 +241,21 @@ def _observed(listener: Listener | None) -> Listener:
 
 async def _tell_the_rest(journal: Journal, run: RunRecord, executor: Executor) -> None:
     """Tell of documents that this command did not see end: refused, finished earlier, open."""
-    after = -1
-    while page := await journal.documents(run.id, after=after):
-        after = page[-1][0]
-        for _, record in page:
-            if not executor.teller.told(record):
-                unit = await journal.unit(record.unit_id) if record.unit_id else None
-                executor.teller.tell(record, unit)
+    teller = executor.teller
+    async for record, unit in with_units(journal, run.id, lambda record: not teller.told(record)):
+        teller.tell(record, unit)
 
 
 async def _size(journal: Journal, run_id: str) -> int:
-    size, after = 0, -1
-    while page := await journal.documents(run_id, after=after):
-        after = page[-1][0]
-        size += sum(record.document.size for _, record in page if record.unit_id)
+    size = 0
+    async for record in documents_of(journal, run_id):
+        size += record.document.size if record.unit_id else 0
     return size
 
 
 async def summary(journal: Journal, run: RunRecord) -> RunReport:
     """Sum up how a run stands now."""
     totals = (await journal.unit(run.id)).counters
-    after = ""
-    while page := await journal.units(run.id, after=after):
-        after = page[-1].id
-        for unit in page:
-            totals = totals.plus(unit.counters)
+    async for unit in units_of(journal, run.id):
+        totals = totals.plus(unit.counters)
     return RunReport(await journal.run(run.id), await journal.outcomes(run.id), totals)

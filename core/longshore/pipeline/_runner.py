@@ -192,18 +192,30 @@ class FlowRunner:
             if request.retry is Retry.ONCE:
                 await self._forget(request)  # it surely did not act
             raise
-        refusal = self._refusal(request, response)
-        repeated = request.retry is Retry.KEYED and (again or self._tally.retries > retries)
+        if (refusal := self._refusal(request, response)) is not None:
+            repeated = request.retry is Retry.KEYED and (again or self._tally.retries > retries)
+            found = await self._turn_down(request, refusal, repeated=repeated)
+            if found is not None:
+                return self._checked(request, found)
+        self._answers.append((request, response))
+        return self._checked(request, response)
+
+    async def _turn_down(
+        self, request: Request, refusal: LongshoreError, *, repeated: bool
+    ) -> Response | None:
+        """Deal with a refusal.
+
+        Returns:
+            The answer of an earlier try that did act; None when the refusal stands.
+        """
         if isinstance(refusal, AccountError):
             if not repeated:  # refused before acting: ask again once that is mended
                 await self._forget(request)
             raise refusal
-        if refusal is not None:
-            if repeated and (found := await self._despite(request)) is not None:
-                return self._checked(request, found)
+        found = await self._despite(request) if repeated else None
+        if found is None:
             self._turned_down.append(request)
-        self._answers.append((request, response))
-        return self._checked(request, response)
+        return found
 
     async def _despite(self, request: Request) -> Response | None:
         """A repeat was refused, which says nothing about the try before it: that may have acted.

@@ -1,0 +1,283 @@
+"""``compare``: carry the same documents to several targets, and report on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from longshore.cli._command import command
+from longshore.cli._lines import tell_document
+from longshore.cli._parameters import Paths, Set, pairs
+from longshore.cli._progress import PAUSE
+from longshore.cli._terminal import Terminal, colour, printable
+
+if TYPE_CHECKING:
+    from longshore.cli._interrupt import Interrupt
+    from longshore.evaluate import Comparison, Entry, Figures, Request, Side
+    from longshore.pipeline import DocumentFinished, Event
+
+__all__ = ["compare"]
+
+
+@command(
+    "longshore compare plans/ --to one --to another --report report.html",
+    "longshore compare 'scans/*.pdf' --to one --to another --repeat 3 --csv figures.csv --json",
+)
+def compare(
+    terminal: Terminal,
+    *,
+    paths: Paths,
+    to: Annotated[
+        list[str], typer.Option("--to", metavar="TARGET", help="Where; given again for each.")
+    ],
+    repeat: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Rounds; each sends every document again.")
+    ] = 1,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one HTML file for people.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every measurement as CSV.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the same as JSON Lines.")
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the vendors' whole results, a file a job."),
+    ] = None,
+    set: Set = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Requests in flight, at each target.")
+    ] = None,
+    part_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
+    ] = None,
+    bwlimit: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="Bytes a second that may leave, to each target."),
+    ] = None,
+    give_up_after: Annotated[
+        str, typer.Option(metavar="TIME", help="How long a target's outage is waited out.")
+    ] = "10m",
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin anew, although such a comparison is unfinished.")
+    ] = False,
+) -> int:
+    """Carry the same documents to several targets, measure, and report on it.
+
+    The same command again goes on with a comparison that is not finished. --set NAME=VALUE is for
+    every target, --set TARGET:NAME=VALUE for one.
+    """
+    from longshore.cli._interrupt import run_async
+    from longshore.cli._upload import options_of
+    from longshore.evaluate import Request, check_extra, check_folder
+
+    if report is not None:
+        check_extra()
+    for file in (report, csv, jsonl):
+        if file is not None:
+            check_folder(file.parent)
+    options = options_of(
+        concurrency=concurrency,
+        part_size=part_size,
+        batch_size=batch_size,
+        bwlimit=bwlimit,
+        give_up_after=give_up_after,
+    )
+    request = Request(tuple(paths), tuple(to), repeat, pairs(set), options, terminal.config)
+    found = run_async(_compare(terminal, request, new=new, results=results))
+    if report is not None:
+        found.write_report(report)
+        terminal.say(f"report: {report}")
+    if csv is not None:
+        found.write_csv(csv)
+    if jsonl is not None:
+        found.write_jsonl(jsonl)
+    _finish(terminal, found)
+    return found.exit_code
+
+
+async def _compare(
+    terminal: Terminal, request: Request, *, new: bool, results: Path | None
+) -> Comparison:
+    from longshore.cli._interrupt import Interrupt
+    from longshore.evaluate import compare_in
+    from longshore.journal import open_journal
+    from longshore.pipeline import Environment
+
+    with Interrupt(terminal) as interrupt:
+        async with open_journal(terminal.journal) as journal:
+            with _watched(terminal, request, interrupt) as watch:
+                try:
+                    found = await compare_in(
+                        journal,
+                        request,
+                        Environment(),
+                        new=new,
+                        folder=results,
+                        watch=watch.see,
+                        stop=interrupt.stop,
+                        begun=watch.begun,
+                    )
+                except asyncio.CancelledError:
+                    if interrupt.at_once:
+                        _leave(terminal)
+                    raise
+    for side in found.sides:
+        terminal.line(_run_line(side))
+    return found
+
+
+def _leave(terminal: Terminal) -> None:
+    from longshore.cli._interrupt import leave_at_once
+
+    terminal.last("longshore: stopped; the same command goes on with it")
+    leave_at_once()
+
+
+def _run_line(side: Side) -> dict[str, Any]:
+    """Describe a target's runs as one: the counts of several rounds are sums."""
+    from longshore.pipeline import run_line
+
+    line = run_line(side.report)
+    if len(side.reports) > 1:
+        line["run_ids"] = [report.run.id for report in side.reports]
+    return line
+
+
+# ------------------------------------------------------------------------------- meanwhile
+
+
+class _Watch:
+    """Tells of documents as they are finished, and now and then how far all of it is."""
+
+    def __init__(self, terminal: Terminal, interrupt: Interrupt, progress: Any) -> None:
+        self._terminal = terminal
+        self._interrupt = interrupt
+        self._progress = progress
+        self._all: Counter[str] = Counter()
+        self._finished: Counter[str] = Counter()
+
+    def begun(self, entries: Sequence[Entry], continued: bool) -> None:
+        """Take notice that there is something now that can be continued."""
+        self._interrupt.sending = True
+        if continued:
+            id = entries[0].run.notes["comparison"]
+            self._terminal.note(f"longshore: going on with comparison {id}; --new begins another")
+
+    def see(self, target: str, round: int, event: Event) -> None:
+        """Take notice of one event."""
+        from longshore.pipeline import BytesMoved, DocumentFinished, Notice, RunStarted
+
+        if round == 1 or not isinstance(event, RunStarted | BytesMoved):
+            self._progress.see(target, event)  # its bar is that of the first round
+        try:
+            match event:
+                case RunStarted(documents=documents):
+                    self._all[target] += documents
+                case DocumentFinished():
+                    self._finished[target] += 1
+                    self._tell(target, round, event)
+                case Notice(text):
+                    self._terminal.note(f"longshore: {target}: {text}")
+                case _:
+                    pass
+        except BrokenPipeError:
+            self._terminal.deaf()
+            self._interrupt.stop.set()
+
+    def _tell(self, target: str, round: int, event: DocumentFinished) -> None:
+        """Print a document's line; people read of those that did not succeed."""
+        if self._terminal.json:
+            tell_document(self._terminal, event.run, event.record, event.unit)
+            return
+        record = event.record
+        if record.outcome == "succeeded":
+            return
+        error = record.error or (event.unit.error if event.unit else None)
+        state = str(record.outcome)
+        words = f"  {printable(error.message)}" if error else ""
+        at = f"{target} (round {round})" if round > 1 else target
+        path = printable(record.path)
+        self._terminal.say(f"{colour(state, state.ljust(12))}  {at}  {path}{words}")
+
+    async def speak(self) -> None:
+        """Say how far it is every 30 s."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            told = (
+                f"{name} {self._finished[name]} of {count}" for name, count in self._all.items()
+            )
+            self._terminal.note(f"longshore: {', '.join(told)}")
+
+
+@contextmanager
+def _watched(terminal: Terminal, request: Request, interrupt: Interrupt) -> Iterator[_Watch]:
+    """Watch a comparison: with bars on a terminal, else with a line every 30 s."""
+    from longshore.cli._demo_shown import Progress
+
+    with Progress.on(terminal, request.to) as progress:
+        watch = _Watch(terminal, interrupt, progress)
+        plain = terminal.display is None and not terminal.quiet
+        speaking = asyncio.create_task(watch.speak()) if plain else None
+        try:
+            yield watch
+        finally:
+            if speaking is not None:
+                speaking.cancel()
+
+
+# -------------------------------------------------------------------------------- the end
+
+_HEAD = (
+    "target", "documents", "not taken", "succeeded", "to done", "95 %", "requests", "retries",
+    "429", "credits", "results",
+)  # fmt: skip
+
+
+def _finish(terminal: Terminal, found: Comparison) -> None:
+    """Print the table, what went wrong with an account, and what to type next."""
+    lines = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        first, *others = (
+            cell.ljust(width) if not number else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        terminal.say("  ".join([first, *others]).rstrip())
+    for side in found.sides:
+        trouble = side.report.trouble
+        if trouble is not None:
+            terminal.note(f"longshore: {side.target} could not go on:")
+            terminal.fail(trouble)
+    if any(report.run.finished_at is None for side in found.sides for report in side.reports):
+        terminal.last(f"go on with it:  {found.command}")
+
+
+def _cells(name: str, figures: Figures) -> tuple[str, ...]:
+    from longshore.units import format_seconds
+
+    done, share, credits = figures.to_done, figures.succeeded, figures.credits
+    return (
+        name,
+        str(figures.documents),
+        str(figures.refused),
+        "-" if share is None else f"{100 * share:.1f} %",
+        format_seconds(done.median) if done else "-",
+        format_seconds(done.p95) if done else "-",
+        str(figures.requests),
+        str(figures.retries),
+        str(figures.troubles["throttled"]),
+        "-" if credits is None else f"{credits:g}",
+        str(figures.results),
+    )
