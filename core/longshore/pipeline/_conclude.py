@@ -15,6 +15,7 @@ from longshore.errors import (
 from longshore.journal import (
     ChangeDocument,
     ChangeUnit,
+    DocumentRecord,
     DropFacts,
     ErrorInfo,
     FactKind,
@@ -164,10 +165,12 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     writes: list[Write] = [
         unit.fact(FactKind.STATUS, "", "", status.model_dump(mode="json")),
         unit.polls(now),
-        *filter(
-            None, (_document(engine, unit, id, status, found.get(id)) for id in unit.documents)
-        ),
     ]
+    rejected = {a.document: a.error for r in unit.receipts.values() for a in r.documents if a.error}
+    for id in unit.documents:
+        change = _document(engine, unit.documents[id], status, found.get(id), rejected.get(id))
+        if change is not None:
+            writes.append(change)
     if status.state.terminal:
         changes |= {"settled": True, "finished_at": now, "why": ""}
         writes += [DropFacts(_UPLOAD), _history(engine, unit, str(outcome), status.error or "")]
@@ -177,16 +180,17 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
 
 
 def _document(
-    engine: Engine, unit: Unit, id: str, status: Status, own: DocumentStatus | None
+    engine: Engine,
+    record: DocumentRecord,
+    status: Status,
+    own: DocumentStatus | None,
+    rejected: str | None,
 ) -> Write | None:
     """The outcome of one document: its own where the vendor tells, else that of the job.
 
     None when all of it is known already, as with most polls.
     """
-    rejected = next(
-        (a.error for r in unit.receipts.values() for a in r.documents if a.document == id), None
-    )
-    record = unit.documents[id]
+    id = record.document.id
     if rejected or record.word == _REJECTED:
         error = _vendor_error(engine, rejected) if rejected else record.error
         return ChangeDocument(id, {"outcome": Outcome.FAILED, "error": error, "word": _REJECTED})
