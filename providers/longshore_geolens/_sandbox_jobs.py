@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -49,12 +50,17 @@ class Job:
     @property
     def extension(self) -> str:
         """The file's ending, lower case."""
-        return PurePath(self.filename).suffix.lower()
+        return _extension(self.filename)
 
     @property
     def frozen_key(self) -> str:
         """Where complete copies the bytes to."""
         return f"staging/{self.id}/frozen/{self.filename}"
+
+
+@lru_cache(maxsize=256)
+def _extension(name: str) -> str:
+    return PurePath(name).suffix.lower()
 
 
 class Worker:

@@ -7,6 +7,7 @@ https://github.com/geolens-io/geolens at v1.14.2.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from longshore.provider import (
@@ -43,14 +44,22 @@ from longshore.provider import (
     Status,
     Transfer,
     Undecided,
+    VendorTimes,
     VendorUnavailable,
     cut,
     refusal_of,
+    upload_url,
     url_expiry,
 )
 from longshore_geolens.limits import capabilities_of
 from longshore_geolens.settings import GeoLensSettings
-from longshore_geolens.wire import JobStatus, PresignedUpload, UploadConfig, words_of
+from longshore_geolens.wire import (
+    JobStatus,
+    PresignedUpload,
+    UploadConfig,
+    words_of,
+    words_of_warning,
+)
 
 __all__ = ["GeoLens"]
 
@@ -300,12 +309,14 @@ class GeoLens(Provider[GeoLensSettings]):
         return (yield from self.poll(job))
 
     def results(self, job: Job) -> Flow[Results]:
-        """Name the dataset that the import made; its contents stay in the catalogue."""
+        """Name the dataset that the import made; its contents stay in the catalogue.
+
+        Source: openapi.json, GET /jobs/{job_id} (``JobStatusResponse``).
+        """
         reply = yield Request.get(_job_url(job.id))
         status = reply.parse(JobStatus)
-        warnings = [status.warning_message] if status.warning_message else []
-        warnings += [str(warning) for warning in status.warnings or ()]
-        made = [FieldValue(name="dataset_id", value=status.dataset_id)] if status.dataset_id else []
+        id = status.dataset_id
+        made = [FieldValue(name="dataset_id", value=id, own=True)] if id else []
         counts = {"rows_processed": status.rows_processed, "rows_failed": status.rows_failed}
         split = "the upload was split into one job per layer; those jobs are not followed"
         return Results(
@@ -314,13 +325,26 @@ class GeoLens(Provider[GeoLensSettings]):
                     name=status.source_filename,
                     vendor_id=job.id,
                     fields=tuple(made),
-                    warnings=tuple(warnings),
+                    warnings=tuple(_warnings(status)),
                 ),
             ),
+            times=VendorTimes.of(status.created_at, status.started_at, status.completed_at),
             usage={name: count for name, count in counts.items() if count is not None},
             warnings=(split,) if status.status == "fanned_out" else (),
             raw=reply.json(),
         )
+
+
+def _warnings(status: JobStatus) -> Iterator[str]:
+    """Say everything that the import did not do as one would expect."""
+    if status.warning_message:
+        yield status.warning_message
+    yield from (words_of_warning(warning) for warning in status.warnings or ())
+    if status.archive_failed:
+        yield "the original could not be archived"
+    if isinstance(status.temporal_parse_errors, dict):
+        for name, words in status.temporal_parse_errors.items():
+            yield f"{name} could not be read: {words}"
 
 
 def _job_url(id: str) -> str:
@@ -334,13 +358,13 @@ def _transfers(document: Document, upload: PresignedUpload) -> tuple[Transfer, .
     one must be sent (platform/storage/s3.py). No field tells when a URL expires: it says so itself.
 
     Raises:
-        ProtocolError: there are more or fewer URLs than parts.
+        ProtocolError: there are more or fewer URLs than parts, or one is not absolute.
     """
-    pieces = cut(document, upload.part_size or max(document.size, 1))
-    if len(pieces) != len(upload.urls):
+    size = upload.part_size or max(document.size, 1)
+    parts = max(-(-document.size // size), 1)  # counted before they are made: there may be millions
+    if parts != len(upload.urls):
         raise ProtocolError(
-            f"the vendor gave {len(upload.urls)} URLs for {len(pieces)} parts "
-            f"of {upload.part_size} bytes"
+            f"the vendor gave {len(upload.urls)} URLs for {parts} parts of {size} bytes"
         )
     headers = {} if upload.multipart else {"Content-Type": document.media_type}
     return tuple(
@@ -348,9 +372,9 @@ def _transfers(document: Document, upload: PresignedUpload) -> tuple[Transfer, .
             id=f"part-{number}" if upload.multipart else "file",
             pieces=(piece,),
             number=number,
-            url=url,
+            url=upload_url(url),
             headers=headers,
             expires_at=url_expiry(url),
         )
-        for number, (piece, url) in enumerate(zip(pieces, upload.urls, strict=True), 1)
+        for number, (piece, url) in enumerate(zip(cut(document, size), upload.urls, strict=True), 1)
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-__all__ = ["JobStatus", "PresignedUpload", "UploadConfig", "words_of"]
+__all__ = ["JobStatus", "PresignedUpload", "UploadConfig", "words_of", "words_of_warning"]
 
 
 class UploadConfig(BaseModel):
@@ -66,6 +66,11 @@ class JobStatus(BaseModel):
     rows_processed: int | None = None
     rows_failed: int | None = None
     started_at: str | None = None
+    # Only results() reads these: a strange value must not spoil a poll.
+    archive_failed: Any = None
+    temporal_parse_errors: Any = None
+    created_at: Any = None
+    completed_at: Any = None
 
     @property
     def untouched(self) -> bool:
@@ -109,3 +114,16 @@ def _item(detail: Any) -> str:
         return f"{'.'.join(map(str, place))}: {words}"
     unknown = detail.get("unknown_layers")
     return f"{words} ({', '.join(map(str, unknown))})" if isinstance(unknown, list) else words
+
+
+def words_of_warning(warning: Any) -> str:
+    """Say one warning of a job in one line; it is told apart by ``kind``.
+
+    Source: JobStatusResponse.warnings (openapi.json): reserved_rename, dbf_truncation_collision,
+    mercator_clip, each with fields of its own.
+    """
+    if not isinstance(warning, dict):
+        return str(warning)
+    rest = ", ".join(f"{name} {value}" for name, value in warning.items() if name != "kind")
+    kind = str(warning.get("kind") or "warning")
+    return f"{kind}: {rest}" if rest else kind

@@ -26,6 +26,8 @@ from longshore.provider import (
     File,
     Flow,
     Found,
+    Holding,
+    Inventory,
     Job,
     Json,
     Limits,
@@ -49,6 +51,7 @@ from longshore.provider import (
     Session,
     SessionLost,
     Setup,
+    State,
     Status,
     Transfer,
     Undecided,
@@ -96,6 +99,8 @@ class Plangrep(Provider[PlangrepSettings]):
                 "Pages that were processed are billed even if the job is cancelled.",
                 "Signed URLs cannot be renewed: when they expire, a fresh job is made.",
             ),
+            # Source: concepts/credits (the defaults; the organisation's profile has its own).
+            credits="10 credits a drawing page and 1 a document page, unless agreed otherwise",
         )
 
     # ------------------------------------------------------------------------- project
@@ -153,14 +158,14 @@ class Plangrep(Provider[PlangrepSettings]):
         Source: api-reference/jobs/create-job, concepts/jobs.
         """
         created = yield from self._create_job(batch)
-        job = yield from self._provisioned(created.job)
         secret = created.webhook_signing_secret  # shown this once, never again
         bare = Session(
             transfers=(Transfer.whole(batch),),
-            data={"job": job.id, "mode": "form"},
+            data={"job": created.job.id, "mode": "form"},
             secrets={"webhook": secret} if secret else {},
         )
         try:
+            job = yield from self._provisioned(created.job)
             _check_limits(batch, job)
             if not self.settings.signs(batch):
                 return bare
@@ -380,6 +385,26 @@ class Plangrep(Provider[PlangrepSettings]):
         """Source: api-reference/jobs/get-job-result (completed, completed_with_errors only)."""
         reply = yield Request.get(f"{_job_url(job.id)}/result")
         return results_of(reply, _job_url(job.id), self.settings.base_url)
+
+    def inventory(self, setup: Setup) -> Flow[Inventory]:
+        """List the jobs of the project that were completed and not cancelled.
+
+        Source: api-reference/jobs/list-jobs (not paged). A job is known again by its
+        ``externalId``: no list tells a size or a digest.
+        """
+        project = quote(str(setup.data["project"]), safe="")
+        reply = yield Request.get(f"{API}/projects/{project}/jobs")
+        jobs = reply.parse(wire.JobList).jobs
+        return Inventory(
+            holdings=tuple(
+                Holding(job=job.id, reference=job.external_id, status=status)
+                for job in jobs
+                if job.status not in BEFORE_COMPLETE
+                and (status := status_of(Response.of({"job": job.as_json()}))).state
+                not in (State.CANCELLED, State.EXPIRED)
+            ),
+            gaps=("only jobs of this project, and only those that carry our externalId",),
+        )
 
     # -------------------------------------------------------------------------- errors
 

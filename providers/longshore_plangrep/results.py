@@ -18,6 +18,7 @@ from longshore.provider import (
     Response,
     Results,
     TextPiece,
+    VendorTimes,
 )
 from longshore_plangrep import wire
 
@@ -37,10 +38,15 @@ def results_of(reply: Response, job_url: str, base_url: str) -> Results:
     ]
     if None in texts:
         documents.append(DocumentResult(texts=tuple(texts[None])))
+    usage, job = result.usage or {}, result.job or {}
+    pages, debited = usage.get("pageCount"), usage.get("creditsDebited")
     notes = (wire.words_of(note) for note in (*result.warnings, *result.errors))
     return Results(
         documents=tuple(documents),
-        usage=result.usage or {},
+        usage=usage,
+        pages=pages if isinstance(pages, int) else None,
+        credits=debited if isinstance(debited, int | float) else None,
+        times=VendorTimes.of(job.get("createdAt"), finished=job.get("completedAt")),
         warnings=tuple(note for note in notes if note),
         raw=reply.json(),
     )
@@ -51,9 +57,15 @@ def _document(
 ) -> DocumentResult:
     listed = [*document.artifacts, *(a for sheet in document.sheets for a in sheet.artifacts)]
     fields = [field for sheet in document.sheets for field in _sheet_fields(sheet)]
+    fields += [field for section in document.specifications for field in _section_fields(section)]
+    fields += [
+        FieldValue(name="doc_type", value=d["docType"]) for d in document.docs if d.get("docType")
+    ]
     if document.classification:
         fields.insert(0, FieldValue(name="classification", value=document.classification))
-    error = wire.words_of(document.error)
+    failed = document.failed_page_count
+    unread = f"{failed} pages could not be read" if failed else None
+    warning = wire.words_of(document.error) or unread
     found = (_artifact(artifact, job_url, base_url) for artifact in listed)
     return DocumentResult(
         name=document.file_name,
@@ -62,7 +74,7 @@ def _document(
         fields=tuple(fields),
         texts=tuple(texts),
         artifacts=tuple(artifact for artifact in found if artifact),
-        warnings=(error,) if error else (),
+        warnings=(warning,) if warning else (),
     )
 
 
@@ -72,6 +84,19 @@ def _sheet_fields(sheet: wire.Sheet) -> Iterable[FieldValue]:
         value = getattr(sheet, name)
         if value is not None:
             yield FieldValue(name=name, value=value, place=place)
+
+
+def _section_fields(section: Mapping[str, JsonValue]) -> Iterable[FieldValue]:
+    """Name a section of a specification, with the page on which it begins.
+
+    Assumption: it has the field names of the project's specifications; the result's own table is
+    not at hand. Source: docs.plangrep.com/api-reference/project-reads/list-specifications.
+    """
+    page = section.get("pageStart")
+    place = Place(page=page) if isinstance(page, int) else None
+    for name, key in (("section_number", "sectionNumber"), ("section_title", "sectionTitle")):
+        if section.get(key) is not None:
+            yield FieldValue(name=name, value=section[key], place=place)
 
 
 def _owner(

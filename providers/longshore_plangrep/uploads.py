@@ -21,6 +21,7 @@ from longshore.provider import (
     Session,
     Transfer,
     excerpt,
+    upload_url,
     url_expiry,
 )
 from longshore_plangrep import wire
@@ -104,7 +105,7 @@ def _direct(document: Document, upload: wire.SignedUpload, names: SignedFields) 
     return Transfer(
         id=document.id,
         pieces=(document.whole(),),
-        url=_absolute(upload.upload_url),
+        url=upload_url(upload.upload_url),
         headers=_headers(_need(upload.undeclared, "headers", names.headers, dict)),
         expires_at=_expiry(upload, upload.upload_url),
     )
@@ -137,7 +138,7 @@ def _part(
 ) -> Transfer:
     entry = part if isinstance(part, dict) else {names.parts: part}
     number = _need(entry, "part_number", names.part_number, int)
-    url = _absolute(_need(entry, "part_url", names.part_url, str))
+    url = upload_url(_need(entry, "part_url", names.part_url, str))
     start = _need(entry, "range_start", names.range_start, int)
     end = _need(entry, "range_end", names.range_end, int) + names.range_end_inclusive
     dictated = entry.get(names.headers)  # Assumption: a part needs no headers unless it has some.
@@ -165,13 +166,6 @@ def _need(entry: Mapping[str, JsonValue], setting: str, name: str, kind: type[T]
 
 def _headers(dictated: Mapping[str, JsonValue]) -> dict[str, str]:
     return {name: str(value) for name, value in dictated.items()}
-
-
-def _absolute(url: str) -> str:
-    """Refuse what would be sent to the API with the key instead of to the storage."""
-    if "://" not in url:
-        raise ProtocolError(f"the upload URL is not absolute: {excerpt(url.encode())}")
-    return url
 
 
 def _expiry(upload: wire.SignedUpload, url: str) -> float | None:

@@ -202,11 +202,15 @@ class ResultDocument(Wire):
     error: JsonValue = None
     artifacts: Many[dict[str, JsonValue]] = ()
     sheets: Many[Sheet] = ()
+    failed_page_count: JsonValue = None
+    specifications: Many[dict[str, JsonValue]] = ()
+    docs: Many[dict[str, JsonValue]] = ()
 
 
 class ResultReply(Wire):
     """The result of a job. Source: docs.plangrep.com/api-reference/jobs/get-job-result."""
 
+    job: dict[str, JsonValue] | None = None
     usage: dict[str, JsonValue] | None = None
     documents: Many[ResultDocument] = ()
     evidence: Many[dict[str, JsonValue]] = ()

@@ -135,6 +135,6 @@ def _too_late(lost: LostRequest, reply: Response) -> bool:
 def _date(reply: Response) -> float | None:
     try:
         date = parsedate_to_datetime(reply.headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: an absurd year or time zone
         return None
     return date.replace(tzinfo=date.tzinfo or UTC).timestamp()

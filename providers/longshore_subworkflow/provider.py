@@ -43,11 +43,13 @@ from longshore_subworkflow.lookup import ask_for_job
 from longshore_subworkflow.settings import SubworkflowSettings
 from longshore_subworkflow.wire import (
     AppendReply,
+    Dataset,
     DatasetReply,
     Item,
     ItemList,
     JobList,
     JobReply,
+    Share,
     StartReply,
     status_of,
     vendor_words,
@@ -56,6 +58,7 @@ from longshore_subworkflow.wire import (
 __all__ = ["Subworkflow"]
 
 _ITEMS = 100  # the most that a list gives at once
+_MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory
 
 
 class Subworkflow(Provider[SubworkflowSettings]):
@@ -228,13 +231,15 @@ class Subworkflow(Provider[SubworkflowSettings]):
     def results(self, job: Job) -> Flow[Results]:
         """List the pages of the dataset, each with a link that holds for ten minutes.
 
-        Source: docs.subworkflow.ai/api-reference/get-v1-datasets-id-items; /glossary.
+        Source: docs.subworkflow.ai/api-reference/get-v1-jobs-id, get-v1-datasets-id-items;
+        /glossary.
         """
-        id = job.data.get("dataset_id")
+        told = yield Request.get(_job_url(job))
+        record = told.parse(JobReply).data
+        id = record.dataset_id or job.data.get("dataset_id")
         if not isinstance(id, str):
-            id = (yield Request.get(_job_url(job))).parse(JobReply).data.dataset_id
-        if id is None:
-            return Results(warnings=("the vendor names no dataset for this job",))
+            why = "the vendor names no dataset for this job"
+            return Results(times=record.times, warnings=(why,), raw={"job": told.json()})
         url = f"/v1/datasets/{quote(id, safe='')}"
         reply = yield Request.get(url)
         dataset = reply.parse(DatasetReply).data
@@ -247,16 +252,21 @@ class Subworkflow(Provider[SubworkflowSettings]):
             items += found
             if len(found) < _ITEMS:
                 break
+            if len(items) >= _MOST_ITEMS:
+                raise ProtocolError(f"the list of items goes on after {len(items):,} of them")
         document = DocumentResult(
+            name=_file_name(dataset),
             vendor_id=id,
             pages=dataset.item_count,
             artifacts=tuple(
-                Artifact(name=f"{i.col}.{i.row}", url=i.share.url, kind=i.row, signed=True)
-                for i in items
-                if i.share is not None and i.share.url
+                _artifact(item, item.share) for item in items if item.share and item.share.url
             ),
         )
-        return Results(documents=(document,), raw={"dataset": reply.json(), "items": pages})
+        return Results(
+            documents=(document,),
+            times=record.times,
+            raw={"job": told.json(), "dataset": reply.json(), "items": pages},
+        )
 
     # ------------------------------------------------------------------ errors
 
@@ -285,6 +295,24 @@ _CAPPED = (
 
 def _job_url(job: Job) -> str:
     return f"/v1/jobs/{quote(job.id, safe='')}"
+
+
+def _file_name(dataset: Dataset) -> str | None:
+    """Put the name together again: the vendor keeps it without its ending."""
+    ending = f".{dataset.file_ext}" if dataset.file_ext else ""
+    return f"{dataset.file_name}{ending}" if dataset.file_name else None
+
+
+def _artifact(item: Item, share: Share) -> Artifact:
+    """One page in one form, by a link that needs no key."""
+    expires = share.expires_at
+    return Artifact(
+        name=f"{item.col}.{item.row}",
+        url=str(share.url),
+        kind=item.row,
+        signed=True,
+        expires_at=expires / 1000 if expires else None,
+    )
 
 
 def _job_of(batch: Batch, reply: Response) -> Job:

@@ -13,10 +13,10 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from longshore.provider import DocumentStatus, Response, State, Status, excerpt
+from longshore.provider import DocumentStatus, Response, State, Status, VendorTimes, excerpt
 
 __all__ = [
-    "AppendReply", "Dataset", "DatasetReply", "Item", "ItemList", "JobList", "JobRecord",
+    "AppendReply", "Dataset", "DatasetList", "DatasetReply", "Item", "ItemList", "JobList", "JobRecord",
     "JobReply", "StartReply", "status_of", "vendor_words",
 ]  # fmt: skip
 
@@ -25,7 +25,7 @@ def _moment(value: object) -> float | None:
     """Read a time in milliseconds; the vendor's "not yet" is null, 0 or ""."""
     try:
         return float(value) or None  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -58,7 +58,15 @@ class JobRecord(_Wire):
     status: str = ""
     status_text: Text = None
     created_at: Moment = None
+    started_at: Moment = None
+    finished_at: Moment = None
     canceled_at: Moment = None
+
+    @property
+    def times(self) -> VendorTimes:
+        """When it was made, begun and ended."""
+        moments = (self.created_at, self.started_at, self.finished_at)
+        return VendorTimes.of(*(moment / 1000 if moment else None for moment in moments))
 
 
 class JobReply(_Wire):
@@ -104,6 +112,7 @@ class Share(_Wire):
     """A link to the bytes of something; it carries its own token and needs no key."""
 
     url: Text = None
+    expires_at: Moment = None
 
 
 class Dataset(_Wire):
@@ -122,6 +131,12 @@ class DatasetReply(_Wire):
     """The answer of one dataset."""
 
     data: Dataset
+
+
+class DatasetList(_Wire):
+    """The answer of the list of datasets."""
+
+    data: tuple[Dataset, ...]
 
 
 class Item(_Wire):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections import Counter
 
 import pytest
@@ -63,3 +65,11 @@ def test_a_fault_fails_at_its_name(broken: Broken) -> None:
 def test_there_are_many_faults() -> None:
     """At least a dozen faults are tried, each found by a check of its own."""
     assert len({broken.check for broken in FAULTS}) >= FEWEST_FAULTS
+
+
+def test_without_pytest_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kit is the only room that needs pytest."""
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    monkeypatch.delitem(sys.modules, "longshore.testing.conformance")
+    with pytest.raises(ImportError, match=r"pip install 'longshore\[testing\]'"):
+        importlib.import_module("longshore.testing.conformance")

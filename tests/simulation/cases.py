@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
 
 from longshore.capabilities import Capabilities
 from longshore.testing.simulation import Case
@@ -16,6 +18,8 @@ from longshore_subworkflow import Subworkflow, SubworkflowSettings
 from longshore_subworkflow.sandbox import SubworkflowSandbox
 
 PART = 10
+
+S = TypeVar("S")
 
 
 def content(seed: str, size: int) -> bytes:
@@ -36,11 +40,17 @@ def few(ending: str, count: int, size: int) -> tuple[tuple[str, bytes], ...]:
 # ------------------------------------------------------------------------------ plangrep
 
 
+@cache
+def made(kind: Callable[..., S], **settings: Any) -> S:
+    """Return the same settings for every process of every history; they are immutable."""
+    return kind(**settings)
+
+
 def plangrep(mode: str, **more: Any) -> Plangrep:
     """Make the adapter."""
     settings: dict[str, Any] = {"api_key": "key-123456", "project_name": "x", "upload_mode": mode}
     settings |= more
-    return Plangrep(PlangrepSettings(base_url=PlangrepSandbox.home, **settings))
+    return Plangrep(made(PlangrepSettings, base_url=PlangrepSandbox.home, **settings))
 
 
 PLANGREP_IDLE = frozenset({"provisioning", "awaiting_uploads", "uploading", "cancelled", "expired"})
@@ -110,7 +120,7 @@ PLANGREP = (
 def geolens(**more: Any) -> GeoLens:
     """Make the adapter."""
     settings: dict[str, Any] = {"api_key": "key-123456", **more}
-    return GeoLens(GeoLensSettings(base_url=GeoLensSandbox.home, **settings))
+    return GeoLens(made(GeoLensSettings, base_url=GeoLensSandbox.home, **settings))
 
 
 GEOLENS_IDLE = frozenset({"pending", "failed"})
@@ -187,9 +197,8 @@ class SmallParts(Subworkflow):
 def subworkflow(**more: Any) -> SmallParts:
     """Make the adapter."""
     settings: dict[str, Any] = {"api_key": "sk_123456", "requests_per_minute": 100_000} | more
-    return SmallParts(
-        SubworkflowSettings(base_url=SubworkflowSandbox.home, session_threshold=PART, **settings)
-    )
+    settings |= {"base_url": SubworkflowSandbox.home, "session_threshold": PART}
+    return SmallParts(made(SubworkflowSettings, **settings))
 
 
 SUB = {"part_minimum": 1}
@@ -256,7 +265,7 @@ SUBWORKFLOW = (
 def sendai(**more: Any) -> Sendai:
     """Make the adapter."""
     settings: dict[str, Any] = {"api_key": "key-123456", "team_id": "t", "project_id": "p"} | more
-    return Sendai(SendaiSettings(base_url=SendaiSandbox.home, **settings))
+    return Sendai(made(SendaiSettings, base_url=SendaiSandbox.home, **settings))
 
 
 SENDAI = (

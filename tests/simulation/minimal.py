@@ -31,6 +31,8 @@ from longshore.testing.simulation import Case
 
 HOME = "https://minimal.example"
 SETTINGS: Mapping[str, Any] = {"base_url": HOME, "api_key": "key-123456"}
+_SMALL = Capabilities(limits=Limits(), polls=PollSchedule(floor=1.0, interval=2.0))
+_PARTED = _SMALL.model_copy(update={"parts": PartRule(default=4, minimum=1)})
 _DONE = Status(state=State.SUCCEEDED, word="done")
 
 
@@ -125,7 +127,7 @@ class _Minimal(Provider[ProviderSettings]):
     name = "minimal"
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(limits=Limits(), polls=PollSchedule(floor=1.0, interval=2.0))
+        return _SMALL
 
     def poll(self, job: Job) -> Flow[Status]:
         reply = yield Request.get(f"/jobs/{job.id}")
@@ -161,8 +163,7 @@ class Parted(_Minimal):
 
     def capabilities(self) -> Capabilities:
         """Parts of four bytes."""
-        own = super().capabilities()
-        return own.model_copy(update={"parts": PartRule(default=4, minimum=1)})
+        return _PARTED
 
     def start(self, batch: Batch) -> Flow[Session]:
         """Open an upload."""
@@ -211,7 +212,8 @@ class Parted(_Minimal):
 
 def _case(name: str, provider: type[_Minimal], size: int, **more: Any) -> Case:
     documents = (("a.bin", b"a" * size),)
-    return Case(name, lambda: provider(ProviderSettings(**SETTINGS)), Shelf, documents, **more)
+    settings = ProviderSettings(**SETTINGS)
+    return Case(name, lambda: provider(settings), Shelf, documents, **more)
 
 
 CASES = (

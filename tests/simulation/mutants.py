@@ -23,7 +23,7 @@ from longshore.journal import (
 )
 from longshore.pipeline import _advance, _conclude, _ready, _runner
 from longshore.pipeline._runner import FlowRunner
-from longshore.pipeline._unit import Unit
+from longshore.pipeline._unit import SCRATCH, Unit
 from longshore.provider import NotDone, Request, Response
 from longshore.testing.simulation import Case, _process, broken_promises, play, single_faults
 from longshore.transfer import Driver, Pace, _driver, _retry
@@ -47,6 +47,7 @@ class Mutant:
         case: where it must be noticed.
         change: puts it in.
         kinds: of the single faults that are tried first; None: only seeds.
+        chance: the faults that seeds draw from; None: all.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Mutant:
     case: str
     change: Change
     kinds: frozenset[str] | None = frozenset({"crash", "lost"})
+    chance: frozenset[str] | None = None
 
 
 def noticed(mutant: Mutant) -> str:
@@ -62,7 +64,7 @@ def noticed(mutant: Mutant) -> str:
     A bug that ends a history with an exception of its own is noticed too.
     """
     case = next(case for case in ALL if case.name == mutant.case)
-    for history in _histories(case, mutant.kinds):
+    for history in _histories(case, mutant.kinds, mutant.chance):
         try:
             problems = history()
         except (AssertionError, KeyError) as error:
@@ -72,13 +74,17 @@ def noticed(mutant: Mutant) -> str:
     return ""
 
 
-def _histories(case: Case, kinds: frozenset[str] | None) -> Iterable[Callable[[], list[str]]]:
+def _histories(
+    case: Case, kinds: frozenset[str] | None, chance: frozenset[str] | None
+) -> Iterable[Callable[[], list[str]]]:
     yield lambda: broken_promises(case, play(case))
     if kinds is not None:
         for plan in single_faults(_log(case), kinds):
             yield lambda plan=plan: broken_promises(case, play(case, plan))  # type: ignore[misc]
     for seed in range(SEEDS):
-        yield lambda seed=seed: broken_promises(case, play(case, seed=seed))  # type: ignore[misc]
+        yield lambda seed=seed: broken_promises(  # type: ignore[misc]
+            case, play(case, seed=seed, kinds=chance)
+        )
 
 
 def _log(case: Case) -> list[str]:
@@ -225,7 +231,7 @@ async def at_once(_: Pace, **__: bool) -> None:
 def fresh_keys(patch: Patch) -> None:
     """Make another key for every try."""
     count = iter(range(10**9))
-    patch.setattr(_runner, "_key", lambda *_: f"{next(count):032}")
+    patch.setattr(_runner, "key_of", lambda *_: f"{next(count):032}")
 
 
 def ignore_losses(patch: Patch) -> None:
@@ -236,6 +242,15 @@ def ignore_losses(patch: Patch) -> None:
 
     patch.setattr(FlowRunner, "_resolve", ignore)
     patch.setattr(FlowRunner, "_give_up", lambda *_, **__: None)
+
+
+def believe_refusals(patch: Patch) -> None:
+    """Take the refusal of a repeat for the answer to the try before it."""
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(FlowRunner, "_despite", nothing)
 
 
 def double_counters(patch: Patch) -> None:
@@ -346,6 +361,14 @@ MUTANTS = (
     Mutant("a key differs on every try", "engine", "plangrep/form", fresh_keys),
     Mutant("lost answers are ignored", "engine", "subworkflow/single", ignore_losses),
     Mutant(
+        "a refused repeat is believed",
+        "engine",
+        "minimal/keyed",
+        believe_refusals,
+        None,
+        frozenset({"lost", "redirect"}),
+    ),
+    Mutant(
         "a lost request is asked about at once",
         "engine",
         "subworkflow/single",
@@ -362,7 +385,7 @@ MUTANTS = (
         "secrets outlive their batch",
         "engine",
         "subworkflow/session",
-        lambda patch: patch.setattr(_conclude, "_UPLOAD", _conclude.SCRATCH),
+        lambda patch: patch.setattr(_conclude, "_UPLOAD", SCRATCH),
     ),
     Mutant(
         "what was begun is not given back",
@@ -390,7 +413,7 @@ MUTANTS = (
         "a torn file is left out and the rest sent again",
         "engine",
         "sendai/batch",
-        lambda patch: patch.setattr(_runner, "_makes_work", lambda *_: False),
+        lambda patch: patch.setattr(_runner, "makes_work", lambda *_: False),
         frozenset({"changed"}),
     ),
     Mutant(

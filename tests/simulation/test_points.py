@@ -22,6 +22,9 @@ from tests.simulation.cases import CASES
 FEWEST_HISTORIES = 25
 SEEDS = 20
 Record = Callable[[str, object], None]
+KEYED = [
+    case for case in (*CASES, *minimal.CASES) if case.name in ("plangrep/form", "minimal/keyed")
+]
 ONE_BY_ONE = [case for case in CASES if not case.name.endswith("/fleet")]
 
 
@@ -51,6 +54,23 @@ def test_a_sample_of_pairs_breaks_no_promise(case: Case) -> None:
     tally = enumerate_pairs(case, every=19, offset=3, step=7)
     assert tally.failures == []
     assert tally.histories > 1
+
+
+@pytest.mark.parametrize("refusal", ["redirect", "gone", "401"])
+@pytest.mark.parametrize("loss", ["lost", "truncated", "crash"])
+@pytest.mark.parametrize("case", KEYED, ids=lambda case: case.name)
+def test_a_refused_repeat_says_nothing_of_the_try_before(
+    case: Case, loss: str, refusal: str
+) -> None:
+    """What a lost request with a key made is found and used, or given back."""
+    answers = [n for n, what in enumerate(play(case).log, 1) if what.startswith("answer keyed")]
+    for answer in answers:
+        log = play(case, {answer: loss}).log
+        repeat = next(n for n in range(answer + 1, len(log)) if log[n - 1].startswith("request k"))
+        history = play(case, {answer: loss, repeat: refusal})
+        assert history.faults == {loss, refusal}
+        assert broken_promises(case, history) == []
+    assert answers
 
 
 @pytest.mark.parametrize("case", [*CASES, *minimal.CASES], ids=lambda case: case.name)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from longshore.journal import DropFacts, FactKind, MemoryJournal, PutFact, Write
+from longshore.journal import DropFacts, Fact, FactKind, MemoryJournal, PutFact, Write
+from longshore.sandbox import Call, Reply
 from longshore.testing.simulation import (
     FAULTS,
+    SimulatedTransport,
+    Tally,
     World,
     broken_promises,
     drive,
@@ -19,6 +24,8 @@ from longshore.testing.simulation import (
     shrink,
 )
 from longshore.testing.simulation.__main__ import main
+from longshore.testing.simulation._many import Progress, jobs_of
+from longshore.testing.simulation._watch import Watch
 from tests.simulation import minimal
 from tests.simulation.cases import CASES
 
@@ -107,6 +114,73 @@ def test_time_passes_while_a_coroutine_sleeps() -> None:
 
     assert drive(sleep()) == 9.0
     assert came == [5.0]
+
+
+@pytest.mark.parametrize("logger", ["longshore.somewhere", "stamina", "somebody.else"])
+def test_a_secret_in_a_log_line_is_found(logger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever logs it, at whatever level, and also as a part of a traceback."""
+    deliver = SimulatedTransport._deliver
+
+    def talkative(self: SimulatedTransport, call: Call, **more: Any) -> Reply:
+        try:
+            int(call.headers.get("authorization", ""))
+        except ValueError:
+            logging.getLogger(logger).debug("it happened", exc_info=True)
+        return deliver(self, call, **more)
+
+    monkeypatch.setattr(SimulatedTransport, "_deliver", talkative)
+    case = CASES[0]
+    assert [p for p in broken_promises(case, play(case)) if "a secret is shown" in p] != []
+
+
+def test_loggers_are_left_as_they_were() -> None:
+    """What a history hears it hears alone."""
+    loggers = [logging.getLogger(name) for name in ("", "longshore", "httpx", "stamina")]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    play(PARTED)
+    assert [(logger.level, list(logger.handlers)) for logger in loggers] == before
+
+
+def test_an_early_poll_is_found_over_two_processes() -> None:
+    """The floor counts from the last status in the journal, whoever wrote it."""
+    world = World()
+    watch = Watch(world)
+    watch.lives = 1
+    watch.wrote("b", Fact(FactKind.TIMER, 1, "polled", "", world.now()))
+    watch.lives = 2
+    world.advance(world.time + 3.0)
+    watch.polls("b", floor=5.0, life=2)
+    assert watch.problems == ["the job of b was polled 3.0 s after the last time"]
+
+
+def test_polls_without_an_answer_are_counted() -> None:
+    """One early poll for each process that ended with an answer in its hands, and no more."""
+    world = World()
+    watch = Watch(world)
+    for life in (1, 2, 3):
+        world.advance(world.time + 1.0)
+        watch.polls("b", floor=5.0, life=life)
+    assert watch.problems == []
+    assert list(watch.hurried(2)) == []
+    assert list(watch.hurried(1)) == ["the job of b was polled early 2 times after 1 faults"]
+
+
+def test_progress_is_told_now_and_then() -> None:
+    """With counts, speed and the seed below which everything was played."""
+    jobs = jobs_of(
+        minimal.CASES, points=True, pairs=False, seeds=range(500), kinds=None, first_kinds=None
+    )
+    time = [0.0]
+    progress = Progress(jobs, lambda: time[0])
+    assert progress.first == 0
+    for job in jobs:
+        if job.begin == 0:
+            time[0] += 1.0
+            progress.add(job, Tally(job.case, histories=100))
+    assert progress.first == 250
+    assert progress.line() == (
+        "    6 s: 600 histories, 100 a second, 6 of 9 jobs, 0 broken; all seeds below 250 are done"
+    )
 
 
 def test_the_command_line_plays_a_history(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 import vcr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from longshore.documents import Document, Piece, SourceFile
 from longshore.errors import ProtocolError
 from longshore.provider import Bytes, File, Json, Multipart, Raw
-from longshore.transfer._http import HttpTransport
+from longshore.transfer._http import HttpTransport, _url
 from tests.transfer.wire import (
     MIB,
     OK,
@@ -26,6 +28,8 @@ from tests.transfer.wire import (
     outgoing,
     serving,
 )
+
+pytestmark = pytest.mark.usefixtures("either_path")
 
 # ------------------------------------------------------------------------------ the request
 
@@ -41,6 +45,31 @@ async def test_a_signed_url_leaves_byte_for_byte(transport: HttpTransport) -> No
     async with serving(answer_all) as server:
         await transport.send(outgoing(server.url + SIGNED, "GET"))
     assert server.peers[0].head.split(b"\r\n")[0] == f"GET {SIGNED} HTTP/1.1".encode()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    origin=st.sampled_from(
+        ["http://a.example", "https://a.example:443", "http://127.0.0.1:9", "http://[::1]",
+         "https://u:p@a.example", "http://999.1.1.1", "http://xn--a", "http://x:99999"]
+    ),
+    rest=st.text("aZ09-._~!$&'()*+,;=:@/%?#[] %2fé\\^`{}|", max_size=12),
+)  # fmt: skip
+def test_an_address_is_what_httpx_makes_of_it(origin: str, rest: str) -> None:
+    """The short way to parse a clean address and the long one agree, also on what is refused."""
+    text = origin + "/" + rest
+    try:
+        url = httpx.URL(text)
+        expected = [url.raw_scheme, url.raw_host, url.port, url.raw_path, url.netloc, url.host]
+    except (httpx.InvalidURL, UnicodeError):
+        with pytest.raises(ProtocolError):
+            _url(text)
+        return
+    got = _url(text)
+    assert expected == [
+        got.raw_scheme, got.raw_host, got.port, got.raw_path, got.netloc, got.host
+    ]  # fmt: skip
+    assert (str(url), url) == (str(got), got)
 
 
 async def test_the_headers_are_those_given_and_four_of_our_own(transport: HttpTransport) -> None:
@@ -75,6 +104,16 @@ async def test_a_user_name_in_the_url_does_not_replace_the_credentials(
         url = server.url.replace("//", "//user:word@")
         await transport.send(outgoing(url, "GET", headers={"Authorization": "Bearer key"}))
     assert server.peers[0].header("authorization") == "Bearer key"
+
+
+async def test_a_user_name_in_the_url_is_sent_where_nothing_else_is(
+    transport: HttpTransport,
+) -> None:
+    """A gateway in front of a vendor may ask for it."""
+    async with serving(answer_all) as server:
+        await transport.send(outgoing(server.url.replace("//", "//user:w%3Ard@"), "GET"))
+    assert server.peers[0].header("authorization") == "Basic dXNlcjp3OnJk"
+    assert server.peers[0].header("host") == server.url.partition("//")[2]
 
 
 @pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None)])

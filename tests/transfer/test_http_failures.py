@@ -29,6 +29,8 @@ from tests.transfer.wire import (
     serving,
 )
 
+pytestmark = pytest.mark.usefixtures("either_path")
+
 
 async def test_a_file_that_ends_early_is_a_changed_source(transport: HttpTransport) -> None:
     """It is not the network's fault, and the vendor never sees a whole request."""
@@ -71,6 +73,20 @@ async def test_a_refused_connection_was_not_sent(transport: HttpTransport) -> No
     """Where nobody listens nobody can have acted; the message names host and reason."""
     with pytest.raises(NotSent, match=r"^127.0.0.1: connection refused$"):
         await transport.send(outgoing(f"http://127.0.0.1:{closed_port()}"))
+
+
+async def test_a_name_with_two_addresses_is_told_as_shortly(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPv6 and IPv4 both refuse: the reason is given once."""
+    port = closed_port()
+
+    def lookup(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with pytest.raises(NotSent, match=r"^two\.example: connection refused$"):
+        await transport.send(outgoing(f"http://two.example:{port}"))
 
 
 async def test_an_unknown_name_was_not_sent(

@@ -78,6 +78,9 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for peer in server.peers:
+            peer.writer.transport.abort()  # TLS would wait for the other side's farewell
+        await asyncio.sleep(0)
 
 
 async def answer_all(peer: Peer) -> None:

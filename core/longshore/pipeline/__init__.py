@@ -27,7 +27,7 @@ from longshore.pipeline._options import RunOptions
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._report import RunReport, document_line, exit_code, run_line
 from longshore.pipeline._rerun import rerun
-from longshore.pipeline._results import fetch_results
+from longshore.pipeline._results import ask, fetch_results
 from longshore.pipeline._run import begin, execute, open_engine, summary
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._steps import run_step
@@ -37,8 +37,8 @@ __all__ = [
     "BytesMoved", "Candidate", "DocumentFinished", "Engine", "Environment", "Event", "Executor",
     "Existing", "FlowRunner", "Limits", "Listener", "LocalFiles", "Next", "Notice", "Plan",
     "PlannedBatch", "Polled", "Retried", "RunFinished", "RunOptions", "RunReport", "RunStarted",
-    "Step", "SystemClock", "TransferSent", "Unit", "act_on", "advance", "advance_unit", "begin",
-    "cancel_run", "cancel_unit", "capabilities_of", "document_line", "enqueue", "execute",
+    "Step", "SystemClock", "TransferSent", "Unit", "act_on", "advance", "advance_unit", "ask",
+    "begin", "cancel_run", "cancel_unit", "capabilities_of", "document_line", "enqueue", "execute",
     "exit_code", "fetch_results", "find_documents", "give_back", "offered", "open_engine", "plan",
     "prepare", "ready", "recheck", "rerun", "run_line", "run_step", "summary", "take",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from longshore.capabilities import Capabilities
-from longshore.documents import Document, shown
+from longshore.documents import Document
 from longshore.errors import DocumentError
 from longshore.journal import (
     ChangeDocument,
@@ -115,13 +115,13 @@ def plan(
                 known = existing.digest(document) if existing is not None else None
             except DocumentError as error:
                 info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
-                aside.append(_refused(run_id, candidate.stub(id), shown(candidate.path), info))
+                aside.append(_refused(run_id, candidate.stub(id), candidate.shown, info))
                 continue
             if known is not None:
                 there = document.model_copy(update={"sha256": known})
-                aside.append(_skipped(run_id, there, shown(candidate.path)))
+                aside.append(_skipped(run_id, there, candidate.shown))
                 continue
-            paths[id] = candidate.path
+            paths[id] = candidate.shown
             yield document
 
     for planned in group(readable(), capabilities, part_size=part_size, batch_size=batch_size):

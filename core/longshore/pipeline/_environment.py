@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from longshore.documents import Document, SourceFile
-from longshore.errors import SourceMissing
+from longshore.documents import Document
 from longshore.provider import ProviderSettings
+from longshore.sources import digest_of as digest_now
+from longshore.sources import open_document
 from longshore.transfer import (
     Clock,
     Retries,
@@ -23,6 +24,7 @@ from longshore.transfer import (
     http_transport,
     retry_with_stamina,
 )
+from longshore.urls import is_absolute
 
 __all__ = ["Environment", "LocalFiles", "SystemClock"]
 
@@ -46,33 +48,21 @@ class SystemClock:
 
 
 class LocalFiles:
-    """Opens documents that are local files."""
+    """Opens documents: local files, and what fsspec reaches."""
 
     @contextmanager
     def open(self, document: Document) -> Iterator[Source]:
-        """Open a document; see ``SourceFile``."""
-        with SourceFile(document) as source:
+        """Open a document; see ``open_document``."""
+        with open_document(document) as source:
             yield source
 
 
 async def digest_of(document: Document) -> str:
     """Hash a document, in a worker thread unless the way there would take longer."""
-    if document.size <= _AT_ONCE:
-        return _digest(document)
+    if document.size <= _AT_ONCE and not is_absolute(document.source):
+        return digest_now(document)
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_HASHERS, _digest, document)
-
-
-def _digest(document: Document) -> str:
-    """Hash a document, and make sure that it did not change meanwhile."""
-    with SourceFile(document) as source:
-        source.check()
-        try:
-            value = source.sha256()
-        except OSError as error:
-            raise SourceMissing(f"{document.source}: {error}", document=document.id) from error
-        source.check()
-    return value
+    return await loop.run_in_executor(_HASHERS, digest_now, document)
 
 
 def new_id() -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from longshore.documents import Document, SourceFile
+from longshore.documents import Document
 from longshore.journal import Journal, RunRecord, documents_of
 from longshore.lifecycle import Outcome
+from longshore.sources import digest_of
 from longshore.targets import REFRESHED
 
 __all__ = ["Existing"]
@@ -52,9 +53,7 @@ class Existing:
         known = self.digests.get(document.size)
         if not known:
             return None
-        with SourceFile(document) as source:
-            digest = source.sha256()
-            source.check()
+        digest = digest_of(document)
         return digest if bytes.fromhex(digest) in known else None
 
 

@@ -1,24 +1,36 @@
-"""Fetching what a vendor read out of the documents."""
+"""Asking a vendor for something that no batch depends on: results, a status, a list."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from longshore.journal import UnitRecord
 from longshore.lifecycle import Job
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
-from longshore.provider import Results
+from longshore.provider import Flow, Results
 from longshore.transfer import Tally
 
-__all__ = ["fetch_results"]
+__all__ = ["ask", "fetch_results"]
+
+T = TypeVar("T")
 
 
-async def fetch_results(engine: Engine, job: Job) -> Results:
-    """Ask the vendor for the results of a job; nothing of it is journalled.
+async def ask(engine: Engine, verb: str, flow: Flow[T]) -> T:
+    """Run a flow of GETs to its end; nothing of it is journalled.
 
     Raises:
         LongshoreError: the vendor refuses, or cannot be reached.
     """
     ghost = Unit(UnitRecord(id=engine.run.id, run_id=engine.run.id), {})
-    runner = FlowRunner(engine, ghost, "results", Tally(), durable=False)
-    return await runner.run(engine.provider.results(job))
+    return await FlowRunner(engine, ghost, verb, Tally(), durable=False).run(flow)
+
+
+async def fetch_results(engine: Engine, job: Job) -> Results:
+    """Ask the vendor for the results of a job.
+
+    Raises:
+        LongshoreError: the vendor refuses, or cannot be reached.
+    """
+    return await ask(engine, "results", engine.provider.results(job))

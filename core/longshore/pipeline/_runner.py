@@ -7,11 +7,9 @@ as the request says. Nothing here sleeps: whatever has to wait is ``Suspended``.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import starmap
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from longshore.errors import (
     AccountError,
@@ -20,7 +18,6 @@ from longshore.errors import (
     LongshoreError,
     PluginError,
     ProtocolError,
-    RequestRefused,
     ResumeMismatch,
     SessionLost,
     UnknownOutcome,
@@ -30,6 +27,7 @@ from longshore.errors import (
 from longshore.journal import DropFacts, FactKind, Write
 from longshore.lifecycle import Session
 from longshore.pipeline._engine import MOST_QUESTIONS, Engine
+from longshore.pipeline._requests import digest_of, key_of, makes_work, move, storage_refusal
 from longshore.pipeline._unit import Answered, Intent, Unit
 from longshore.provider import (
     Abandon,
@@ -108,16 +106,16 @@ class FlowRunner:
             LongshoreError: as the vendor's refusal or the flow says.
         """
         try:
-            item = _move(next, flow)
+            item = move(next, flow)
             while True:
                 try:
                     if isinstance(item, Wait):
                         await self._wait(item)
                     response = await self._perform(item)
                 except (Refused, WaitExpired) as error:
-                    item = _move(flow.throw, error)
+                    item = move(flow.throw, error)
                 else:
-                    item = _move(flow.send, response)
+                    item = move(flow.send, response)
         except StopIteration as stop:
             result: T = stop.value
             return result
@@ -168,10 +166,9 @@ class FlowRunner:
         unit, slot = self._unit, (self._flow, request.step)
         again = slot in unit.intents
         if request.retry is not Retry.IDEMPOTENT and not again:
-            intent = Intent(_digest(request), self._engine.clock.now())
+            intent = Intent(digest_of(request), self._engine.clock.now())
             self._pending.append(unit.fact(FactKind.INTENT, *slot, intent.json()))
         await self._flush()
-        retries = self._tally.retries
         try:
             response = await self._exchange(request, request.step)
         except DocumentError as error:
@@ -193,7 +190,7 @@ class FlowRunner:
                 await self._forget(request)  # it surely did not act
             raise
         if (refusal := self._refusal(request, response)) is not None:
-            repeated = request.retry is Retry.KEYED and (again or self._tally.retries > retries)
+            repeated = request.retry is Retry.KEYED and (again or self._tally.acted)
             found = await self._turn_down(request, refusal, repeated=repeated)
             if found is not None:
                 return self._checked(request, found)
@@ -238,7 +235,7 @@ class FlowRunner:
         return await self._ask(request, intent)
 
     async def _exchange(self, request: Request, step: str) -> Response:
-        key = _key(self._unit, self._flow, step)
+        key = key_of(self._unit, self._flow, step)
         sources = self._unit.sources()
         return await self._engine.driver.exchange(request, key, sources, self._tally)
 
@@ -255,7 +252,7 @@ class FlowRunner:
             await self._write(writes)
 
     def _answered(self, request: Request, response: Response) -> Write:
-        value = Answered(_digest(request), response).json()
+        value = Answered(digest_of(request), response).json()
         return self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)
 
     # ------------------------------------------------------------------ answers
@@ -271,14 +268,14 @@ class FlowRunner:
 
     def _note_act(self, request: Request) -> None:
         """Remember a request that made the vendor work: one that is not simply given up."""
-        if _makes_work(request):
+        if makes_work(request):
             self._acted = request
 
     async def _hold_torn(self, request: Request, error: DocumentError) -> None:
         """A file changed while it was sent: the vendor may be at work on a mixture."""
         slot = (self._flow, request.step)
         intent = self._unit.intents.get(slot)
-        if intent is None or not _makes_work(request):
+        if intent is None or not makes_work(request):
             return  # what exists at the vendor does nothing: the document is left out
         torn = replace(intent, torn=True)
         await self._write([self._unit.fact(FactKind.INTENT, *slot, torn.json())])
@@ -288,7 +285,7 @@ class FlowRunner:
         if response.status < 300:
             return None
         if request.absolute:
-            return _storage_refusal(response)
+            return storage_refusal(response)
         return self._engine.provider.refusal(response) or refusal_of(response)
 
     # ------------------------------------------------------------------ lost answers
@@ -397,7 +394,7 @@ class FlowRunner:
         self._seen.add(request.step)
 
     def _check_same(self, request: Request, before: str) -> None:
-        if before != _digest(request):
+        if before != digest_of(request):
             raise ResumeMismatch(
                 f"step {request.step!r} would send another request than before the interruption",
                 hint="settings or files changed: restore them, or `longshore rerun`",
@@ -412,44 +409,3 @@ _TORN_HINT = "look at the vendor's own pages what it made of it, then upload the
 
 def _torn(error: DocumentError) -> UnknownOutcome:
     return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=_TORN_HINT)
-
-
-def _makes_work(request: Request) -> bool:
-    """Tell whether a request makes the vendor work: it cannot simply be given up."""
-    harmless = isinstance(request.lost, Abandon) or request.lost is Remedy.RESTART
-    return request.retry in (Retry.KEYED, Retry.ONCE) and not harmless
-
-
-def _move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait:
-    """Move a flow on; what it raises by mistake is its provider's fault, not its documents'."""
-    try:
-        item = step(*arguments)
-    except (StopIteration, LongshoreError, Refused):
-        raise
-    except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise PluginError(f"the provider's flow broke off: {words}") from error
-    if not isinstance(item, Request | Wait):
-        raise PluginError(f"a flow yields requests and waits, not {type(item).__name__}")
-    return item
-
-
-def _storage_refusal(response: Response) -> LongshoreError:
-    error = refusal_of(response)
-    if response.status in (403, 404, 410):
-        return SessionLost(
-            f"the signed URL was refused ({response.status}): {error.message}",
-            status=response.status,
-        )
-    if isinstance(error, AccountError):  # the storage knows nothing of the vendor's account
-        return RequestRefused(error.message, status=response.status)
-    return error
-
-
-def _digest(request: Request) -> str:
-    return hashlib.sha256(repr((request.method, request.url, request.body)).encode()).hexdigest()
-
-
-def _key(unit: Unit, flow: str, step: str) -> str:
-    text = f"{unit.id}/{unit.record.attempt}/{flow}/{step}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

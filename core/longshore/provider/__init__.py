@@ -58,6 +58,7 @@ from longshore.lifecycle import (
 )
 from longshore.planning import cut
 from longshore.provider._flows import Flow, Wait, immediately
+from longshore.provider._inventory import Holding, Inventory
 from longshore.provider._messages import (
     Abandon,
     Answer,
@@ -78,6 +79,7 @@ from longshore.provider._messages import (
     Response,
     Retry,
     Undecided,
+    upload_url,
 )
 from longshore.provider._provider import Provider, ProviderSettings, refusal_of
 from longshore.provider._results import (
@@ -88,6 +90,7 @@ from longshore.provider._results import (
     Results,
     Table,
     TextPiece,
+    VendorTimes,
 )
 from longshore.redaction import excerpt
 from longshore.units import ByteSize, Seconds
@@ -97,13 +100,13 @@ __all__ = [
     "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch",
     "BatchError", "Body", "ByteSize", "Bytes", "Capabilities", "Document", "DocumentResult",
     "DocumentStatus", "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers",
-    "Job", "Json", "Limits", "LongshoreError", "LostRequest", "Multipart", "NotDone",
+    "Holding", "Inventory", "Job", "Json", "Limits", "LongshoreError", "LostRequest", "Multipart", "NotDone",
     "PartRule", "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError",
     "Provider", "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
     "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
     "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided",
-    "UnknownOutcome", "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut", "excerpt",
-    "hookimpl", "immediately", "refusal_of", "url_expiry",
+    "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine",
+    "cut", "excerpt", "hookimpl", "immediately", "refusal_of", "upload_url", "url_expiry",
 ]  # fmt: skip
 
 hookimpl = HookimplMarker("longshore")

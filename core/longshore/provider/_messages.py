@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -16,6 +15,7 @@ from longshore.documents import Document, Piece
 from longshore.errors import LongshoreError, ProtocolError
 from longshore.lifecycle import Session
 from longshore.redaction import excerpt, redact_text
+from longshore.urls import is_absolute
 
 if TYPE_CHECKING:
     from longshore.provider._flows import Flow
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Abandon", "Answer", "Ask", "Body", "Bytes", "File", "Found", "Headers", "Json",
     "LostRequest", "Multipart", "NotDone", "Raw", "Refused", "Remedy", "Request", "Response",
-    "Retry", "Undecided",
+    "Retry", "Undecided", "upload_url",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
 
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _MOST_WRONG = 3
+_MOST_NESTED = 100
 
 
 # ------------------------------------------------------------------------------- bodies
@@ -243,7 +243,7 @@ class Request:
     @property
     def absolute(self) -> bool:
         """True for a URL that carries its own host, and its own credentials."""
-        return _ABSOLUTE.match(self.url) is not None
+        return is_absolute(self.url)
 
     def with_header(self, name: str, value: str) -> Request:
         """Return the same request with one more header field."""
@@ -305,14 +305,17 @@ class Response:
         """Return the body as JSON.
 
         Raises:
-            ProtocolError: the body is no JSON; the message shows its beginning.
+            ProtocolError: the body is no JSON, or nested deeper than 100 levels; the message
+                shows its beginning.
         """
         try:
             value = json.loads(self.body)
-            if b"\\u" not in self.body:
-                return value
-            # Half a surrogate ("\\ud800") could be neither stored nor printed later.
-            return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+            if not (self.body.isascii() and b"\\u" not in self.body):
+                # Half a surrogate, escaped or not, could be neither stored nor printed later.
+                text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+                value = json.loads(text)
+            _check_depth(self.body, value)
+            return value
         except (ValueError, RecursionError):
             raise ProtocolError(
                 f"the vendor's reply (status {self.status}) is not JSON: {excerpt(self.body)}",
@@ -345,6 +348,41 @@ class Response:
     def of(cls, value: JsonValue, status: int = 200) -> Response:
         """Make a JSON response, for the answer of an ``ask`` flow."""
         return cls(status, Headers(), json.dumps(value).encode())
+
+
+def _check_depth(body: bytes, value: Any) -> None:
+    """Refuse what is nested so deep that it could not be kept, redacted or shown.
+
+    Raises:
+        ValueError: it is.
+    """
+    if body.count(b"[") + body.count(b"{") <= _MOST_NESTED:
+        return  # the usual reply: nothing to walk through
+    level = [value]
+    for _ in range(_MOST_NESTED):
+        level = [inner for outer in level for inner in _members(outer)]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def upload_url(url: str) -> str:
+    """Return the address of a signed upload, as a vendor's reply gives it.
+
+    Raises:
+        ProtocolError: it is not absolute, so it would go to the vendor's API, with the key.
+    """
+    if not is_absolute(url):
+        raise ProtocolError(
+            f"the upload URL is not absolute: {excerpt(url.encode(errors='replace'))}"
+        )
+    return url
 
 
 class Refused(Exception):

@@ -19,6 +19,7 @@ from longshore.errors import (
 )
 from longshore.lifecycle import Action, Batch, Job, Receipt, Session, Setup, Status, Transfer
 from longshore.provider._flows import Flow, immediately
+from longshore.provider._inventory import Inventory
 from longshore.provider._messages import Request, Response
 from longshore.provider._results import Results
 from longshore.redaction import excerpt, redact_text
@@ -38,7 +39,7 @@ class ProviderSettings(BaseModel):
         max_concurrency: requests in flight.
         requests_per_minute: replaces the documented rate.
         timeout: seconds to wait for an answer after the last byte of a request.
-        verify: check TLS certificates.
+        verify: check TLS certificates; only ``false`` itself turns it off.
         ca_bundle: a file of certificates to trust instead of the usual ones.
     """
 
@@ -52,7 +53,18 @@ class ProviderSettings(BaseModel):
     requests_per_minute: float | None = Field(default=None, gt=0)
     timeout: Seconds = Field(default=60.0, gt=0)
     verify: bool = True
-    ca_bundle: str | None = None
+    ca_bundle: str | None = Field(default=None, min_length=1)
+
+    @field_validator("verify", mode="before")
+    @classmethod
+    def _off_on_purpose(cls, value: object) -> bool:
+        """Take no ``""``, ``0``, ``no`` or ``n`` for it: one of those may be an accident."""
+        word = value.strip().lower() if isinstance(value, str) else value
+        if word is False or word == "false":
+            return False
+        if word is True or word in ("true", "1", "yes", "on"):
+            return True
+        raise ValueError("write true or false; false turns the check of certificates off")
 
     @field_validator("base_url")
     @classmethod
@@ -60,10 +72,13 @@ class ProviderSettings(BaseModel):
         if not url:
             return url
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        printable = url.isascii() and url.isprintable() and not set(url) & set(' \\<>"')
+        if parts.scheme not in ("http", "https") or not parts.hostname or not printable:
             raise ValueError("an address like https://api.example.com is needed")
-        if parts.query or parts.fragment or parts.username or parts.password:
+        if {"?", "#"} & set(url) or "@" in parts.netloc:
             raise ValueError("no query, fragment or password may be in it")
+        if parts.port == 0:  # a port that is no number is a ValueError of its own
+            raise ValueError("nothing can listen on port 0")
         return url.rstrip("/")
 
     def missing(self) -> tuple[str, ...]:
@@ -154,6 +169,10 @@ class Provider(Generic[S_co]):
 
     def results(self, job: Job) -> Flow[Results]:
         """Fetch what the vendor read out of the documents."""
+        raise NotImplementedError
+
+    def inventory(self, setup: Setup) -> Flow[Inventory]:
+        """List what the vendor holds; only GETs, and only where a list is documented."""
         raise NotImplementedError
 
     def offers(self, verb: str) -> bool:

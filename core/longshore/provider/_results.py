@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from pydantic import Field, JsonValue
 
 from longshore._model import Frozen
 
-__all__ = ["Artifact", "DocumentResult", "FieldValue", "Place", "Results", "Table", "TextPiece"]
+__all__ = [
+    "Artifact", "DocumentResult", "FieldValue", "Place", "Results", "Table", "TextPiece",
+    "VendorTimes",
+]  # fmt: skip
 
 
 class Place(Frozen):
@@ -18,12 +23,21 @@ class Place(Frozen):
 
 
 class FieldValue(Frozen):
-    """A named value, with the vendor's confidence from 0 to 1 where it gives one."""
+    """A named value.
+
+    Attributes:
+        name: the vendor's name for it.
+        value: as the vendor gives it.
+        confidence: the vendor's, from 0 to 1, where it gives one.
+        place: where on the page it was found.
+        own: an id of the vendor's own: it says nothing about the document, nobody compares it.
+    """
 
     name: str
     value: JsonValue
     confidence: float | None = None
     place: Place | None = None
+    own: bool = False
 
 
 class TextPiece(Frozen):
@@ -42,12 +56,21 @@ class Table(Frozen):
 
 
 class Artifact(Frozen):
-    """Something to fetch: how to ask the vendor for it, and whether it needs the API key."""
+    """Something to fetch from the vendor with a GET.
+
+    Attributes:
+        name: for people.
+        url: relative to the target's ``base_url``, or absolute.
+        kind: the vendor's word for what it is.
+        signed: the URL carries its own proof; the API key must not go with it.
+        expires_at: seconds since the epoch, by the vendor's clock; None where it does not say.
+    """
 
     name: str
     url: str
     kind: str = ""
     signed: bool = False
+    expires_at: float | None = None
 
 
 class DocumentResult(Frozen):
@@ -63,17 +86,74 @@ class DocumentResult(Frozen):
     warnings: tuple[str, ...] = ()
 
 
+class VendorTimes(Frozen):
+    """When a job was made, begun and ended: seconds since the epoch, by the vendor's clock."""
+
+    created_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+    @classmethod
+    def of(
+        cls, created: object = None, started: object = None, finished: object = None
+    ) -> VendorTimes:
+        """Read times as vendors write them: ISO 8601 texts, or seconds since the epoch.
+
+        What cannot be read, or is 0, counts as not told: nobody loses a result by it.
+        """
+        return cls(
+            created_at=_moment(created), started_at=_moment(started), finished_at=_moment(finished)
+        )
+
+    @property
+    def queued(self) -> float | None:
+        """Seconds from the making of the job to its begin."""
+        return _between(self.created_at, self.started_at)
+
+    @property
+    def processing(self) -> float | None:
+        """Seconds from its begin to its end."""
+        return _between(self.started_at, self.finished_at)
+
+    @property
+    def total(self) -> float | None:
+        """Seconds from its making to its end."""
+        return _between(self.created_at, self.finished_at)
+
+
+def _between(first: float | None, last: float | None) -> float | None:
+    return None if first is None or last is None else max(last - first, 0.0)
+
+
+def _moment(value: object) -> float | None:
+    if isinstance(value, bool) or not value:
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        read = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return read.replace(tzinfo=read.tzinfo or UTC).timestamp()
+
+
 class Results(Frozen):
     """All results of a job.
 
     Attributes:
         documents: one entry per document that the vendor reports.
-        usage: what the vendor says it cost or counted, such as pages and credits.
+        usage: what the vendor says it cost or counted, in its own words.
+        pages: how many pages it counted; None where it does not say.
+        credits: what it debited; None where it does not say.
+        times: when the job was made, begun and ended, as far as it says.
         warnings: about the job as a whole, also why something cannot be had.
         raw: the replies as they came.
     """
 
     documents: tuple[DocumentResult, ...] = ()
     usage: dict[str, JsonValue] = Field(default_factory=dict)
+    pages: int | None = None
+    credits: float | None = None
+    times: VendorTimes = VendorTimes()
     warnings: tuple[str, ...] = ()
     raw: JsonValue = None

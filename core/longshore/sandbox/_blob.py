@@ -104,6 +104,9 @@ class Blob:
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
         """Return `size` bytes from `offset` on (all that follow by default)."""
         end = self.size if size is None else min(self.size, offset + size)
+        if len(self._spans) == 1:  # nearly always
+            source, begin, _ = self._spans[0]
+            return _load((source, begin + offset, max(end - offset, 0)))
         return b"".join(_load(span) for span in self._between(offset, end))
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:

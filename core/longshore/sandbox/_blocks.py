@@ -6,8 +6,10 @@ import math
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def iso_time(now: float, *, milliseconds: bool = True) -> str:
     """Return a Unix time as ISO 8601 in UTC, e.g. `2024-11-02T09:00:00.000Z`."""
     text = datetime.fromtimestamp(now, UTC).isoformat(

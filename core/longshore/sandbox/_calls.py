@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, NoReturn, cast
-from urllib.parse import parse_qsl, urlsplit
+from functools import cached_property, lru_cache
+from typing import Any, NoReturn, TypeVar, cast, overload
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from longshore.sandbox._blob import Blob
 from longshore.sandbox._forms import BadForm, Form, parse_form
 
 MAX_JSON = 16 << 20
+
+
+T = TypeVar("T")
 
 
 class BadCall(Exception):
@@ -42,13 +45,24 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         self._values: dict[str, tuple[str, str]] = {}
-        given = pairs.items() if isinstance(pairs, Mapping) else pairs
+        plain = type(pairs) is dict or isinstance(pairs, Mapping)  # the second one takes its time
+        given = pairs.items() if plain else pairs  # type: ignore[union-attr]
         for name, value in cast("Iterable[tuple[str, str]]", given):
-            known = self._values.get(name.lower())
-            self._values[name.lower()] = (name, f"{known[1]}, {value}" if known else value)
+            key = name.lower()
+            known = self._values.get(key)
+            self._values[key] = (name, f"{known[1]}, {value}" if known else value)
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()][1]
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str | T) -> str | T: ...
+    def get(self, name: str, /, default: object = None) -> object:
+        """Look a field up; written out because it is asked for so often."""
+        known = self._values.get(name.lower())
+        return default if known is None else known[1]
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self._values.values())
@@ -59,9 +73,14 @@ class Headers(Mapping[str, str]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._values
 
+    def pairs(self) -> Iterable[tuple[str, str]]:
+        """Return names, as they were spelled, and values."""
+        return self._values.values()
+
     def merged(self, other: Mapping[str, str]) -> Headers:
         """Return these headers with those of `other` in the place of equal names."""
-        mine = ((name, value) for name, value in self.items() if name not in Headers(other))
+        theirs = {name.lower() for name in other}
+        mine = [pair for key, pair in self._values.items() if key not in theirs]
         return Headers([*mine, *other.items()])
 
     def __repr__(self) -> str:
@@ -99,19 +118,25 @@ class Call:
         """Build a call from plain values; Content-Length is added where it is missing."""
         blob = Blob(body) if isinstance(body, bytes) else body
         known = Headers(headers)
+        method = method.upper()
         framed = "content-length" in known or "transfer-encoding" in known
-        if not framed and (blob.size or method.upper() in ("POST", "PUT", "PATCH")):
+        if not framed and (blob.size or method in ("POST", "PUT", "PATCH")):
             known = known.merged({"Content-Length": str(blob.size)})
-        return cls(method.upper(), url, known, blob, root)
+        return cls(method, url, known, blob, root)
 
     def under(self, root: str) -> Call:
         """Return the same call as seen by a vendor whose base URL has the path `root`."""
         return self if root == self.root else replace(self, root=root)
 
     @cached_property
+    def parts(self) -> SplitResult:
+        """The URL, split."""
+        return urlsplit(self.url)
+
+    @cached_property
     def path(self) -> str:
         """The raw (percent-encoded) path below `root`; the whole path if it is elsewhere."""
-        path = urlsplit(self.url).path or "/"
+        path = self.parts.path or "/"
         if self.root and (path + "/").startswith(self.root.rstrip("/") + "/"):
             return path[len(self.root.rstrip("/")) :] or "/"
         return path
@@ -119,7 +144,7 @@ class Call:
     @cached_property
     def query(self) -> tuple[tuple[str, str], ...]:
         """The decoded query as pairs, in order."""
-        return tuple(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+        return pairs_of(self.parts.query)
 
     def param(self, name: str, default: str = "") -> str:
         """Return the first query value of that name."""
@@ -147,7 +172,8 @@ class Call:
         if self.body.size > MAX_JSON:
             raise BadCall("the JSON body is too large", 413)
         try:
-            return json.loads(self.body.read(), parse_constant=_no_constant)
+            data = self.body.read()
+            return _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
         except ValueError as error:
             raise BadCall(f"the body is not JSON: {error}") from None
 
@@ -190,8 +216,20 @@ class Call:
             raise BadCall(f"Content-Length is {declared} but {self.body.size} bytes came")
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(maxsize=1024)
+def pairs_of(query: str) -> tuple[tuple[str, str], ...]:
+    """Decode a query into pairs, in order."""
+    return tuple(parse_qsl(query, keep_blank_values=True))
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 @dataclass(frozen=True)
@@ -219,8 +257,7 @@ class Reply:
     @classmethod
     def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
         """Answer with JSON (UTF-8, compact, keys in the order given)."""
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return cls.of(status, text.encode(), "application/json", headers)
+        return cls.of(status, _ENCODER.encode(value).encode(), "application/json", headers)
 
     @classmethod
     def text(cls, status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:

@@ -110,7 +110,7 @@ class Faults:
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"the fault plan is not JSON: {error}") from None
         rules = value.get("faults") if isinstance(value, dict) else value
         if not isinstance(rules, list):
@@ -119,6 +119,8 @@ class Faults:
 
     def plan(self, vendor: str, call: Call) -> Fault | None:
         """Count a call (its body is not looked at) and return the rule that hits it."""
+        if not self.rules:
+            return None
         parts = urlsplit(call.url)
         url = f"{parts.scheme}://{parts.netloc}{parts.path}"
         chosen: int | None = None

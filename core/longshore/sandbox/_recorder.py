@@ -56,6 +56,7 @@ class Recorder:
         Raises:
             Dropped: the fault plan ends the connection.
         """
+        call = call.under(self.root)
         return self.answer(call, now, self.plan(call))
 
     def plan(self, call: Call) -> Fault | None:

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import gmtime, strftime, strptime
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from longshore.sandbox._calls import pairs_of
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -56,10 +58,6 @@ def encode(text: str, safe: str = "") -> str:
     return quote(text, safe="-_.~" + safe)
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, keep_blank_values=True)
-
-
 def _query(pairs: Pairs) -> str:
     return "&".join(f"{encode(name)}={encode(value)}" for name, value in pairs)
 
@@ -95,7 +93,7 @@ def presign_v4(
     signed["host"] = urlsplit(url).netloc
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
     pairs = [
-        *_pairs(urlsplit(url).query),
+        *pairs_of(urlsplit(url).query),
         ("X-Amz-Algorithm", ALGORITHM),
         ("X-Amz-Credential", f"{credentials.access_key}/{_scope(stamp, credentials.region)}"),
         ("X-Amz-Date", stamp),
@@ -134,16 +132,23 @@ def _signature_v4(
     )
     scope = _scope(stamp, credentials.region)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    key = ("AWS4" + credentials.secret_key).encode()
+    key = _key_v4(credentials.secret_key, scope)
+    return hmac.digest(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def _key_v4(secret: str, scope: str) -> bytes:
+    """Return the signing key, which holds for a day."""
+    key = ("AWS4" + secret).encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.digest(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hex()
+    return key
 
 
 def _verify_v4(
     method: str, url: str, headers: Mapping[str, str], credentials: Credentials, now: float
 ) -> None:
-    pairs = _pairs(urlsplit(url).query)
+    pairs = pairs_of(urlsplit(url).query)
     given = dict(pairs)
     stamp, expires = given.get("X-Amz-Date", ""), given.get("X-Amz-Expires", "")
     key_id, _, scope = given.get("X-Amz-Credential", "").partition("/")
@@ -212,7 +217,7 @@ def presign_v2(
         headers: Content-Type, Content-MD5 and `x-amz-*` headers that the client must send.
             The first two also stand in the query, as common clients write them.
     """
-    own = _pairs(urlsplit(url).query)
+    own = pairs_of(urlsplit(url).query)
     until = str(int(now) + expires)
     signature = _signature_v2(
         method, resource, own, headers or {}, until=until, credentials=credentials
@@ -262,7 +267,7 @@ def _verify_v2(
     now: float,
     resource: str,
 ) -> None:
-    pairs = _pairs(urlsplit(url).query)
+    pairs = pairs_of(urlsplit(url).query)
     given = dict(pairs)
     until, key_id = given.get("Expires", ""), given.get("AWSAccessKeyId", "")
     if not until.isascii() or not until.isdigit():
@@ -293,7 +298,7 @@ def verify(
     Raises:
         SignatureRefused: unsigned, signed twice, expired, wrong or incomplete.
     """
-    names = {name for name, _ in _pairs(urlsplit(url).query)}
+    names = {name for name, _ in pairs_of(urlsplit(url).query)}
     v4, v2 = "X-Amz-Algorithm" in names or "X-Amz-Signature" in names, "Signature" in names
     if not v4 and not v2:
         raise SignatureRefused(403, "AccessDenied", "Access Denied")

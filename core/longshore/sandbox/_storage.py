@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -59,6 +60,12 @@ class _Multipart:
     key: str
     content_type: str
     parts: dict[int, StoredObject] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=256)
+def _place_of(prefix: str) -> tuple[str, str]:
+    parts = urlsplit(prefix)
+    return parts.netloc, parts.path
 
 
 class Storage:
@@ -120,14 +127,17 @@ class Storage:
 
     def owns(self, call: Call) -> bool:
         """Tell whether a call's URL lies in this bucket."""
-        mine, theirs = urlsplit(self._prefix()), urlsplit(call.url)
-        return theirs.netloc == mine.netloc and theirs.path.startswith(mine.path)
+        netloc, path = self._place()
+        return call.parts.netloc == netloc and call.parts.path.startswith(path)
+
+    def _place(self) -> tuple[str, str]:
+        return _place_of(self._prefix())
 
     def _key(self, url: str) -> str:
         return unquote(self._raw_key(url))
 
     def _raw_key(self, url: str) -> str:
-        return urlsplit(url).path[len(urlsplit(self._prefix()).path) :]
+        return urlsplit(url).path[len(self._place()[1]) :]
 
     def _resource(self, url: str) -> str:
         """Return what version 2 signs instead of the host: no path of the base is part of it."""

@@ -7,7 +7,8 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypedDict, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from longshore.sandbox._assumptions import Assumption, Assumptions
@@ -75,6 +76,33 @@ class Route:
         return tuple(("{" in segment, segment) for segment in self.template.split("/"))
 
 
+class _Found(NamedTuple):
+    """What is routed where: the route, its handler and the decoded segments."""
+
+    route: Route | None = None
+    handler: str = ""
+    segments: Mapping[str, str] = {}
+    allowed: tuple[str, ...] = ()
+
+
+_MOST_FOUND = 4096
+
+
+@lru_cache(maxsize=1024)
+def _uuid_of(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+@lru_cache(maxsize=1024)
+def _hash_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _path_of(url: str) -> str:
+    return urlsplit(url).path
+
+
 def _routes_of(cls: type, name: str) -> tuple[Route, ...]:
     """Return the routes of a method; one that overrides a route without a mark keeps it."""
     for owner in cls.__mro__:
@@ -129,6 +157,7 @@ class Vendor:
     showcase_settings: ClassVar[Mapping[str, str]] = {}
     showcase_assumptions: ClassVar[Mapping[str, Any]] = {}
     _table: ClassVar[tuple[tuple[Route, re.Pattern[str], str], ...]] = ()
+    _found: ClassVar[dict[tuple[str, str], _Found]] = {}
 
     def __init__(
         self,
@@ -151,13 +180,14 @@ class Vendor:
         if doubled := {route for route in seen if seen.count(route) > 1}:
             raise TypeError(f"{cls.__name__} has two handlers for {sorted(doubled)}")
         cls._table = tuple((entry, entry.matcher(), name) for entry, name in found)
+        cls._found = {}
 
     # ------------------------------------------------------------ the outside
 
     @property
     def root(self) -> str:
         """The path of the base URL; "" if it has none."""
-        return urlsplit(self.base_url).path
+        return _path_of(self.base_url)
 
     def mount(self, base_url: str) -> None:
         """Move to another base URL (done by the shell); storages move to `{base_url}/storage`."""
@@ -181,31 +211,45 @@ class Vendor:
             return self.bad_call(error)
 
     def _routed(self, call: Call, now: float) -> Reply:
+        found = self._find(call)
+        if found.route is None:
+            allowed = list(found.allowed)
+            return self.wrong_method(call, allowed) if allowed else self.not_found(call)
+        if found.route.guarded and (refused := self.guard(call, now)) is not None:
+            return refused
+        reply = getattr(self, found.handler)(call, now, **found.segments)
+        assert isinstance(reply, Reply), f"{found.handler} returned {reply!r}"
+        return reply
+
+    def _find(self, call: Call) -> _Found:
+        """Return the route of a call; the same paths come again and again in a simulation."""
+        known, key = self._found, (call.method, call.path)
+        if (found := known.get(key)) is None:
+            if len(known) >= _MOST_FOUND:
+                known.clear()
+            found = known[key] = self._search(call)
+        return found
+
+    def _search(self, call: Call) -> _Found:
         allowed: set[str] = set()
         for entry, pattern, attribute in self._table:
             match = pattern.fullmatch(call.path)
             if match is None:
                 continue
-            if entry.method != call.method:
-                allowed.add(entry.method)
-                continue
-            if entry.guarded and (refused := self.guard(call, now)) is not None:
-                return refused
-            segments = {name: unquote(value) for name, value in match.groupdict().items()}
-            reply = getattr(self, attribute)(call, now, **segments)
-            assert isinstance(reply, Reply), f"{attribute} returned {reply!r}"
-            return reply
-        return self.wrong_method(call, sorted(allowed)) if allowed else self.not_found(call)
+            if entry.method == call.method:
+                segments = {name: unquote(value) for name, value in match.groupdict().items()}
+                return _Found(entry, attribute, segments)
+            allowed.add(entry.method)
+        return _Found(allowed=tuple(sorted(allowed)))
 
     def template(self, call: Call) -> str:
         """Return `METHOD template` of a call, for counters."""
         call = call.under(self.root)
-        if any(storage.owns(call) for storage in self.storages):
-            return f"{call.method} storage"
-        for entry, pattern, _ in self._table:
-            if entry.method == call.method and pattern.fullmatch(call.path):
-                return f"{entry.method} {entry.template}"
-        return f"{call.method} (no route)"
+        for storage in self.storages:
+            if storage.owns(call):
+                return f"{call.method} storage"
+        found = self._find(call).route
+        return f"{call.method} {found.template if found else '(no route)'}"
 
     # ------------------------------------------------------------ for vendors to override
 
@@ -250,9 +294,9 @@ class Vendor:
     def new_uuid(self, kind: str = "") -> str:
         """Return the next id of a kind in the form of a UUID."""
         name = f"longshore:{self.name}:{self.seed}:{kind}:{self._next('uuid ' + kind)}"
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+        return _uuid_of(name)
 
     def new_token(self, prefix: str, length: int = 32) -> str:
         """Return the next opaque token of a kind: hex, up to 64 digits after the prefix."""
         name = f"longshore:{self.name}:{self.seed}:{prefix}:{self._next('token ' + prefix)}"
-        return prefix + hashlib.sha256(name.encode()).hexdigest()[:length]
+        return prefix + _hash_of(name)[:length]

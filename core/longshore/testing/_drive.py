@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from longshore.documents import Document, Piece, media_type_of
@@ -42,8 +42,7 @@ from longshore.provider import (
     refusal_of,
 )
 from longshore.sandbox import Call, Vendor
-from longshore.transfer import AnswerLost, Policy, decide, encode
-from longshore.transfer._retry import Deliver, Lost
+from longshore.transfer import AnswerLost, Deliver, Lost, Policy, decide, encode
 
 __all__ = ["EPOCH", "GivenUp", "Pier", "Sent", "drive_flow"]
 
@@ -99,23 +98,19 @@ def drive_flow(
     Raises:
         Refused: the flow does not deal with a refusal.
     """
-
-    def advance(step: Callable[..., Any], *value: object) -> Request | Wait:
-        with watch():
-            return cast("Request | Wait", step(*value))
-
+    said: Any = None  # what a flow hears first
+    refused: Exception | None = None
     try:
-        item = advance(next, flow)
         while True:
+            with watch():
+                item = flow.send(said) if refused is None else flow.throw(refused)
             try:
                 if isinstance(item, Wait):
                     wait(item)
                     raise AssertionError("a wait ends the flow call")
-                response = answer(item)
+                said, refused = answer(item), None
             except (Refused, WaitExpired) as error:
-                item = advance(flow.throw, error)
-            else:
-                item = advance(flow.send, response)
+                refused = error
     except StopIteration as end:
         result: T = end.value
         return result
@@ -227,18 +222,17 @@ class Pier(Generic[P, V]):
                 outcome = self.exchange(request)
             except AnswerLost as lost:
                 outcome = lost
-            if isinstance(outcome, AnswerLost) and request.retry is not Retry.ONCE:
-                if request.retry is Retry.KEYED and self.forgotten:
-                    return self.remedy(request, asks)
-                continue
             verdict = decide(
                 request, 1, outcome, now=self.now, deadline=math.inf, jitter=0.0, policy=_ONE_TRY
             )
             if isinstance(verdict, Lost):
                 return self.remedy(request, asks)
-            if not isinstance(verdict, Deliver) or not isinstance(outcome, Response):
+            if isinstance(outcome, Response):
+                if isinstance(verdict, Deliver):
+                    return outcome
                 break
-            return outcome
+            if request.retry is Retry.KEYED and self.forgotten:
+                return self.remedy(request, asks)
         raise VendorUnavailable("no answer after all tries")
 
     def remedy(self, request: Request, asks: int = 0) -> Response:

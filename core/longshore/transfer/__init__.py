@@ -17,8 +17,13 @@ from longshore.transfer._port import (
     Transport,
 )
 from longshore.transfer._retry import (
+    Deliver,
+    GiveUp,
+    Lost,
     Policy,
     Retries,
+    RetryIn,
+    Verdict,
     decide,
     retry_after,
     retry_with_clock,
@@ -30,10 +35,10 @@ if TYPE_CHECKING:
     from longshore.transfer._http import HttpTransport
 
 __all__ = [
-    "AnswerLost", "Bandwidth", "Clock", "Driver", "Encoded", "NotSent", "Outgoing", "Pace",
-    "Policy", "Retries", "Segment", "Source", "Sources", "Tally", "Transport", "decide",
-    "encode", "http_transport", "quiet_http_logs", "retry_after", "retry_with_clock",
-    "retry_with_stamina",
+    "AnswerLost", "Bandwidth", "Clock", "Deliver", "Driver", "Encoded", "GiveUp", "Lost",
+    "NotSent", "Outgoing", "Pace", "Policy", "Retries", "RetryIn", "Segment", "Source",
+    "Sources", "Tally", "Transport", "Verdict", "decide", "encode", "http_transport",
+    "quiet_http_logs", "retry_after", "retry_with_clock", "retry_with_stamina",
 ]  # fmt: skip
 
 

@@ -1,34 +1,47 @@
-"""One HTTP exchange by httpx: the only module that knows which HTTP client is used.
+"""One HTTP exchange by httpx.
 
-Bodies leave in chunks of 1 MiB that a worker thread reads (measured: the hop costs some 15 % of
-the speed on loopback, but a cold or remote disk never stops the event loop). What an exchange
-holds in memory are a few such chunks and the bounded reply, however large the file is.
+Where it can, a fast pool works below httpx's transport (``_fast.py``), and the transport is asked
+directly: what ``httpx.AsyncClient`` would add (cookies, redirects, its own credentials) is not
+wanted. Else bodies leave in chunks of 1 MiB that a worker thread reads. Either way a cold or
+remote disk never stops the event loop, and what an exchange holds in memory are a few chunks and
+the bounded reply, however large the file is.
 """
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 
-from longshore.documents import Piece
-from longshore.errors import ConfigurationError, ProtocolError, SourceChanged, SourceUnreadable
+from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Headers, Response
 from longshore.redaction import redact_text
+from longshore.transfer._body import Body
+from longshore.transfer._decoded import decoded
 from longshore.transfer._early import read_while_writing
+from longshore.transfer._fast import install
+from longshore.transfer._fast_reply import too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
 
 __all__ = ["HttpTransport"]
 
-_CHUNK = 1 << 20
-_READERS = 8
 _KEEP_ALIVE = 3.0  # short: a connection the vendor has just closed costs a lost answer
+_SOUND = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
+_SAFE = r"(?:[\w!$&'()*+,\-.:;=@~]|%[0-9A-Fa-f]{2})*"
+_CLEAN = re.compile(  # an address in which nothing has to be encoded or taken out
+    rf"(https?://[a-z0-9.-]{{1,253}}(?::[0-9]{{1,5}})?)((?:/(?!\.){_SAFE})+)(?:\?({_SAFE}))?",
+    re.ASCII,
+)
+_NO_AUTH = httpx.Auth()  # else httpx would put a user name in the URL above our credentials
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -36,7 +49,8 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 class HttpTransport:
     """Carries requests over HTTP/1.1; follows no redirect, keeps no cookie, retries nothing.
 
-    Proxies come from the usual environment variables.
+    Proxies come from the usual environment variables. ``LONGSHORE_PLAIN_HTTP=1`` keeps to httpx's
+    own connection pool.
 
     Args:
         connections: at most so many requests may be in flight; the caller sees to that, because
@@ -44,7 +58,7 @@ class HttpTransport:
         verify: check the server's certificate.
         ca_bundle: a file or folder of PEM certificates to trust instead of the usual ones.
         connect_timeout: seconds to make a connection.
-        write_timeout: seconds for 1 MiB to leave.
+        write_timeout: seconds in which something must leave.
         max_reply: bytes of a reply at most.
         inner: another carrier below httpx, such as an ASGI application's.
     """
@@ -68,8 +82,9 @@ class HttpTransport:
         self._max_reply = max_reply
         self._inner = inner
         self._client: httpx.AsyncClient | None = None
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="longshore-read")
-        self._agent = f"longshore/{version('longshore')}"
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="longshore-http")
+        self._fast = False
+        self._agent = f"longshore/{version('longshore')}".encode()
 
     async def send(self, outgoing: Outgoing) -> Response:
         """Send the request once and return the answer, whatever its status.
@@ -98,14 +113,16 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        self._readers.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             await self._client.aclose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Response:
-        # An empty Auth, because httpx would put a user name in the URL above our credentials.
-        auth = httpx.Auth() if "authorization" in request.headers else httpx.USE_CLIENT_DEFAULT
-        answer = await client.send(request, stream=True, auth=auth)
+        if self._fast:
+            transport = client._transport_for_url(request.url)  # noqa: SLF001 - it knows the proxies
+            answer = await transport.handle_async_request(request)
+        else:
+            answer = await client.send(request, stream=True, auth=_NO_AUTH)
         try:
             body = await self._read(answer)
         finally:
@@ -114,14 +131,13 @@ class HttpTransport:
 
     async def _read(self, answer: httpx.Response) -> bytes:
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        # What came, not what httpx would unpack: a small reply may be packed to fill the memory.
+        async for chunk in cast("httpx.AsyncByteStream", answer.stream):
             body += chunk
             if len(body) > self._max_reply:
-                raise ProtocolError(
-                    f"the reply is larger than {self._max_reply:,} bytes",
-                    status=answer.status_code,
-                )
-        return bytes(body)
+                raise too_large(self._max_reply, answer.status_code)
+        encoding = answer.headers.get("content-encoding", "")
+        return decoded(bytes(body), encoding, most=self._max_reply, status=answer.status_code)
 
     def _open(self) -> httpx.AsyncClient:
         limits = httpx.Limits(
@@ -133,15 +149,23 @@ class HttpTransport:
             return httpx.AsyncClient(transport=self._inner)
         context = _ssl_context(self._ca_bundle, verify=self._verify)
         client = httpx.AsyncClient(verify=context, limits=limits)
-        read_while_writing(client)
+        self._fast = install(
+            client,
+            context=context,
+            keep_alive=_KEEP_ALIVE,
+            max_reply=self._max_reply,
+            threads=self._threads,
+        )
+        read_while_writing(client)  # what is left to httpcore: proxies at least
         return client
 
     def _request(self, outgoing: Outgoing) -> httpx.Request:
+        url = _url(outgoing.url)
         return httpx.Request(
             outgoing.method,
-            _url(outgoing.url),
-            headers=self._headers(outgoing),
-            content=self._content(outgoing),
+            url,
+            headers=self._headers(outgoing, url),
+            stream=Body(outgoing, self._threads),
             extensions={"timeout": self._timeout(outgoing)},
         )
 
@@ -153,93 +177,49 @@ class HttpTransport:
             "write": self._write_timeout,
         }
 
-    def _headers(self, outgoing: Outgoing) -> dict[str, str]:
+    def _headers(self, outgoing: Outgoing, url: httpx.URL) -> list[tuple[bytes, bytes]]:
         # No compression: what a reply costs in memory is what was received.
-        headers = {"user-agent": self._agent, "accept": "*/*", "accept-encoding": "identity"}
+        headers = {
+            b"host": url.netloc,
+            b"user-agent": self._agent,
+            b"accept": b"*/*",
+            b"accept-encoding": b"identity",
+        }
         for name, value in outgoing.headers.items():
-            if not (value.isascii() and value.isprintable() and value == value.strip()):
+            if not _SOUND.fullmatch(value):
                 raise ProtocolError(
                     f"the header {name} has characters that HTTP cannot carry",
                     hint="check the setting it comes from for line ends and special characters",
                 )
-            headers[name.lower()] = value
+            headers[name.lower().encode()] = value.encode()
+        if url.userinfo:  # below credentials that were given
+            user = f"{url.username}:{url.password}".encode()
+            headers.setdefault(b"authorization", b"Basic " + base64.b64encode(user))
         if outgoing.body.size or outgoing.method.upper() in _BODY_METHODS:
-            headers["content-length"] = str(outgoing.body.size)
-        return headers
-
-    def _content(self, outgoing: Outgoing) -> bytes | httpx.AsyncByteStream | None:
-        segments = outgoing.body.segments
-        if any(isinstance(segment, Piece) for segment in segments):
-            return _Body(outgoing, self._readers)
-        return b"".join(s for s in segments if isinstance(s, bytes)) or None
-
-
-class _Body(httpx.AsyncByteStream):
-    """Reads the body while it is sent; may be read more than once."""
-
-    def __init__(self, outgoing: Outgoing, readers: ThreadPoolExecutor) -> None:
-        self._outgoing = outgoing
-        self._readers = readers
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        chunks = _chunks(self._outgoing)
-        while chunk := await loop.run_in_executor(self._readers, next, chunks, None):
-            data, of_files = chunk
-            if of_files and self._outgoing.throttle is not None:
-                await self._outgoing.throttle(of_files)
-            yield data
-            if of_files:
-                self._outgoing.progress(of_files)
-
-
-def _chunks(outgoing: Outgoing) -> Iterator[tuple[bytes, int]]:
-    """Yield the body in chunks of about 1 MiB, with the number of bytes that come from files.
-
-    Short segments travel together, so that a small form is one write.
-    """
-    parts: list[bytes] = []
-    size = of_files = 0
-    for segment in outgoing.body.segments:
-        for data in (segment,) if isinstance(segment, bytes) else _region(outgoing, segment):
-            parts.append(data)
-            size += len(data)
-            of_files += len(data) if isinstance(segment, Piece) else 0
-            if size >= _CHUNK:
-                yield b"".join(parts), of_files
-                parts, size, of_files = [], 0, 0
-    if size:
-        yield b"".join(parts), of_files
-
-
-def _region(outgoing: Outgoing, piece: Piece) -> Iterator[bytes]:
-    source = outgoing.sources[piece.document] if piece.size else None
-    while source is not None and piece.size:
-        try:
-            data = source.read(piece.offset, min(piece.size, _CHUNK))
-        except OSError as error:
-            raise SourceUnreadable(
-                f"the file cannot be read any more: {error.strerror}", document=piece.document
-            ) from error
-        if not data:
-            raise SourceChanged(
-                f"the file ended {piece.size:,} bytes early while it was sent",
-                document=piece.document,
-                hint="upload it again when it is no longer being written",
-            )
-        yield data
-        piece = piece.skip(len(data))
+            headers[b"content-length"] = b"%d" % outgoing.body.size
+        return list(headers.items())
 
 
 def _url(text: str) -> httpx.URL:
+    """Parse an address; ``httpx.URL`` for each signed one would be a fifth of a small request."""
     try:
-        url = httpx.URL(text)
+        clean = _CLEAN.fullmatch(text)
+        url = _parsed(clean[1] if clean else text)
+        parts: Any = getattr(url, "_uri_reference", None)
+        if clean and hasattr(parts, "_replace"):
+            url = httpx.URL(url)
+            url._uri_reference = parts._replace(path=clean[2], query=clean[3])  # noqa: SLF001
+        elif clean:  # an httpx with other inner parts
+            url = httpx.URL(text)
         if url.scheme in ("http", "https") and url.host:
             return url
         wrong = "it needs http:// or https:// and a host"
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: of a name like "xn--a"
         wrong = str(error)
     raise ProtocolError(f"not an address that can be asked: {wrong}", hint="check base_url")
+
+
+_parsed = lru_cache(maxsize=64)(httpx.URL)
 
 
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:

@@ -27,7 +27,11 @@ class Clock(Protocol):
 
 
 class Source(Protocol):
-    """An open document."""
+    """An open document.
+
+    One that is a local file may also have ``fileno()``: its regions are then sent without being
+    read into memory.
+    """
 
     def check(self) -> None:
         """Raise ``SourceChanged`` when it is no longer the planned one."""

@@ -7,6 +7,7 @@ strings with the files' regions between them, however large the files are.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,6 +18,10 @@ from longshore.provider import Body, Bytes, File, Json, Multipart, Raw
 __all__ = ["Encoded", "Segment", "encode"]
 
 Segment: TypeAlias = bytes | Piece
+
+# A media type may come from a manifest: nothing in it may end the line (RFC 6838, RFC 9110).
+_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: *;[ -~]*)?", re.ASCII)
+_ANY = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ def encode(body: Body | None, boundary: str) -> Encoded:
             return Encoded(None, (), 0)
         case Json(value):
             text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-            return _sum("application/json", (text.encode(),))
+            return _sum("application/json", (_utf8(text),))
         case Raw(piece, media_type):
             return _sum(media_type, (piece,))
         case Bytes(data, media_type):
@@ -62,12 +67,18 @@ def _form(form: Multipart, boundary: str) -> Iterator[Segment]:
         head = f'{lead}--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"'
         lead = "\r\n"
         if isinstance(value, File):
-            file = f'; filename="{_quoted(value.filename)}"\r\nContent-Type: {value.media_type}'
-            yield f"{head}{file}\r\n\r\n".encode()
+            kind = value.media_type if _TYPE.fullmatch(value.media_type) else _ANY
+            file = f'; filename="{_quoted(value.filename)}"\r\nContent-Type: {kind}'
+            yield _utf8(f"{head}{file}\r\n\r\n")
             yield value.piece
         else:
-            yield f"{head}\r\n\r\n{value}".encode()
+            yield _utf8(f"{head}\r\n\r\n{value}")
     yield f"{lead}--{boundary}--\r\n".encode()
+
+
+def _utf8(text: str) -> bytes:
+    """Encode a text; half a surrogate, which no encoding has, becomes a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 def _quoted(name: str) -> str:

@@ -1,9 +1,10 @@
 """``python -m longshore.testing.simulation --cases tests.simulation.cases:CASES``.
 
-Plays each case with every single thing that can go wrong, then (``--pairs``) with each of these
-and a crash at every point afterwards, then (``--random N``) N histories in seeded orders with
-whatever chance brings. Prints counts and speed, and for a broken promise the smallest history
-that breaks it and the command that plays it again. Exit code 1 when there is any.
+Plays each case with every single thing that can go wrong, then (``--pairs``) with each crash or
+loss and a crash at every point afterwards, then (``--random N``) N histories in seeded orders with
+whatever chance brings. Says every ten seconds how far it is. Prints counts and speed, and for a
+broken promise at once the command that plays it again, at the end the smallest history that breaks
+it. Exit code 1 when there is any, 130 when it was interrupted.
 """
 
 from __future__ import annotations
@@ -13,25 +14,18 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from longshore.testing.simulation._check import broken_promises
-from longshore.testing.simulation._enumerate import (
-    Tally,
-    enumerate_pairs,
-    enumerate_points,
-    enumerate_seeds,
-    shrink,
-)
+from longshore.testing.simulation._enumerate import Tally, shrink
 from longshore.testing.simulation._faults import CORE, FAULTS
 from longshore.testing.simulation._history import Case, play
+from longshore.testing.simulation._many import Job, Progress, jobs_of, play_job, tallies
 from longshore.testing.simulation._world import Plan
 
 __all__ = ["main"]
 
 _SHOWN = 3
-_CHUNK = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,22 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(f"no case is named {options.case!r}")
     if options.faults is not None or options.seed is not None:
         return max(_replay(case, options) for case in cases)
-    kinds = CORE if options.core else None
-    jobs = [("points", case.name, kinds, 0, 0) for case in cases if not options.only_random]
-    if options.pairs:
-        jobs += [
-            ("pairs", c.name, kinds, n, options.jobs) for c in cases for n in range(options.jobs)
-        ]
     share = -(-options.random // len(cases))
-    for begin in range(options.first, options.first + share, _CHUNK):
-        end = min(begin + _CHUNK, options.first + share)
-        jobs += [("random", case.name, None, begin, end) for case in cases]
+    jobs = jobs_of(
+        cases,
+        points=not options.only_random,
+        pairs=options.pairs or options.all,
+        kinds=CORE if options.core else None,
+        first_kinds=None if options.all else CORE,
+        seeds=range(options.first, options.first + share),
+    )
     return _play_all(options, jobs)
 
 
 def load(name: str) -> Sequence[Case]:
     """Import the cases: ``package.module:NAME``."""
-    sys.path.insert(0, "")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
     module, _, attribute = name.partition(":")
     return tuple(getattr(importlib.import_module(module), attribute or "CASES"))
 
@@ -72,13 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--cases", required=True, metavar="MODULE:NAME", help="a sequence of Case")
     add("--case", default="", metavar="NAME", help="only this one")
-    add("--pairs", action="store_true", help="each single fault with a crash after it")
-    add(
-        "--all",
-        action="store_true",
-        help="pairs: with everything as the first, not only crashes and losses",
-    )
-    add("--core", action="store_true", help="singles: crashes, lost requests and answers only")
+    add("--pairs", action="store_true", help="each crash or loss, with a crash after it")
+    add("--all", action="store_true", help="pairs: each fault of any kind, with a crash after it")
+    add("--core", action="store_true", help="singles: only crashes, lost requests and answers")
     add("--random", type=int, default=0, metavar="N", help="so many histories, over all cases")
     add("--only-random", action="store_true", help="no single faults")
     add("--first", type=int, default=0, metavar="SEED", help="the first of the seeds")
@@ -90,32 +80,32 @@ def _parser() -> argparse.ArgumentParser:
 
 # ---------------------------------------------------------------------------- many histories
 
-_Job = tuple[str, str, frozenset[str] | None, int, int]
 
-
-def _play_all(options: argparse.Namespace, jobs: Sequence[_Job]) -> int:
+def _play_all(options: argparse.Namespace, jobs: Sequence[Job]) -> int:
     """Play all jobs, in several processes, and sum them up by kind and case."""
     played: dict[tuple[str, str], Tally] = {}
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for job, tally in zip(jobs, pool.map(partial(_job, options.cases), jobs), strict=True):
-            known = played.get(job[:2])
-            if known is None:
-                played[job[:2]] = tally
-            else:
+    progress, code = Progress(jobs), 0
+    play_one = partial(play_job, partial(load, options.cases))
+    try:
+        for job, tally in tallies(play_one, jobs, options.jobs, progress):
+            _tell_at_once(options.cases, tally)
+            known = played.setdefault(job[:2], tally)
+            if known is not tally:
                 known.join(tally)
+    except KeyboardInterrupt:
+        code = 130
+        _say(f"interrupted after {progress.line().strip()}")
+        if progress.first is not None:
+            _say(f"go on with --only-random --first {progress.first}")
     for kind in ("points", "pairs", "random"):
         _show(kind, [tally for key, tally in played.items() if key[0] == kind])
-    return _tell(options, load(options.cases), played.values())
+    return _tell(options, load(options.cases), played.values()) or code
 
 
-def _job(cases: str, job: _Job) -> Tally:
-    kind, name, kinds, begin, end = job
-    case = next(case for case in load(cases) if case.name == name)
-    if kind == "points":
-        return enumerate_points(case, kinds)
-    if kind == "pairs":
-        return enumerate_pairs(case, kinds, every=end, offset=begin)
-    return enumerate_seeds(case, range(begin, end), kinds)
+def _tell_at_once(cases: str, tally: Tally) -> None:
+    """Print how to play a broken history again, before it is made small."""
+    for (plan, problems), seed in list(zip(tally.failures, tally.seeds, strict=True))[:_SHOWN]:
+        _say(f"{tally.case}: {problems[0]}\n  {_command(cases, tally.case, plan, seed)}")
 
 
 def _show(kind: str, tallies: Sequence[Tally]) -> None:
@@ -161,13 +151,18 @@ def _print_one(cases: str, case: Case, plan: Plan | None, seed: int | None) -> i
     _say(f"\n{case.name}: {'; '.join(problems) or 'every promise is kept'}")
     for happened in history.happened:
         _say(f"  {happened.number:4} {happened.fault:12} at {happened.what}")
-    chosen = ",".join(f"{number}:{fault}" for number, fault in history.plan.items())
-    order = f" --seed {seed}" if seed is not None else ""
-    _say(
-        f"  python -m longshore.testing.simulation --cases {cases} "
-        f"--case '{case.name}'{order} --faults '{chosen}'"
-    )
+    _say(f"  {_command(cases, case.name, history.plan, seed)}")
     return 1 if problems else 0
+
+
+def _command(cases: str, case: str, plan: Plan, seed: int | None) -> str:
+    """Return the one line that plays a history again."""
+    chosen = ",".join(f"{number}:{fault}" for number, fault in plan.items())
+    order = f" --seed {seed}" if seed is not None else ""
+    return (
+        f"python -m longshore.testing.simulation --cases {cases} "
+        f"--case '{case}'{order} --faults '{chosen}'"
+    )
 
 
 def _read(text: str) -> Plan:

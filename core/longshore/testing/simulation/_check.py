@@ -234,6 +234,7 @@ def _pace(history: History) -> Iterator[str]:
     days = sum(h.fault == "crash/days" for h in history.happened) + 1
     if history.seconds > days * _LONGEST:
         yield f"it took {history.seconds / 86_400:.1f} days"
+    yield from history.watch.hurried(len(history.happened))
     if history.rate is not None:
         yield from history.watch.crowded(history.rate)
 
@@ -243,7 +244,7 @@ def _pace(history: History) -> Iterator[str]:
 
 def _secrets(history: History) -> Iterator[str]:
     """No secret in any text of the records, nor in what was said on the way."""
-    texts = [repr(history.run)]
+    texts = [str(list(vars(history.run).values()))]
     texts += [f"{unit.why} {unit.error} {unit.word} {unit.job_id}" for unit in history.units]
     texts += [f"{d.error} {d.word} {d.vendor_id} {d.path}" for d in history.documents]
     yield from history.watch.leaks(texts)

@@ -11,6 +11,7 @@ from longshore.lifecycle import Outcome
 from longshore.testing.simulation._check import broken_promises
 from longshore.testing.simulation._faults import CORE, faults_at
 from longshore.testing.simulation._history import Case, History, play
+from longshore.testing.simulation._logs import listening
 from longshore.testing.simulation._world import Event, Plan
 
 __all__ = [
@@ -88,6 +89,7 @@ def single_faults(log: Iterable[str], kinds: frozenset[Event] | None = CORE) -> 
                 yield {number: fault}
 
 
+@listening()
 def enumerate_points(case: Case, kinds: frozenset[Event] | None = CORE) -> Tally:
     """Play a case without faults, then with each single one."""
     tally, calm = _calm(case)
@@ -96,6 +98,7 @@ def enumerate_points(case: Case, kinds: frozenset[Event] | None = CORE) -> Tally
     return _timed(tally)
 
 
+@listening()
 def enumerate_pairs(
     case: Case,
     kinds: frozenset[Event] | None = CORE,
@@ -124,6 +127,7 @@ def enumerate_pairs(
     return _timed(tally)
 
 
+@listening()
 def enumerate_seeds(
     case: Case,
     seeds: Iterable[int],

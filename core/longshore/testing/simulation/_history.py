@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from longshore.capabilities import Rate
 from longshore.documents import Document, media_type_of
@@ -17,6 +18,7 @@ from longshore.planning import Group, group
 from longshore.provider import Provider, ProviderSettings
 from longshore.sandbox import Recorder, Vendor
 from longshore.testing.simulation._journal import SimulatedJournal
+from longshore.testing.simulation._logs import hearing
 from longshore.testing.simulation._process import (
     Concurrent,
     Scene,
@@ -51,6 +53,22 @@ _RETURNS = 12
 """Looks at the queue of abandoned sessions after the run."""
 
 _SLEEPS = {"crash/hour": 7200.0, "crash/days": 90_000.0}
+
+
+class Planned(NamedTuple):
+    """What every history of a case begins with; immutable.
+
+    Attributes:
+        run: its record.
+        units: the batches, with their documents.
+        rate: requests that the vendor allows.
+        keys: credentials that the vendor gave.
+    """
+
+    run: RunRecord
+    units: tuple[tuple[UnitRecord, tuple[DocumentRecord, ...]], ...]
+    rate: Rate | None
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,11 @@ class Case:
     concurrency: int = 4
     held: Callable[[Any], Sequence[str]] = lambda _vendor: ()
     also: Callable[[Any], Sequence[str]] = lambda _vendor: ()
+
+    @cached_property
+    def planned(self) -> Planned:
+        """The batches with which every history begins."""
+        return _plan(self)
 
 
 @dataclass(slots=True)
@@ -162,35 +185,31 @@ def play(
     """
     world = World(dict(plan or {}))
     if seed is not None:
-        world.rng = random.Random(f"order {seed}")  # noqa: S311
+        world.rng = random.Random(2 * seed)  # noqa: S311
         if chance and plan is None:
             world.chance = _chance(seed, kinds)
     scene = _scene(case, world)
     history = History(world.plan, world.log, seed, watch=scene.watch, happened=world.happened)
-    _live(case, scene, history)
-    world.plan, world.chance, world.stopping = {}, None, False
-    if not history.problems:
-        _finish(scene, history)
+    with hearing(scene.watch.said):
+        _live(case, scene, history)
+        world.plan, world.chance, world.stopping = {}, None, False
+        if not history.problems:
+            _finish(scene, history)
     world.settle()
     _look(scene, history)
     return history
 
 
 def _chance(seed: int, kinds: frozenset[Event] | None) -> Chance:
-    rng = random.Random(f"chance {seed}")  # noqa: S311
+    rng = random.Random(2 * seed + 1)  # noqa: S311
     budget = rng.choice((1, 1, 2, 2, 3, 4, 6))
     return Chance(rng, budget, rng.choice((0.01, 0.03, 0.08)) * budget, kinds)
 
 
-def _scene(case: Case, world: World) -> Scene:
+def _plan(case: Case) -> Planned:
     """Plan the case's documents; every batch and document has a telling id."""
     provider = case.provider()
-    watch = Watch(world)
     key = provider.settings.api_key
-    if key is not None:
-        watch.keys.add(key.get_secret_value())
-        watch.secrets |= watch.keys
-    journal = SimulatedJournal(world, watch)
     documents = [
         Document(id=f"d{n}", name=name, size=len(content), media_type=media_type_of(name))
         for n, (name, content) in enumerate(case.documents)
@@ -201,10 +220,9 @@ def _scene(case: Case, world: World) -> Scene:
         provider=provider.name,
         state_version=provider.state_version,
         account=provider.account(),
-        created_at=world.time,
+        created_at=EPOCH,
     )
-    drive(journal.create_run(run))
-    place = 0
+    units, place = [], 0
     capabilities = capabilities_of(provider)
     for number, planned in enumerate(group(documents, capabilities, batch_size=case.batch_size)):
         assert isinstance(planned, Group), planned
@@ -212,14 +230,25 @@ def _scene(case: Case, world: World) -> Scene:
             id=f"b{number}",
             run_id=run.id,
             part_size=planned.part_size,
-            created_at=world.time,
+            created_at=EPOCH,
             documents=len(planned.documents),
         )
-        records = [
+        records = tuple(
             DocumentRecord(document=d, run_id=run.id, unit_id=unit.id, path=d.name, place=place + n)
             for n, d in enumerate(planned.documents)
-        ]
+        )
         place += len(records)
+        units.append((unit, records))
+    keys = frozenset({key.get_secret_value()} if key is not None else ())
+    return Planned(run, tuple(units), capabilities.rate, keys)
+
+
+def _scene(case: Case, world: World) -> Scene:
+    planned = case.planned
+    watch = Watch(world, secrets=set(planned.keys), keys=set(planned.keys))
+    journal = SimulatedJournal(world, watch)
+    drive(journal.create_run(planned.run))
+    for unit, records in planned.units:
         drive(journal.enqueue([unit], records))
     contents = {f"d{n}": content for n, (_, content) in enumerate(case.documents)}
     return Scene(
@@ -228,11 +257,11 @@ def _scene(case: Case, world: World) -> Scene:
         vendor=Recorder(case.vendor()),
         sources=MemorySources(contents),
         watch=watch,
-        run_id=run.id,
+        run_id=planned.run.id,
         provider=case.provider,
         acts=case.acts,
         concurrency=case.concurrency,
-        rate=capabilities.rate,
+        rate=planned.rate,
     )
 
 
@@ -319,6 +348,7 @@ def _together(scene: Scene, provider: Maker) -> LongshoreError | None:
             last.ends()
             last = Concurrent(scene, provider)
             active.append(last)
+        world.executors = len(active)
         process = active[0] if len(active) == 1 else rng.choice(active)
         try:
             moved = process.turn()

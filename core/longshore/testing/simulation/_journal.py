@@ -34,7 +34,8 @@ class SimulatedJournal(MemoryJournal):
         return taken
 
     async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
-        world, names = self._world, "+".join([type(write).__name__ for write in writes])
+        world = self._world
+        names = "+".join([write.__class__.__name__ for write in writes])
         await world.switch()
         world.current = unit_id
         self._pass("before", "commit", names)
@@ -59,8 +60,8 @@ class SimulatedJournal(MemoryJournal):
         self._alive[run_id] = at
 
     async def run(self, run_id: str) -> RunRecord:
-        run = await super().run(run_id)
-        return run.model_copy(update={"alive_at": self._alive.get(run_id, run.alive_at)})
+        run, alive_at = await super().run(run_id), self._alive.get(run_id)
+        return run if alive_at is None else run.model_copy(update={"alive_at": alive_at})
 
     def holds(self, unit_id: str, kind: FactKind) -> bool:
         """Tell whether a unit has a fact of a kind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from longshore.capabilities import Rate
@@ -67,6 +67,7 @@ class Scene:
         acts: somebody does what a job that waits for a person offers.
         concurrency: requests in flight.
         rate: requests that the vendor allows.
+        pauses: spreads pauses.
     """
 
     world: World
@@ -79,6 +80,7 @@ class Scene:
     acts: bool = False
     concurrency: int = 4
     rate: Rate | None = None
+    pauses: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
 
 
 class _Process:
@@ -118,7 +120,7 @@ class _Process:
             sources=scene.sources,
             pace=Pace(world, capabilities.rate, capabilities.read_rate),
             retries=retry_with_clock(world),
-            rng=random.Random(1),  # noqa: S311 - pauses, not secrets
+            rng=scene.pauses,
             policy=Policy(tries=3, seconds=600.0),
         )
         return Engine(
@@ -143,7 +145,7 @@ class _Process:
 
     def _note_poll(self, unit: Unit, step: Step) -> None:
         if step.verb == "poll":
-            self.scene.watch.polls(unit.id, self.engine.capabilities.polls.floor)
+            self.scene.watch.polls(unit.id, self.engine.capabilities.polls.floor, self.life)
 
     def _acts_on(self, unit: Unit) -> bool:
         """Do as a person would with a job that waits for one."""
@@ -312,20 +314,22 @@ class Concurrent(_Process):
         self._turns += 1
         if self._turns > 50 * _ROUNDS:
             raise Endless("a process does not come to its end")
-        now = self.scene.world.time
-        awake = [task for task in self._tasks if task.wake <= now]
+        now, tasks = self.scene.world.time, self._tasks
+        awake = [task for task in tasks if task.wake <= now] if tasks else tasks
         if self._due and (not awake or self._rng.random() < 0.5) and self._launch():
             return True
         if awake:
             self._go_on(awake[0] if len(awake) == 1 else self._rng.choice(awake))
             return True
-        if self._tasks or self._due or self._ending():
+        if tasks or self._due or self._ending():
             return False
         self._close()
         return True
 
     def _go_on(self, task: _Task) -> None:
-        self.scene.world.current = task.unit.id if task.unit else ""
+        world = self.scene.world
+        world.current = task.unit.id if task.unit else ""
+        world.alone = world.executors == 1 and len(self._tasks) == 1 and not self._due
         try:
             task.wake = task.work.send(None).until
             return

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from email.utils import formatdate
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from longshore.documents import Piece
 from longshore.errors import SourceChanged
@@ -24,6 +23,12 @@ _PAUSES = {"429/2": 2.0, "429/date": 28.0, "429/absurd": 120.0}
 _WEEK = 7 * 86_400.0
 _ELSEWHERE = {"Location": "https://elsewhere.example/login"}
 _PAGE = b"<!doctype html><title>Just a moment...</title>"
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
 
 
 class SimulatedTransport:
@@ -82,7 +87,7 @@ class SimulatedTransport:
         fault = world.point(f"request {what}{marks}") or ""
         call = self._call(outgoing, pieces, fault)
         deliver = partial(self._deliver, call)
-        answer = await self._before(outgoing, fault, deliver, signed=signed)
+        answer = await self._before(outgoing, fault, deliver, signed=signed) if fault else None
         if answer is not None:
             return self._dated(answer)
         reply = deliver(ahead=_WEEK) if fault == "expired" else deliver()
@@ -92,12 +97,13 @@ class SimulatedTransport:
         world.current = unit
         marks = " etag" * ("etag" in reply.headers)
         fault = world.point(f"answer {what}{marks}") or ""
-        return self._dated(await self._after(outgoing, fault, reply))
+        answer = _Answer(reply.status, dict(reply.headers.pairs()), reply.body)
+        return self._dated(await self._after(outgoing, fault, answer) if fault else answer)
 
-    def _dated(self, answer: Response) -> Response:
+    def _dated(self, answer: _Answer) -> Response:
         """Say what time it is by the vendor's clock, as every server does."""
-        date = _date(self._world.time)
-        return replace(answer, headers=Headers({**answer.headers, "Date": date}))
+        answer.headers["Date"] = _date(int(self._world.time))
+        return Response(answer.status, Headers(answer.headers), answer.body)
 
     async def _pass(self) -> None:
         """An exchange takes time, in which others go on; alone it takes none."""
@@ -117,11 +123,13 @@ class SimulatedTransport:
                 rest = outgoing.sources[torn.document].read(torn.offset + half, torn.size - half)
                 segments = tuple(whole[:half] + rest if s is torn else s for s in segments)
         data = [_bytes_of(segment, outgoing.sources) for segment in segments]
-        short = [p for p in pieces if len(_bytes_of(p, outgoing.sources)) < p.size]
-        if short:  # its Content-Length is not reached: the vendor has no request
-            raise SourceChanged("the file ended early", document=short[0].document)
-        outgoing.progress(sum(piece.size for piece in pieces))
-        return Call.of(outgoing.method, outgoing.url, dict(outgoing.headers), b"".join(data))
+        for piece, read in zip(segments, data, strict=True):
+            if isinstance(piece, Piece) and len(read) < piece.size:
+                # Its Content-Length is not reached: the vendor has no request.
+                raise SourceChanged("the file ended early", document=piece.document)
+        if pieces:
+            outgoing.progress(sum(piece.size for piece in pieces))
+        return Call.of(outgoing.method, outgoing.url, outgoing.headers, b"".join(data))
 
     def _deliver(self, call: Call, *, ahead: float = 0.0) -> Reply:
         return self._vendor.handle(call, self._world.time + ahead)
@@ -130,7 +138,7 @@ class SimulatedTransport:
 
     async def _before(
         self, outgoing: Outgoing, fault: str, deliver: Callable[[], Reply], *, signed: bool
-    ) -> Response | None:
+    ) -> _Answer | None:
         """Go wrong before the vendor has the request; None when it does have it."""
         world = self._world
         match fault:
@@ -144,13 +152,13 @@ class SimulatedTransport:
                 world.at(world.time + delay, deliver)
                 raise AnswerLost("connection reset")
             case "redirect":
-                return Response(307, Headers(_ELSEWHERE))
+                return _Answer(307, dict(_ELSEWHERE))
             case "gone":
-                return Response(404, body=json.dumps({"error": "not found"}).encode())
+                return _Answer(404, {}, b'{"error": "not found"}')
             case _ if fault[:3].isdigit():
                 if self._watch is not None and fault in _PAUSES and not signed:
                     self._watch.pauses(self._life, _PAUSES[fault])
-                return Response(int(fault[:3]), Headers(self._retry_after(fault[4:])))
+                return _Answer(int(fault[:3]), self._retry_after(fault[4:]))
         return None
 
     def _retry_after(self, word: str) -> dict[str, str]:
@@ -161,9 +169,9 @@ class SimulatedTransport:
         }
         return {"Retry-After": words.get(word, word)} if word else {}
 
-    async def _after(self, outgoing: Outgoing, fault: str, reply: Reply) -> Response:
+    async def _after(self, outgoing: Outgoing, fault: str, answer: _Answer) -> _Answer:
         """Go wrong after the vendor acted."""
-        headers, body = dict(reply.headers.items()), reply.body
+        status, headers, body = answer
         match fault:
             case "lost":
                 await self._world.sleep(outgoing.timeout)
@@ -173,16 +181,16 @@ class SimulatedTransport:
             case "json":
                 body = body[: len(body) // 2] + b'{"]'
             case "html":
-                return Response(200, Headers({"Content-Type": "text/html"}), _PAGE)
+                return _Answer(200, {"Content-Type": "text/html"}, _PAGE)
             case "etag":
                 headers = {**{k.lower(): v for k, v in headers.items()}, "etag": '"wrong"'}
             case _ if fault.endswith("!"):
-                return Response(int(fault[:3]))
-        return Response(reply.status, Headers(headers), body)
+                return _Answer(int(fault[:3]), {})
+        return _Answer(status, headers, body)
 
 
-@lru_cache(maxsize=64)
-def _date(time: float) -> str:
+@lru_cache(maxsize=1024)
+def _date(time: int) -> str:
     return formatdate(time, usegmt=True)
 
 

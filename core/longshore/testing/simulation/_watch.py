@@ -26,6 +26,10 @@ class Leaving(NamedTuple):
     ours: float
     true: float
 
+    def since(self, earlier: Leaving) -> float:
+        """Seconds that have passed: our clock may jump; who kept to it did what can be done."""
+        return max(self.true - earlier.true, self.ours - earlier.ours)
+
 
 @dataclass(slots=True)
 class Watch:
@@ -40,6 +44,7 @@ class Watch:
         sent: requests of all kinds, per unit.
         bytes: document bytes in requests, per unit.
         polled: unit -> when its last status was written down.
+        early: unit -> polls that came soon after one whose answer nobody wrote down.
         lives: processes so far.
         said: every text that somebody may read: events, log lines.
         problems: promises that broke on the way.
@@ -53,6 +58,7 @@ class Watch:
     sent: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
     polled: dict[str, Leaving] = field(default_factory=dict)
+    early: Counter[str] = field(default_factory=Counter)
     lives: int = 0
     said: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -60,6 +66,7 @@ class Watch:
     _finished: dict[str, set[Piece]] = field(default_factory=dict)
     _told: dict[int, Leaving] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=dict)
+    _begun: dict[str, Leaving] = field(default_factory=dict)
 
     # ------------------------------------------------------------------ what is written
 
@@ -118,30 +125,41 @@ class Watch:
         if any(key in shown for key in self.keys):
             self.problems.append("the vendor's credentials went to a signed URL")
 
-    def polls(self, unit: str, floor: float) -> None:
-        """Note that a job is asked about; sooner than the floor allows is a broken promise."""
-        rivals = any(happened.fault == "rival" for happened in self.world.happened)
+    def polls(self, unit: str, floor: float, life: int) -> None:
+        """Note that a process asks about a job; sooner than the floor allows breaks a promise.
+
+        Counted from the last answer in the journal, whichever process wrote it. What a later
+        executor wrote an overtaken one cannot know.
+        """
+        now = Leaving(life, self.world.now(), self.world.time)
+        begun, self._begun[unit] = self._begun.get(unit), now
         last = self.polled.get(unit)
-        if last is None or floor <= 0 or rivals:  # two executors do not see each other's polls
-            return
-        # Our clock may jump; whoever kept the floor by it did what can be done.
-        waited = max(self.world.time - last.true, self.world.now() - last.ours)
-        if waited < floor - 0.001:
+        if last is not None and last.life <= life and (waited := now.since(last)) < floor - 0.001:
             self.problems.append(f"the job of {unit} was polled {waited:.1f} s after the last time")
+        elif begun is not None and now.since(begun) < floor - 0.001:
+            self.early[unit] += 1
 
     # ------------------------------------------------------------------ at the end
+
+    def hurried(self, faults: int) -> Iterator[str]:
+        """Say which jobs were polled early more often than answers can have been lost."""
+        for unit, count in self.early.items():
+            if count > faults:
+                yield f"the job of {unit} was polled early {count} times after {faults} faults"
 
     def crowded(self, rate: Rate) -> Iterator[str]:
         """Say where more requests left in a window than the vendor allows.
 
-        A process knows nothing of what an earlier one sent: the promise is made for each.
+        Each process keeps the rate by itself, for it cannot know what an earlier one sent: a window
+        in which two of them were alive may hold twice as many.
         """
         most = max(int(rate.requests), 1)
+        if len(self.leaving) <= most:
+            return
         for life in range(1, self.lives + 1):
             own = [leaving for leaving in self.leaving if leaving.life == life]
             for earlier, later in zip(own, own[most:], strict=False):
-                took = max(later.true - earlier.true, later.ours - earlier.ours)
-                if took < rate.seconds - 0.001:
+                if (took := later.since(earlier)) < rate.seconds - 0.001:
                     allowed = f"{most} in {rate.seconds:g} s"
                     yield f"{most + 1} requests within {took:.2f} s; allowed: {allowed}"
                     return

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from longshore.testing.simulation._faults import EVERYWHERE, faults_at
 
@@ -50,6 +50,19 @@ class Endless(Exception):
     """A history does not come to its end."""
 
 
+_NOTHING: Iterator[Pause] = iter(())
+
+
+class _AtOnce:
+    """Awaited where nobody else could go on."""
+
+    def __await__(self) -> Generator[Pause, None, None]:
+        return cast("Generator[Pause, None, None]", _NOTHING)
+
+
+_AT_ONCE = _AtOnce()
+
+
 class Pause:
     """What a coroutine yields when it lets others go on, or time pass."""
 
@@ -63,9 +76,8 @@ class Pause:
         yield self
 
 
-def drive(work: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
+def drive(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, alone, without an event loop: while it waits, time passes."""
-    assert isinstance(work, Coroutine)
     try:
         while True:
             pause = work.send(None)
@@ -117,7 +129,7 @@ class Chance:
 
     def draw(self, what: str) -> Event | None:
         """Draw what goes wrong at a point; mostly nothing."""
-        exchange = what.startswith(("request", "answer"))
+        exchange = what[0] == "r" or what.startswith("answer")
         if not self._budget or self._rng.random() >= self._rate * (2 if exchange else 1):
             return None
         known = [f for f in faults_at(what) if self._faults is None or f in self._faults]
@@ -143,6 +155,8 @@ class World:
         chance: draws more faults than the plan holds.
         happened: the faults that came true.
         current: the unit whose step is being run.
+        alone: nothing else could go on now: whoever lets others go on, or time pass, goes on.
+        executors: processes that are alive.
         stopping: somebody wants the run to end in good order.
         rival: somebody starts a second executor.
     """
@@ -155,6 +169,8 @@ class World:
     chance: Chance | None = None
     happened: list[Happened] = field(default_factory=list)
     current: str = ""
+    alone: bool = True
+    executors: int = 1
     stopping: bool = False
     rival: bool = False
     _later: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
@@ -165,13 +181,16 @@ class World:
         """Return the time as our own clock shows it (the engine's clock)."""
         return self.time + self.skew
 
-    def switch(self) -> Pause:
+    def switch(self) -> Awaitable[None]:
         """Let others go on, at the same time."""
-        return Pause(self, self.time)
+        return _AT_ONCE if self.alone else Pause(self, self.time)
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
-        await Pause(self, self.time + seconds)
+        if self.alone:
+            self.advance(self.time + seconds)
+        else:
+            await Pause(self, self.time + seconds)
 
     def at(self, time: float, act: Callable[[], object]) -> None:
         """Have something happen later, whatever becomes of the process."""
@@ -212,5 +231,6 @@ class World:
             raise Crash(fault)
         self.skew += _JUMP.get(fault, 0.0)
         self.stopping |= fault == "stop"
-        self.rival |= fault == "rival"
+        if fault == "rival":
+            self.rival, self.alone = True, False
         return fault

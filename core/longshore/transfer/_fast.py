@@ -1,0 +1,233 @@
+"""The fast path: a small connection pool behind an otherwise unmodified httpx transport.
+
+httpx's own pool looks at every connection at each request, and every byte of a file passes
+through Python. This one does neither. What httpx hands it is decided by the identity of the body:
+``Body`` is sent its own way, and whatever took its place (a recorder's copy) is iterated.
+
+``LONGSHORE_PLAIN_HTTP=1`` turns it off; so does a machine that lacks what it needs, or an httpx
+whose private parts have other names. Proxied connections are httpcore's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import select
+import ssl
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import httpcore
+import httpx
+
+from longshore.transfer._body import Body
+from longshore.transfer._fast_reply import Reply
+from longshore.transfer._fast_upload import Upload
+from longshore.transfer._fast_wire import Wire
+
+__all__ = ["FastPool", "install"]
+
+_Origin: TypeAlias = tuple[bytes, bytes, int]
+
+_HEAD = re.compile(
+    rb"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\n"
+    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)+\r\n"
+)
+_NEXT_ADDRESS = 0.25  # seconds until the host's next address is tried as well (RFC 8305)
+
+
+def install(
+    client: httpx.AsyncClient,
+    *,
+    context: ssl.SSLContext,
+    keep_alive: float,
+    max_reply: int,
+    threads: Executor,
+) -> bool:
+    """Swap the pool of a client's own transport; False where that cannot be done."""
+    able = hasattr(os, "sendfile") and hasattr(select, "poll") and os.name == "posix"
+    transport: Any = getattr(client, "_transport", None)
+    if (
+        not able
+        or os.environ.get("LONGSHORE_PLAIN_HTTP", "") not in ("", "0")
+        or not isinstance(getattr(transport, "_pool", None), httpcore.AsyncConnectionPool)
+        or not hasattr(client, "_transport_for_url")
+    ):
+        return False
+    context.set_alpn_protocols(["http/1.1"])
+    transport._pool = FastPool(context, keep_alive, max_reply, threads)  # noqa: SLF001
+    return True
+
+
+class FastPool:
+    """Keeps connections and carries requests over them; never queues, and never retries.
+
+    Args:
+        context: for ``https``.
+        keep_alive: seconds that an idle connection is kept.
+        max_reply: bytes of a reply at most.
+        threads: carry large bodies; as many as requests may be in flight.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, keep_alive: float, max_reply: int, threads: Executor
+    ) -> None:
+        self._context = context
+        self._keep_alive = keep_alive
+        self._max_reply = max_reply
+        self._threads = threads
+        self._scratch = memoryview(bytearray(1 << 16))
+        self._wires: set[Wire] = set()
+        self._idle: dict[_Origin, list[Wire]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Carry one request; the reply is all there when this returns.
+
+        Raises:
+            httpcore exceptions, as httpx's transport expects them.
+            LongshoreError: see ``Body.small``, ``Upload.run`` and ``Reply.feed``.
+        """
+        head = _head(request)
+        stream: Any = request.stream
+        body: Body | None = stream if type(stream) is Body and not stream.throttled else None
+        small = await body.small() if body is not None else None
+        times = request.extensions["timeout"]
+        url = request.url
+        origin = (url.scheme, url.host, url.port or (443 if url.scheme == b"https" else 80))
+        reply = Reply(request.method, self._max_reply)
+        wire = self._take(origin) or await self._connect(origin, times["connect"])
+        try:
+            if body is not None and small is None:
+                await self._upload(wire, head, body, reply, times)
+            else:
+                await wire.exchange(head, stream if small is None else small, reply, times)
+        except BaseException:
+            wire.abort()
+            raise
+        self._put(origin, wire, keep=reply.keep)
+        if body is not None and small is not None and (sent := body.of_files):
+            body.outgoing.progress(sent)
+        return httpcore.Response(
+            reply.status,
+            headers=reply.headers,
+            content=bytes(reply.body),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.reason},
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections; requests that are on their way fail."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for wire in tuple(self._wires):
+            wire.abort()
+        self._idle.clear()
+        await asyncio.sleep(0)  # the event loop closes the sockets
+
+    async def __aenter__(self) -> FastPool:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _upload(
+        self, wire: Wire, head: bytes, body: Body, reply: Reply, times: dict[str, float]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        progress = body.outgoing.progress
+        upload = Upload(
+            wire.lend(),
+            wire.tls,
+            body,
+            reply,
+            times=times,
+            tell=lambda count: loop.call_soon_threadsafe(progress, count),
+        )
+        working = loop.run_in_executor(self._threads, upload.run, head)
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            wire.abort()  # wakes the thread, which still uses socket and file
+            while not working.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait((working,))
+            working.exception()
+            raise
+        finally:
+            wire.back()
+            if upload.untold:
+                progress(upload.untold)
+
+    async def _connect(self, origin: _Origin, seconds: float) -> Wire:
+        scheme, host, port = origin[0], origin[1].decode("ascii"), origin[2]
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                _, wire = await loop.create_connection(
+                    lambda: Wire(self._scratch, self._wires.discard), host, port, **_eyeballs(loop)
+                )
+                self._wires.add(wire)
+                if scheme == b"https":
+                    await wire.secure(self._context, host)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("timed out") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name that could be looked up
+            raise httpcore.ConnectError(str(error)) from _first(error)
+        return wire
+
+    # -------------------------------------------------------------------- idle connections
+
+    def _take(self, origin: _Origin) -> Wire | None:
+        idle = self._idle.get(origin, [])
+        expired = asyncio.get_running_loop().time() - self._keep_alive
+        while idle:
+            wire = idle.pop()
+            if wire.idle_since > expired and wire.alive():
+                return wire
+            wire.abort()
+        return None
+
+    def _put(self, origin: _Origin, wire: Wire, *, keep: bool) -> None:
+        if not keep:
+            wire.abort()
+            return
+        loop = asyncio.get_running_loop()
+        wire.idle_since = loop.time()
+        self._idle.setdefault(origin, []).append(wire)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(self._keep_alive, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what was idle for long, and come back while something is."""
+        loop = asyncio.get_running_loop()
+        expired = loop.time() - self._keep_alive
+        for origin, idle in tuple(self._idle.items()):
+            while idle and idle[0].idle_since <= expired:
+                idle.pop(0).abort()
+            if not idle:
+                del self._idle[origin]
+        self._sweeper = loop.call_later(self._keep_alive, self._sweep) if self._idle else None
+
+
+def _eyeballs(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+    """Try a host's addresses side by side, where the event loop can."""
+    stock = isinstance(loop, asyncio.BaseEventLoop)
+    return {"happy_eyeballs_delay": _NEXT_ADDRESS} if stock else {}
+
+
+def _first(error: Exception) -> Exception:
+    """Return the first of the errors that asyncio wrote into one, where it tried two addresses."""
+    number = re.match(r"Multiple exceptions: \[Errno (\d+)\]", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
+
+
+def _head(request: httpcore.Request) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
+    lines += [b"%b: %b" % header for header in request.headers]
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    # As many lines as parts: none of them has a line end of its own.
+    if _HEAD.fullmatch(head) is None or head.count(b"\r\n") != len(lines) + 1:
+        raise httpcore.LocalProtocolError("not a head that HTTP can carry")
+    return head

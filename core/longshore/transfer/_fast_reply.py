@@ -1,0 +1,220 @@
+"""A strict, bounded reader of HTTP/1.1 replies (RFC 9112).
+
+It takes less than the standard allows a client to take: where two readers could disagree about
+where a reply ends (two lengths, a length and a coding, folded lines, bare line feeds), it is no
+reply, and its connection is not used again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from longshore.errors import ProtocolError
+
+__all__ = ["MOST_HEAD", "Malformed", "Reply", "too_large"]
+
+MOST_HEAD = 64 << 10
+"""Bytes of all that is not content: heads, interim ones too, chunk extensions and trailers."""
+
+_MOST_LINE = 4096
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*|[\t ]*)")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+
+
+class Malformed(Exception):
+    """What came is no reply, or not surely one."""
+
+
+def too_large(most: int, status: int) -> ProtocolError:
+    """Make the error for a reply with more content than is taken."""
+    return ProtocolError(f"the reply is larger than {most:,} bytes", status=status)
+
+
+class Reply:
+    """One reply, made of the bytes that come.
+
+    Args:
+        method: of the request; the reply to HEAD has no content.
+        most: bytes of content that are taken.
+
+    Attributes:
+        status: 0 until the head is there.
+        reason: the phrase after it.
+        headers: names and values as they came, in order.
+        body: the content so far, without chunk lines.
+        done: all of it is there.
+        keep: its connection may carry another request.
+        started: at least one byte came.
+    """
+
+    def __init__(self, method: bytes, most: int) -> None:
+        self.status = 0
+        self.reason = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
+        self.done = False
+        self.keep = False
+        self.started = False
+        self._bare = method == b"HEAD"
+        self._most = most
+        self._spare = MOST_HEAD
+        self._buffer = bytearray()
+        self._left = 0
+        self._step: Callable[[], bool] = self._head
+
+    @property
+    def refused(self) -> bool:
+        """The answer is a refusal: nothing more needs to be sent."""
+        return self.status >= 400
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take what came.
+
+        Raises:
+            Malformed: it cannot be a reply.
+            ProtocolError: the content is larger than ``most``.
+        """
+        if not data:
+            return
+        if self.done:  # bytes that nobody asked for
+            self.keep = False
+            return
+        self.started = True
+        self._buffer += data
+        while not self.done and self._step():
+            pass
+        if self.done and self._buffer:
+            self.keep = False
+
+    def eof(self) -> None:
+        """The connection ended: some replies end with it."""
+        self.keep = False
+        self.done = self.done or self._step == self._until_end
+
+    # Each step takes what it can from the buffer and says whether to go on at once.
+
+    def _head(self) -> bool:
+        if self._buffer[:7] != b"HTTP/1."[: len(self._buffer)]:
+            raise Malformed("not an HTTP/1.1 reply")
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            self._spend(len(self._buffer), so_far=True)
+            return False
+        self._spend(end + 4)
+        lines = bytes(self._buffer[:end]).split(b"\r\n")
+        del self._buffer[: end + 4]
+        status = _STATUS.fullmatch(lines[0])
+        if status is None:
+            raise Malformed("no status line")
+        headers = [_header(line) for line in lines[1:]]
+        if status[2] == b"101":
+            raise Malformed("another protocol")
+        if status[2][:1] != b"1":  # interim replies are passed over
+            self.status, self.reason, self.headers = int(status[2]), status[3] or b"", headers
+            self._frame(recent=status[1] == b"1")
+        return True
+
+    def _frame(self, *, recent: bool) -> None:
+        """Find out how the content ends (RFC 9112, section 6.3)."""
+        fields: dict[bytes, list[bytes]] = {}
+        for name, value in self.headers:
+            fields.setdefault(name.lower(), []).append(value)
+        lengths = fields.get(b"content-length", [])
+        codings = fields.get(b"transfer-encoding", [])
+        options = b",".join(fields.get(b"connection", [])).lower().split(b",")
+        self.keep = recent and b"close" not in (option.strip(b" \t") for option in options)
+        if len(lengths) + len(codings) > 1:
+            raise Malformed("more than one length")
+        if lengths and not _LENGTH.fullmatch(lengths[0]):
+            raise Malformed("no length")
+        if codings and (not recent or codings[0].lower() != b"chunked"):
+            raise Malformed("an unknown transfer coding")
+        if self._bare or self.status in (204, 304):
+            self.done = True
+        elif codings:
+            self._step = self._chunk_line
+        elif lengths:
+            self._expect(int(lengths[0]))
+            self._step = self._counted
+            self.done = not self._left
+        else:
+            self.keep = False
+            self._step = self._until_end
+
+    def _counted(self) -> bool:
+        self._move()
+        self.done = not self._left
+        return False
+
+    def _until_end(self) -> bool:
+        self._expect(len(self._buffer))
+        self._move()
+        return False
+
+    def _chunk_line(self) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        size = _CHUNK.fullmatch(line)
+        if size is None:
+            raise Malformed("no chunk")
+        self._spend(len(line) - len(size[1]))
+        self._expect(int(size[1], 16))
+        self._step = self._chunk if self._left else self._trailer
+        return True
+
+    def _chunk(self) -> bool:
+        self._move()
+        if self._left or len(self._buffer) < 2:
+            return False
+        if self._buffer[:2] != b"\r\n":
+            raise Malformed("a chunk of another length")
+        del self._buffer[:2]
+        self._step = self._chunk_line
+        return True
+
+    def _trailer(self) -> bool:
+        line = self._line()
+        if line:
+            self._spend(len(line) + 2)
+            _header(line)
+        self.done = line == b""
+        return line is not None
+
+    def _line(self) -> bytes | None:
+        end = self._buffer.find(b"\r\n", 0, _MOST_LINE)
+        if end < 0:
+            if len(self._buffer) >= _MOST_LINE:
+                raise Malformed("a line without end")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return line
+
+    def _spend(self, count: int, *, so_far: bool = False) -> None:
+        """Count bytes that are no content."""
+        if count > self._spare:
+            raise Malformed("too much besides the content")
+        self._spare -= 0 if so_far else count
+
+    def _expect(self, count: int) -> None:
+        if len(self.body) + count > self._most:
+            raise too_large(self._most, self.status)
+        self._left = count
+
+    def _move(self) -> None:
+        self.body += self._buffer[: self._left]
+        count = min(self._left, len(self._buffer))
+        del self._buffer[:count]
+        self._left -= count
+
+
+def _header(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+        raise Malformed("a header that is none")
+    return name, value.strip(b" \t")
