@@ -18,6 +18,7 @@ from longshore.provider import (
     DocumentResult,
     File,
     Flow,
+    Inventory,
     Job,
     LongshoreError,
     Multipart,
@@ -38,12 +39,12 @@ from longshore.provider import (
     cut,
     refusal_of,
 )
+from longshore_subworkflow.inventory import take_inventory
 from longshore_subworkflow.limits import capabilities_of
 from longshore_subworkflow.lookup import ask_for_job
 from longshore_subworkflow.settings import SubworkflowSettings
 from longshore_subworkflow.wire import (
     AppendReply,
-    Dataset,
     DatasetReply,
     Item,
     ItemList,
@@ -255,7 +256,7 @@ class Subworkflow(Provider[SubworkflowSettings]):
             if len(items) >= _MOST_ITEMS:
                 raise ProtocolError(f"the list of items goes on after {len(items):,} of them")
         document = DocumentResult(
-            name=_file_name(dataset),
+            name=dataset.whole_name,
             vendor_id=id,
             pages=dataset.item_count,
             artifacts=tuple(
@@ -267,6 +268,10 @@ class Subworkflow(Provider[SubworkflowSettings]):
             times=record.times,
             raw={"job": told.json(), "dataset": reply.json(), "items": pages},
         )
+
+    def inventory(self, setup: Setup) -> Flow[Inventory]:
+        """List the jobs of the workspace; see ``inventory``."""
+        return take_inventory()
 
     # ------------------------------------------------------------------ errors
 
@@ -295,12 +300,6 @@ _CAPPED = (
 
 def _job_url(job: Job) -> str:
     return f"/v1/jobs/{quote(job.id, safe='')}"
-
-
-def _file_name(dataset: Dataset) -> str | None:
-    """Put the name together again: the vendor keeps it without its ending."""
-    ending = f".{dataset.file_ext}" if dataset.file_ext else ""
-    return f"{dataset.file_name}{ending}" if dataset.file_name else None
 
 
 def _artifact(item: Item, share: Share) -> Artifact:

@@ -1,8 +1,7 @@
 """Subworkflow.ai's side, for tests and demos: strict where the vendor documents something.
 
 Everything else is an assumption with a name (see ``_sandbox_table``) and can be switched. Not
-here, because Longshore never calls them: documents by ``url``, search, the list and the deletion
-of datasets. Pages are not rendered: their share links give a line of text.
+here, because Longshore never calls them: documents by ``url``, search, the deletion of datasets. Pages are not rendered: their share links give a line of text.
 
 Source: docs.subworkflow.ai/platform, /auth, /glossary and the pages under /api-reference.
 """
@@ -272,6 +271,17 @@ class SubworkflowSandbox(Door):
             self._refuse("too many concurrent jobs", 403)
 
     # ------------------------------------------------------------------ datasets, share links
+
+    @route("GET", "/v1/datasets")
+    def list_datasets(self, call: Call, now: float) -> Reply:
+        """Newest first, the only order here. Source: /api-reference/get-v1-datasets."""
+        offset, limit = self._paging(call)
+        if call.param("sort", "-createdAt") != "-createdAt":
+            self._refuse("the sandbox sorts by -createdAt only")
+        newest = [*reversed(self.datasets.values())][offset : offset + limit]
+        shown = [d.to_json(self._share(call, now, f"dsx_{d.id[3:]}")) for d in newest]
+        head = {"sort": ["-createdAt"], "offset": offset, "limit": limit, "total": len(shown)}
+        return Reply.json(200, {"success": True, **head, "data": shown})
 
     @route("GET", "/v1/datasets/{id}")
     def show_dataset(self, call: Call, now: float, id: str) -> Reply:

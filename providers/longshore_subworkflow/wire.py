@@ -16,8 +16,8 @@ from pydantic.alias_generators import to_camel
 from longshore.provider import DocumentStatus, Response, State, Status, VendorTimes, excerpt
 
 __all__ = [
-    "AppendReply", "Dataset", "DatasetList", "DatasetReply", "Item", "ItemList", "JobList", "JobRecord",
-    "JobReply", "StartReply", "status_of", "vendor_words",
+    "AppendReply", "Dataset", "DatasetList", "DatasetReply", "Item", "ItemList", "JobList",
+    "JobRecord", "JobReply", "StartReply", "status_of", "vendor_words",
 ]  # fmt: skip
 
 
@@ -125,6 +125,12 @@ class Dataset(_Wire):
     item_count: int | None = None
     mime_type: Text = None
     created_at: Moment = None
+
+    @property
+    def whole_name(self) -> str | None:
+        """The name put together again: the vendor keeps it without its ending."""
+        ending = f".{self.file_ext}" if self.file_ext else ""
+        return f"{self.file_name}{ending}" if self.file_name else None
 
 
 class DatasetReply(_Wire):

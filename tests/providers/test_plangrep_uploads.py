@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from longshore.lifecycle import match_documents
-from longshore.provider import Multipart, ProtocolError, RequestRefused, SessionLost, State
+from longshore.provider import (
+    Multipart,
+    ProtocolError,
+    RequestRefused,
+    SessionLost,
+    State,
+    WaitExpired,
+)
 from tests.providers.driving_plangrep import SMALL_PARTS, ready
 
 API = "/api/open/v1"
@@ -203,6 +210,16 @@ def test_a_provisioning_job_is_awaited() -> None:
 
     assert pier.last(job).state is State.SUCCEEDED
     assert pier.log.count(f"POST {API}/projects/proj_000001/jobs") == 1
+
+
+def test_a_job_that_never_gets_ready_is_given_back() -> None:
+    """Nobody would ever look at it again."""
+    pier = ready({"job_provisioning": 1000.0})
+
+    with pytest.raises(WaitExpired):
+        pier.start(pier.batch("a.pdf"))
+
+    assert pier.log[-1] == f"POST {API}/jobs/job_000001/cancel"
 
 
 def test_the_jobs_own_limits_are_obeyed() -> None:
