@@ -8,15 +8,17 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 N ?= 2000
 KILLS ?= 60
+MORE ?= 20
 ARGS ?=
 
 # pyright's wrapper must not ask the network whether a newer version exists.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup test lint format types mypy pyright pytest test-system test-s3 crash demo record \
+.PHONY: help setup test lint format types mypy pyright pytest test-system test-s3 crash fuzz demo record \
 	simulate bench clean
 
 help: ## list the targets
@@ -89,6 +91,9 @@ test-s3: setup ## the tests against a real S3 (OpenStack Swift), which setup ins
 crash: setup ## kill -9 the command line at 60 points per provider, and resume (KILLS=60)
 	@LONGSHORE_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -n 2 tests/process/test_kill.py $(ARGS)
 
+fuzz: setup ## feed every parser many more hostile inputs, other ones each time (MORE=20)
+	@LONGSHORE_TEST_FUZZ=$(MORE) $(BIN)/pytest -q --timeout 0 tests/fuzz $(ARGS)
+
 demo: setup ## carry a few documents to every vendor's sandbox, on this machine
 	@$(BIN)/longshore demo
 
@@ -98,9 +103,26 @@ record: setup ## record all cassettes again, from the sandboxes
 simulate: setup ## simulate: every fault, every pair with a crash, N random histories (N=2000)
 	@$(BIN)/python -m longshore.testing.simulation --cases tests.simulation.cases:CASES --pairs --random $(N) $(ARGS)
 
-bench: setup ## measure speed and memory against the sandboxes
-	@$(BIN)/python -m benchmarks
+bench: $(PEERS) ## measure Longshore beside its peers (ARGS="--quick" or "--only tls")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Only wheels: a peer that has none here is left out, and the table says so.
+$(PEERS): $(READY)
+	@set -eu; \
+	if uv pip install --help 2>/dev/null | grep -q -e --group; then \
+	  add() { uv pip install --quiet --python $(BIN)/python --only-binary :all: "$$@"; }; \
+	else \
+	  add() { $(BIN)/python -m pip install --quiet --only-binary :all: "$$@"; }; \
+	fi; \
+	echo "bench: adding the peers to $(VENV)"; \
+	add --group bench 2>/dev/null || \
+	  $(BIN)/python -c 'import tomllib; \
+	    print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"], sep="\n")' \
+	  | while read -r peer; do \
+	    add "$$peer" 2>/dev/null || echo "bench: no wheel of $$peer here; it is left out"; \
+	  done; \
+	touch $@
 
 clean: ## remove .venv, caches and what was built
-	@rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	@find core providers tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find benchmarks core providers tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -96,6 +96,7 @@ class Capabilities(Frozen):
         provisional: the limits on single documents are only the usual ones; the vendor tells its
             own in ``prepare``, and until then no document is refused by these.
         behaviours: sentences for people: what the vendor does that a user should know.
+        credits: what a document costs, in the vendor's words; "" where it does not say.
     """
 
     limits: Limits = Limits()
@@ -108,6 +109,7 @@ class Capabilities(Frozen):
     wants_sha256: bool = False
     provisional: bool = False
     behaviours: tuple[str, ...] = ()
+    credits: str = ""
 
     def for_upload(self) -> Capabilities:
         """What a document may be refused by before the vendor was asked."""

@@ -48,12 +48,14 @@ class Fingerprint(Frozen):
         mtime_ns: last change of the content, in nanoseconds since the epoch.
         ctime_ns: last change of the inode, in nanoseconds since the epoch.
         inode: the file's number on its disk.
+        etag: what a remote store calls this version of the content; "" for a local file.
     """
 
     size: int
     mtime_ns: int = 0
     ctime_ns: int = 0
     inode: int = 0
+    etag: str = ""
 
     @classmethod
     def of(cls, status: os.stat_result) -> Fingerprint:

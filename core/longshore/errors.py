@@ -62,11 +62,16 @@ class LongshoreError(Exception):
     def __init__(
         self, message: str, *, hint: str = "", status: int | None = None, code: str = ""
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(_sound(message))
+        self.message = _sound(message)
+        self.hint = _sound(hint)
         self.status = status
-        self.code = code
+        self.code = _sound(code)
+
+
+def _sound(text: str) -> str:
+    """Replace half a surrogate, as a vendor's words may hold: nothing could store or print it."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 class UsageError(LongshoreError):

@@ -79,6 +79,8 @@ class Batch(Frozen):
         documents: at least one.
         part_size: bytes of a part where we choose it.
         setup: what ``prepare`` found.
+        callback: the address at which the vendor may report about this batch; it holds the
+            batch's own token, so it is never shown. See ``Provider.webhook_setting``.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Batch(Frozen):
     documents: tuple[Document, ...]
     part_size: int = 8 * 2**20
     setup: Setup = Setup()
+    callback: str | None = Field(default=None, repr=False)
 
     @property
     def reference(self) -> str:

@@ -34,7 +34,10 @@ _USER = re.compile(r"(://)[^\s/?#\"'<>]*@")
 # JSON that cannot be parsed: cut off, or inside other text.
 _MEMBER = re.compile(rf"(\\?[\"'](?:{_NAME})\\?[\"']\s*:\s*\\?[\"'])(?:\\/|[^\"'\\])+", re.I)
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?)\b)[\w.~+/=-]{4,}")
+# The address that a vendor is told to call ends with one: a batch id and its HMAC.
+_HOOK = re.compile(r"\b[0-9a-f]{16}\.[A-Za-z0-9_-]{43}(?![\w-])")
 _EXCERPT = 200
+_READ = 1 << 20
 
 
 def redact_text(text: str) -> str:
@@ -42,6 +45,7 @@ def redact_text(text: str) -> str:
     hidden = _USER.sub(r"\1", text)
     hidden = _FIELD.sub(lambda match: f"{match[1]}{match[2] or match[3]}{HIDDEN}", hidden)
     hidden = _MEMBER.sub(rf"\1{HIDDEN}", hidden)
+    hidden = _HOOK.sub(HIDDEN, hidden)
     return _BEARER.sub(rf"\1 {HIDDEN}", hidden)
 
 
@@ -82,7 +86,9 @@ def excerpt(body: bytes) -> str:
     """Show the beginning of a reply in one line, redacted, for an error message."""
     text = body[: _EXCERPT * 20].decode("utf-8", "replace")
     try:
-        text = json.dumps(redact_json(json.loads(body)), ensure_ascii=False)
+        # A reply that is too large to be read for one line of it is text like any other.
+        value = json.loads(body if len(body) <= _READ else "")
+        text = json.dumps(redact_json(value), ensure_ascii=False)
     except (ValueError, RecursionError):  # no JSON, or nested without end
         text = redact_text(text)
     line = " ".join(text.split())

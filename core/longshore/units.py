@@ -23,36 +23,50 @@ _SECONDS: dict[str, int | Fraction] = {
 }  # fmt: skip
 
 
-def _parse(text: object, table: Mapping[str, int | Fraction], what: str) -> Fraction:
+_MOST_BYTES = 2**63 - 1  # what a journal can hold
+_MOST_SECONDS = 100 * 365 * 86400
+
+
+def _parse(text: object, table: Mapping[str, int | Fraction], what: str, most: int) -> Fraction:
     """Read a number exactly: a float would lose bytes of ``1.001M``."""
+    number = _number(text, table, what)
+    if number > most:
+        raise ValueError(f"{str(text)[:40]!r} is too large for {what}")
+    return number
+
+
+def _number(text: object, table: Mapping[str, int | Fraction], what: str) -> Fraction:
     if isinstance(text, int | float):
-        if isinstance(text, bool) or not math.isfinite(text) or text < 0:
+        if isinstance(text, bool) or text in (math.inf, -math.inf) or not text >= 0:
             raise ValueError(f"{text!r} is not {what}")
         return Fraction(text)
     match = _NUMBER.fullmatch(str(text))
     factor = table.get(match[2].lower()) if match else None
     if match is None or factor is None:
         units = ", ".join(unit for unit in table if unit)
-        raise ValueError(f"{text!r} is not {what}: give a number, with one of {units} if you like")
+        wrong = f"{str(text)[:40]!r} is not {what}"
+        raise ValueError(f"{wrong}: give a number, with one of {units} if you like")
     return Fraction(match[1]) * factor
 
 
 def parse_bytes(text: object) -> int:
-    """Read a size in bytes; ``M`` is 1,000,000 and ``MiB`` is 1,048,576.
+    """Read a size in bytes, below 8 EiB; ``M`` is 1,000,000 and ``MiB`` is 1,048,576.
 
     Raises:
         ValueError: the text is no size; the message says what is.
     """
-    return int(_parse(text, _BYTES, "a size"))
+    return int(_parse(text, _BYTES, "a size", _MOST_BYTES))
 
 
 def parse_seconds(text: object) -> float:
     """Read a duration in seconds from ``30``, ``1.5``, ``200ms``, ``5m``, ``24h`` or ``7d``.
 
+    More than 100 years is no duration that anybody waits for.
+
     Raises:
         ValueError: the text is no duration; the message says what is.
     """
-    return float(_parse(text, _SECONDS, "a time"))
+    return float(_parse(text, _SECONDS, "a time", _MOST_SECONDS))
 
 
 def format_bytes(size: float) -> str:

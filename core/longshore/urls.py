@@ -1,11 +1,19 @@
-"""What a signed URL says about itself."""
+"""What a signed URL says about itself, and whether it is one."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["url_expiry"]
+__all__ = ["is_absolute", "url_expiry"]
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_absolute(url: str) -> bool:
+    """Tell whether a URL carries its own host, and so gets none of our credentials."""
+    return _ABSOLUTE.match(url) is not None
 
 
 def url_expiry(url: str) -> float | None:

@@ -81,6 +81,7 @@ class Plangrep(Provider[PlangrepSettings]):
     title = "Plangrep"
     documentation = "https://docs.plangrep.com"
     Settings = PlangrepSettings
+    webhook_setting = "webhook_url"
 
     def capabilities(self) -> Capabilities:
         """Source: concepts/uploads, concepts/jobs, guides/polling-and-webhooks."""
@@ -177,8 +178,8 @@ class Plangrep(Provider[PlangrepSettings]):
     def _create_job(self, batch: Batch) -> Flow[wire.JobReply]:
         jobs = f"{API}/projects/{quote(str(batch.setup.data['project']), safe='')}/jobs"
         body: dict[str, JsonValue] = {"externalId": batch.reference}
-        if self.settings.webhook_url:
-            body["webhookUrl"] = self.settings.webhook_url
+        if url := batch.callback or self.settings.webhook_url:
+            body["webhookUrl"] = url
 
         def ask(lost: LostRequest) -> Flow[Answer]:
             """Source: api-reference/jobs/list-jobs (no paging; externalId is not kept unique)."""

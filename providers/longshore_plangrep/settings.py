@@ -72,7 +72,8 @@ class PlangrepSettings(ProviderSettings):
             all, signed uploads for more.
         classification: one for all files, or file name pattern -> classification (the first that
             fits counts); without it Plangrep classifies by content.
-        webhook_url: where Plangrep reports each change of a job's status; https.
+        webhook_url: where Plangrep reports each change of a job's status; https. ``{token}`` in
+            it becomes a token of the batch's own, by which ``longshore webhooks`` knows it.
         signed_fields: the undocumented names in the register reply.
     """
 

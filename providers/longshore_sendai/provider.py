@@ -247,4 +247,4 @@ class Sendai(Provider[SendaiSettings]):
                     status=response.status,
                 )
             words = ""
-        return refusal_of(response, excerpt(words.encode()), hint=_HINTS.get(response.status, ""))
+        return refusal_of(response, excerpt(words.encode(errors="replace")), hint=_HINTS.get(response.status, ""))

@@ -1,7 +1,8 @@
 """Subworkflow.ai's side, for tests and demos: strict where the vendor documents something.
 
 Everything else is an assumption with a name (see ``_sandbox_table``) and can be switched. Not
-here, because Longshore never calls them: documents by ``url``, search, the deletion of datasets. Pages are not rendered: their share links give a line of text.
+here, because Longshore never calls them: documents by ``url``, search, the deletion of datasets.
+Pages are not rendered: their share links give a line of text.
 
 Source: docs.subworkflow.ai/platform, /auth, /glossary and the pages under /api-reference.
 """

@@ -66,7 +66,7 @@ def test_the_field_types_say_what_is_wrong() -> None:
     assert TypeAdapter(ByteSize).validate_python("1MiB") == 2**20
 
 
-@given(st.integers(0, 10**18), st.sampled_from(["", "b", "k", "M", "GiB", "tib"]))
+@given(st.integers(0, 8 * 10**6), st.sampled_from(["", "b", "k", "M", "GiB", "tib"]))
 def test_a_number_is_the_number_of_its_units(count: int, unit: str) -> None:
     """Ten of a unit are ten times one."""
     assert parse_bytes(f"{count}{unit}") == count * parse_bytes(f"1{unit}")

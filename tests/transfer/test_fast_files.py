@@ -84,7 +84,7 @@ async def test_the_file_is_not_read_where_the_kernel_can_send_it(
     await transport.aclose()
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("secure", [False, True], ids=["open", "tls"])
 async def test_a_file_that_shrinks_while_it_is_sent(
     local: Local, tls: ssl.SSLContext, *, secure: bool
 ) -> None:
@@ -115,7 +115,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(
 
 
 @pytest.mark.parametrize("script", [refuse_and_break, refuse_and_stop_reading, refuse_and_read_on])
-@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("secure", [False, True], ids=["open", "tls"])
 @pytest.mark.parametrize("throttled", [False, True], ids=["free", "throttled"])
 async def test_a_refusal_stops_a_file(
     local: Local, tls: ssl.SSLContext, script: Script, *, secure: bool, throttled: bool
@@ -160,7 +160,7 @@ async def test_a_slow_reader_is_waited_for(local: Local) -> None:
     await transport.aclose()
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("secure", [False, True], ids=["open", "tls"])
 async def test_a_connection_cut_within_the_body_loses_the_answer(
     local: Local, tls: ssl.SSLContext, *, secure: bool
 ) -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "cancel": ("_runs:cancel", "Cancel what is not over in a run."),
     "forget": ("_runs:forget", "Delete a run from the journal."),
     "gc": ("_runs:gc", "Give abandoned sessions back to the vendors."),
+    "webhooks": ("_webhooks:webhooks", "Take deliveries of vendors, and poll sooner."),
     "providers": ("_providers:providers", "List the vendors; show what one takes; check a target."),
     "sandbox": ("_sandbox:sandbox", "Serve the vendors on this machine, as documented."),
     "demo": ("_demo:demo", "Carry a few documents to every vendor's sandbox."),

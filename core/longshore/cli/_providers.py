@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["providers"]
 
-VERBS = ("renew", "abort", "cancel", "act", "results")
+VERBS = ("renew", "abort", "cancel", "act", "results", "inventory")
 """What a provider need not offer."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider, an alias, or a target.")]

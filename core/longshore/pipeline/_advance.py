@@ -24,6 +24,7 @@ async def take(engine: Engine, unit_id: str) -> Unit:
     unit = Unit.load(taken, min(engine.clock.now(), engine.run.alive_at + 2 * BEAT))
     if unit_id != engine.run.id:
         unit.setup = engine.setup
+        unit.callback = engine.callback(unit_id)
     if unit.session is not None:
         engine.redactor.learn(unit.session.secrets.values())
     return unit

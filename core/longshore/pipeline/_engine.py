@@ -11,6 +11,7 @@ from longshore.errors import AccountError
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Setup
 from longshore.pipeline._events import Event, Listener
+from longshore.pipeline._hooks import Hooks
 from longshore.pipeline._unit import Unit
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
@@ -45,6 +46,7 @@ class Engine:
         resend: after an unknown outcome send again, at the risk of a second job.
         until: true for a batch that has come as far as wanted; None: until its job is over.
         listener: is told what happens.
+        hooks: makes the addresses that the vendor is told to call; None: it calls nobody.
         setup: what ``prepare`` found.
         trouble: the last reason why the account could not go on.
     """
@@ -61,6 +63,7 @@ class Engine:
     resend: bool = False
     until: Callable[[Unit], bool] | None = None
     listener: Listener | None = None
+    hooks: Hooks | None = None
     trouble: AccountError | None = None
     setup: Setup = field(default_factory=Setup)
 
@@ -68,6 +71,10 @@ class Engine:
         """Tell the listener."""
         if self.listener is not None:
             self.listener(event)
+
+    def callback(self, unit_id: str) -> str | None:
+        """Return the address at which the vendor reports about a batch."""
+        return self.hooks.url(unit_id) if self.hooks is not None else None
 
     def pause(self, seconds: float) -> float:
         """The pause between two questions of a flow, as the settings overrule it."""

@@ -17,6 +17,7 @@ from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import Event, Listener, RunFinished, RunStarted
 from longshore.pipeline._executor import Executor, Limits
 from longshore.pipeline._existing import Existing
+from longshore.pipeline._hooks import hooks_of
 from longshore.pipeline._intake import Candidate
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport
@@ -156,6 +157,7 @@ async def open_engine(
             resend=options.on_unknown == "resend",
             until=None if options.wait else accepted,
             listener=listener,
+            hooks=hooks_of(journal, provider),
         )
     finally:
         close = getattr(transport, "aclose", None)

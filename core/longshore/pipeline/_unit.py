@@ -144,6 +144,7 @@ class Unit:
     missing: dict[str, Transfer] = field(default_factory=dict)
     job: Job | None = None
     status: Status | None = None
+    callback: str | None = None
     answers: dict[Slot, Answered] = field(default_factory=dict)
     intents: dict[Slot, Intent] = field(default_factory=dict)
     timers: dict[Slot, float] = field(default_factory=dict)
@@ -231,6 +232,7 @@ class Unit:
                 documents=tuple(documents),
                 part_size=self.record.part_size or 8 * 2**20,
                 setup=self.setup,
+                callback=self.callback,
             )
         return batch
 

@@ -103,6 +103,9 @@ class Provider(Generic[S_co]):
         state_version: raise it when a step name or the meaning of ``Session.data`` changes.
         title: the vendor's name for people.
         documentation: the vendor's own pages.
+        webhook_setting: the setting that holds the address at which the vendor is to report; ""
+            where it reports nowhere. ``{token}`` in it becomes the batch's own token, and
+            ``batch.callback`` is the address to register.
         Settings: the settings class.
     """
 
@@ -111,6 +114,7 @@ class Provider(Generic[S_co]):
     state_version: ClassVar[int] = 1
     title: ClassVar[str] = ""
     documentation: ClassVar[str] = ""
+    webhook_setting: ClassVar[str] = ""
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
 
     def __init__(self, settings: S_co) -> None:
@@ -221,7 +225,7 @@ def refusal_of(
             hint="redirects are not followed" + (f"; base_url may be {place}" if place else ""),
             status=status,
         )
-    words = excerpt(message.encode() or response.body) or "without a reason"
+    words = excerpt(message.encode(errors="replace") or response.body) or "without a reason"
     kinds: dict[int, type[LongshoreError]] = {
         401: Unauthorized,
         402: PaymentRequired,

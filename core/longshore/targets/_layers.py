@@ -190,7 +190,7 @@ def _read(
         text, _, is_complex = source.get_field_value(info, name)
         try:
             value = source.prepare_field_value(name, info, text, is_complex)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(
                 f"the setting {name!r} is not valid JSON: {error} ({origin((name,)).words})"
             ) from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
@@ -28,6 +31,8 @@ from longshore.targets._secrets import public_settings, secret_fields
 from longshore.targets._toml import FILE_NAME, Config, check_name, load_config
 
 __all__ = ["REFRESHED", "Target", "list_targets", "require", "resolve_for_resume", "resolve_target"]
+
+_log = logging.getLogger(__name__)
 
 REFRESHED = frozenset({
     "timeout", "verify", "ca_bundle", "max_concurrency", "requests_per_minute", "poll_interval",
@@ -93,9 +98,26 @@ class _Sources:
         settings = fill(
             self.settings, merge(layers), name=self.name, environ=self.environ, folder=self.cwd
         )
+        _warn(self.name, settings)
         public = public_settings(settings)
         provider = self.provider_type(settings)
         return Target(self.name, self.provider_type.name, provider, public, self.config.path)
+
+
+def _warn(name: str, settings: ProviderSettings) -> None:
+    """Say when credentials and documents are not protected on their way."""
+    parts = urlsplit(settings.base_url)
+    if not settings.verify:
+        _log.warning("target %s: TLS certificates are not checked (verify = false)", name)
+    elif parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        _log.warning("target %s: base_url is not https: keys travel in the clear", name)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def resolve_target(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +18,9 @@ from longshore.provider import ProviderSettings
 __all__ = ["follow", "public_settings", "secret_fields", "secret_values"]
 
 _log = logging.getLogger(__name__)
+
+_MOST_SECRET = 1 << 16
+"""Bytes of a secret at most."""
 
 
 def secret_fields(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
@@ -106,16 +110,24 @@ def _from_environment(name: str, environ: Mapping[str, str], where: str) -> str:
 
 
 def _from_file(text: str, folder: Path, where: str) -> str:
-    path = folder / Path(text).expanduser()
     try:
-        secret = path.read_text("utf-8").rstrip("\r\n")
+        path = folder / Path(text).expanduser()
         mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would wait for its writer, a device has no end
+            raise ConfigurationError(f"the secret file {path} is not a regular file ({where})")
+        with path.open("rb") as file:
+            content = file.read(_MOST_SECRET + 1)
+        secret = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise ConfigurationError(f"the secret file {path} is not UTF-8 text ({where})") from None
     except OSError as error:
         raise ConfigurationError(
             f"the secret file {path} cannot be read: {error.strerror} ({where})"
         ) from None
+    except (ValueError, RuntimeError):  # a NUL in the name, or ~nobody
+        raise ConfigurationError(f"no file can be named {text!r} ({where})") from None
+    if len(content) > _MOST_SECRET:
+        raise ConfigurationError(f"the secret file {path} is too large for a secret ({where})")
     if not secret:
         raise ConfigurationError(f"the secret file {path} is empty ({where})")
     if os.name == "posix" and mode & 0o077:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ __all__ = ["FILE_NAME", "Config", "check_name", "find_config", "load_config"]
 
 FILE_NAME = "longshore.toml"
 
-_TOP_LEVEL = ("targets", "routes")
+_TOP_LEVEL = ("targets", "routes", "webhooks")
 _NAME = re.compile(r"[a-z0-9-]+")
 
 
@@ -30,11 +32,13 @@ class Config:
         path: the file; None if there is none.
         targets: name -> its table, as written.
         routes: the ``[routes]`` table, as written.
+        webhooks: target -> how its vendor signs deliveries, as written.
     """
 
     path: Path | None = None
     targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     routes: Mapping[str, Any] = field(default_factory=dict)
+    webhooks: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_name(name: str, where: str = "") -> None:
@@ -75,26 +79,55 @@ def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
 
     Raises:
         ConfigurationError: it is missing, cannot be read, is no TOML (the message has line and
-            column), or holds what nobody knows.
+            column), holds what nobody knows, or was found and belongs to another user.
     """
     path = find_config(config_file, cwd=cwd, environ=environ)
     if path is None:
         return Config()
     try:
+        if config_file is None:
+            _check_owner(path)
         content = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
+    except ValueError as error:  # no TOML, or a number of thousands of digits
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path} is nested too deeply") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     for key in content:
         if key not in _TOP_LEVEL:
             raise ConfigurationError(
                 f"{path}: there is no setting {key!r} at the top",
-                hint=closest(key, _TOP_LEVEL) or "the tables are [targets.NAME] and [routes.NAME]",
+                hint=closest(key, _TOP_LEVEL) or "the tables are [targets.NAME], [routes.NAME] "
+                "and [webhooks.TARGET]",
             )
-    return Config(path, _tables(path, content), content.get("routes", {}))
+    webhooks = content.get("webhooks", {})
+    if not isinstance(webhooks, dict):
+        raise ConfigurationError(f"{path}: 'webhooks' is no table", hint="write [webhooks.TARGET]")
+    return Config(path, _tables(path, content), content.get("routes", {}), webhooks)
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse a file that was found by looking and belongs to somebody else.
+
+    Whoever writes it says where the credentials of the environment are sent. In a folder that
+    many may write to, such as /tmp, that could be anybody.
+
+    Raises:
+        ConfigurationError: it is neither ours nor the administrator's.
+    """
+    if os.name != "posix":
+        return
+    ours = {os.geteuid(), os.getuid(), 0}
+    if (sudo := os.environ.get("SUDO_UID", "")).isdecimal():
+        ours.add(int(sudo))
+    if path.stat().st_uid not in ours:
+        raise ConfigurationError(
+            f"{path} belongs to another user, who could send your credentials elsewhere",
+            hint=f"if you trust it: --config {shlex.quote(str(path))}",
+        )
 
 
 def _tables(path: Path, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""One connection of the fast path: small requests on the event loop, large ones lent to a thread."""
+"""A connection of the fast path: small requests on the event loop, large ones lent to a thread."""
 
 from __future__ import annotations
 

@@ -1,0 +1,328 @@
+"""Carrying the same documents to several targets at once, and gathering what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from longshore.errors import IncompatibleState, JournalError, LongshoreError, RunInUse, UsageError
+from longshore.evaluate._comparison import Comparison, Side
+from longshore.evaluate._details import Budget
+from longshore.evaluate._gather import gather, number
+from longshore.evaluate._runs import Entry, Request, open_runs
+from longshore.journal import Journal, RunRecord, open_journal
+from longshore.pipeline import (
+    DocumentFinished,
+    Environment,
+    Event,
+    Listener,
+    RunOptions,
+    RunReport,
+    capabilities_of,
+    execute,
+    summary,
+)
+
+__all__ = ["PATIENCE", "check_folder", "compare", "compare_async", "compare_in"]
+
+PATIENCE = 600.0
+"""Seconds without any answer until a target is left out, unless ``give_up_after`` says otherwise:
+a day, as for an upload, would keep the others' figures waiting."""
+
+Watch = Callable[[str, int, Event], None]
+"""Is told target, round and event."""
+
+Paths = Iterable[str | PathLike[str]] | str | PathLike[str]
+
+
+def compare(paths: Paths, *, to: Sequence[str], **arguments: Any) -> Comparison:
+    """Carry the same documents to several targets and compare what comes of it.
+
+    The same as ``compare_async``, without an event loop of your own.
+    """
+    return asyncio.run(compare_async(paths, to=to, **arguments))
+
+
+async def compare_async(
+    paths: Paths,
+    *,
+    to: Sequence[str],
+    repeat: int = 1,
+    settings: Mapping[str, str] | None = None,
+    config: str | PathLike[str] | None = None,
+    journal: str | PathLike[str] | None = None,
+    new: bool = False,
+    results: str | PathLike[str] | None = None,
+    listener: Watch | None = None,
+    environment: Environment | None = None,
+    stop: asyncio.Event | None = None,
+    **options: Any,
+) -> Comparison:
+    """Carry the same documents to several targets and compare what comes of it.
+
+    The same call again (targets, options, paths) goes on with a comparison that is not finished.
+
+    Args:
+        paths: files, directories, globs.
+        to: the targets: tables of ``longshore.toml``, or providers' names or aliases.
+        repeat: rounds; every round sends every document again.
+        settings: overrule settings of all targets (``key``) or of one (``target:key``).
+        config: the configuration file; None: look for it.
+        journal: the journal file; None: the usual place.
+        new: begin anew, although such a comparison is unfinished.
+        results: a folder for the vendors' whole results, one JSON file for each job.
+        listener: is told target, round and event.
+        environment: what a test replaces.
+        stop: set it to end in good order.
+        options: see ``RunOptions``; ``wait`` is always true, ``give_up_after`` 600 seconds.
+
+    Raises:
+        UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
+        ConfigurationError: a target's setting is missing or wrong.
+    """
+    names = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    request = Request(
+        paths=tuple(fspath(name) for name in names),
+        to=tuple(to),
+        repeat=repeat,
+        settings=dict(settings or {}),
+        options=RunOptions(**{"give_up_after": PATIENCE, **options, "wait": True}),
+        config=Path(config) if config else None,
+    )
+    folder = Path(results) if results else None
+    async with open_journal(Path(journal) if journal else None) as opened:
+        return await compare_in(
+            opened,
+            request,
+            environment or Environment(),
+            new=new,
+            folder=folder,
+            watch=listener,
+            stop=stop,
+        )
+
+
+async def compare_in(
+    journal: Journal,
+    request: Request,
+    environment: Environment,
+    *,
+    new: bool = False,
+    folder: Path | None = None,
+    watch: Watch | None = None,
+    stop: asyncio.Event | None = None,
+    begun: Callable[[list[Entry], bool], None] | None = None,
+) -> Comparison:
+    """Compare within an open journal.
+
+    Args:
+        journal: the durable record.
+        request: what is asked for.
+        environment: of the machine.
+        new: begin anew in any case.
+        folder: where the vendors' whole results are written.
+        watch: is told target, round and event.
+        stop: set it to end in good order.
+        begun: is told the runs, and whether they were begun earlier, before anything is sent.
+    """
+    if folder is not None:
+        check_folder(folder)
+    id, entries, continued = await open_runs(journal, request, environment, new=new)
+    if begun is not None:
+        begun(entries, continued)
+    stop = stop or asyncio.Event()
+    sides = {entry.target.name: _side(entry) for entry in entries}
+    lanes = [[e for e in entries if e.target.name == name] for name in sides]
+    ended = await asyncio.gather(
+        *(_lane(journal, lane, environment, watch, stop) for lane in lanes),
+        return_exceptions=True,
+    )
+    for lane, reports in zip(lanes, ended, strict=True):
+        if isinstance(reports, BaseException):
+            raise reports
+        sides[lane[0].target.name].reports = reports
+    comparison = Comparison(
+        id=id,
+        sides=list(sides.values()),
+        rows=[],
+        command=_command(request, entries),
+        began_at=min(entry.run.created_at for entry in entries),
+        continued=continued,
+        versions=_versions(),
+    )
+    await _gather(
+        journal,
+        entries,
+        environment,
+        comparison,
+        folder=folder,
+        watch=watch,
+        fetch=not stop.is_set(),
+    )
+    comparison.ended_at = environment.clock.now()
+    return comparison
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that something can be written there, before anything is sent.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder", hint="make it first")
+
+
+async def _lane(
+    journal: Journal,
+    lane: Sequence[Entry],
+    environment: Environment,
+    watch: Watch | None,
+    stop: asyncio.Event,
+) -> list[RunReport]:
+    """Execute the rounds of one target, one after the other.
+
+    The targets do not wait for each other: one that is slow, or out of order, is its own affair.
+    """
+    reports: list[RunReport] = []
+    for entry in lane:
+        listen = _listener(watch, entry)
+        failed = any(report.trouble for report in reports)
+        if failed or stop.is_set():  # the next round would fare no better
+            report = await summary(journal, entry.run)
+            report.interrupted = stop.is_set()
+            reports.append(report)
+            await _tell_all(journal, entry.run, listen)
+            continue
+        try:
+            report = await execute(
+                journal, entry.target, entry.run, environment, listener=listen, stop=stop
+            )
+        except (RunInUse, IncompatibleState, JournalError):
+            stop.set()
+            raise
+        except LongshoreError as error:
+            report = await summary(journal, entry.run)
+            report.trouble = error
+            await _tell_all(journal, entry.run, listen)
+        entry.run = report.run
+        reports.append(report)
+    return reports
+
+
+def _listener(watch: Watch | None, entry: Entry) -> Listener:
+    def listen(event: Event) -> None:
+        if watch is not None:
+            watch(entry.target.name, entry.round, event)
+
+    return listen
+
+
+async def _tell_all(journal: Journal, run: RunRecord, listen: Listener) -> None:
+    """Tell of the documents of a run that was not executed now."""
+    after = -1
+    while page := await journal.documents(run.id, after=after):
+        after = page[-1][0]
+        for _, record in page:
+            unit = await journal.unit(record.unit_id) if record.unit_id else None
+            listen(DocumentFinished(run, record, unit))
+
+
+async def _gather(
+    journal: Journal,
+    entries: Sequence[Entry],
+    environment: Environment,
+    comparison: Comparison,
+    *,
+    folder: Path | None,
+    watch: Watch | None,
+    fetch: bool,
+) -> None:
+    """Read the rows of every run; results are fetched when nobody is being measured any more."""
+    numbers = await number(journal, entries[0].run)
+    documents = 0
+    for entry in entries:
+        documents += sum((await journal.outcomes(entry.run.id)).values())
+    budget = Budget.for_cells(documents)
+    gathered = await asyncio.gather(
+        *(
+            gather(
+                journal,
+                entry,
+                environment,
+                comparison=comparison.id,
+                numbers=numbers,
+                budget=budget,
+                fetch=fetch,
+                folder=folder,
+                listener=_listener(watch, entry),
+            )
+            for entry in entries
+        )
+    )
+    for rows, details in gathered:
+        comparison.rows += rows
+        comparison.details |= details
+    comparison.rows.sort(key=lambda row: row.document)  # stable: rounds, then targets as named
+
+
+def _side(entry: Entry) -> Side:
+    provider = entry.target.provider
+    known = capabilities_of(provider)
+    options = RunOptions.model_validate(entry.run.options)
+    rate = known.rate
+    return Side(
+        target=entry.target.name,
+        provider=provider.name,
+        title=provider.title or provider.name,
+        version=entry.run.provider_version,
+        settings=entry.target.settings_public,
+        behaviour={
+            "requests in flight": options.concurrency or known.concurrency,
+            "rate": f"{rate.requests:g} in {rate.seconds:g} s" if rate else "none documented",
+            "first polled every": f"{known.polls.interval:g} s",
+            "polled at the latest every": f"{known.polls.longest:g} s",
+            "documents in one submission": options.batch_size or known.limits.documents_per_batch,
+        },
+    )
+
+
+def _command(request: Request, entries: Sequence[Entry]) -> str:
+    """Write the call again, without secrets."""
+    public = {e.target.name: e.target.settings_public for e in entries}
+    words = ["longshore", "compare", *request.paths]
+    for name in request.to:
+        words += ["--to", name]
+    if request.repeat > 1:
+        words += ["--repeat", str(request.repeat)]
+    for key, value in request.settings.items():
+        target, _, bare = key.rpartition(":")
+        names = [target] if target else list(request.to)
+        if any(bare.partition(".")[0] in public[name] for name in names):
+            words += ["--set", f"{key}={value}"]
+    for flag, given in _given(request.options):
+        words += [flag, str(given)]
+    return shlex.join(words)
+
+
+def _given(options: RunOptions) -> list[tuple[str, object]]:
+    usual = RunOptions(give_up_after=PATIENCE)
+    return [
+        ("--" + name.replace("_", "-"), getattr(options, name))
+        for name in ("concurrency", "part_size", "batch_size", "bwlimit", "give_up_after")
+        if getattr(options, name) != getattr(usual, name)
+    ]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "Longshore": version("longshore"),
+        "Python": platform.python_version(),
+        "System": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }

@@ -1,0 +1,218 @@
+"""The runs of a comparison: one for each target and round, found again by what was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from longshore.errors import UsageError
+from longshore.journal import Journal, RunRecord
+from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
+from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
+
+__all__ = ["Entry", "Request", "open_runs"]
+
+_USE = "compare"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        paths: files, directories, globs, or ``-``.
+        to: names of targets, each once.
+        repeat: rounds.
+        settings: ``key=value`` for every target, or ``target:key`` for one.
+        options: of every run.
+        config: the configuration file; None: look for it.
+    """
+
+    paths: tuple[str, ...]
+    to: tuple[str, ...]
+    repeat: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
+    config: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what makes no comparison.
+
+        Raises:
+            UsageError: names the reason.
+        """
+        twice = {name for name in self.to if self.to.count(name) > 1}
+        if twice:
+            raise UsageError(
+                f"target {min(twice)!r} is named twice",
+                hint="give the second one a name of its own in longshore.toml; "
+                "--repeat sends the documents again",
+            )
+        if not self.to:
+            raise UsageError("compare what?", hint="--to TARGET --to ANOTHER")
+        if self.repeat < 1:
+            raise UsageError("there must be at least one round", hint="--repeat 1")
+        for key in self.settings:
+            target, colon, _ = key.rpartition(":")
+            if colon and target not in self.to:
+                raise UsageError(
+                    f"setting {key!r}: {target!r} is none of the targets",
+                    hint=f"there are: {', '.join(self.to)}",
+                )
+
+    def settings_of(self, target: str) -> dict[str, str]:
+        """Return what is overruled for one target; its own settings stand above the common."""
+        common = {key: value for key, value in self.settings.items() if ":" not in key}
+        start = f"{target}:"
+        own = {k.removeprefix(start): v for k, v in self.settings.items() if k.startswith(start)}
+        return common | own
+
+    def target(self, name: str) -> Target:
+        """Fill a target's settings.
+
+        Raises:
+            ConfigurationError: one of them is wrong or missing.
+        """
+        target = resolve_target(name, overrides=self.settings_of(name), config_file=self.config)
+        require(target)
+        return target
+
+    def again(self, run: RunRecord) -> Target:
+        """Make the target of an earlier run: with its settings, but secrets come freshly."""
+        free = {*REFRESHED, "base_url"}
+        given = self.settings_of(run.target)
+        fresh = {k: v for k, v in given.items() if _root(k) in free or _root(k) not in run.settings}
+        target = resolve_for_resume(
+            run.target,
+            run.settings,
+            provider_name=run.provider,
+            overrides=fresh,
+            config_file=self.config,
+        )
+        require(target)
+        return target
+
+
+@dataclass(slots=True)
+class Entry:
+    """One run of the comparison."""
+
+    target: Target
+    round: int
+    run: RunRecord
+
+
+def _root(key: str) -> str:
+    return key.partition(".")[0]
+
+
+async def open_runs(
+    journal: Journal, request: Request, environment: Environment, *, new: bool = False
+) -> tuple[str, list[Entry], bool]:
+    """Plan the runs of a comparison, or find those of an unfinished one again.
+
+    All are planned before anything is sent, so that every target and round gets the same files.
+
+    Returns:
+        The comparison's id, its runs (round by round), and whether it was begun earlier.
+
+    Raises:
+        UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
+        ConfigurationError: a target's setting is missing or wrong.
+    """
+    request.check()
+    candidates = list(find_documents(request.paths)) if "-" in request.paths else None
+    targets = {name: request.target(name) for name in request.to}
+    signature = _signature(request, targets, candidates)
+    id, found = ("", {}) if new else await _unfinished(journal, request, signature)
+    continued = bool(found)
+    id = id or environment.new_id()[:8]
+    entries: list[Entry] = []
+    begun: list[str] = []
+    try:
+        for round, name in product(range(1, request.repeat + 1), request.to):
+            run = found.get((name, round))
+            if run is not None:
+                run = await _note_continued(journal, run, environment.clock.now())
+                entries.append(Entry(request.again(run), round, run))
+                continue
+            if candidates is None:
+                candidates = list(find_documents(request.paths))
+            notes: dict[str, JsonValue] = {
+                "use": _USE, "comparison": id, "signature": signature, "round": round,
+            }  # fmt: skip
+            run = await begin(
+                journal, targets[name], candidates, request.options, environment, notes=notes
+            )
+            begun.append(run.id)
+            entries.append(Entry(targets[name], round, run))
+    except BaseException:
+        for run_id in begun:  # nothing was sent: leave nothing behind
+            await journal.forget_run(run_id)
+        raise
+    return id, entries, continued
+
+
+async def _note_continued(journal: Journal, run: RunRecord, now: float) -> RunRecord:
+    if run.finished_at is not None:
+        return run
+    before = run.notes.get("continued")
+    moments = [*(before if isinstance(before, list) else []), now]
+    await journal.change_run(run.id, notes={**run.notes, "continued": moments})
+    return await journal.run(run.id)
+
+
+async def _unfinished(
+    journal: Journal, request: Request, signature: str
+) -> tuple[str, dict[tuple[str, int], RunRecord]]:
+    """Find the last comparison of this signature; nothing, if it is finished or there is none."""
+    mine = [r for r in await journal.runs() if r.notes.get("signature") == signature]
+    mine = [run for run in mine if run.notes.get("use") == _USE]
+    if not mine:
+        return "", {}
+    id = str(mine[-1].notes["comparison"])
+    found: dict[tuple[str, int], RunRecord] = {}
+    for run in mine:
+        if run.notes["comparison"] != id:
+            continue
+        if not run.planned:  # interrupted while it was planned: nothing was sent
+            await journal.forget_run(run.id)
+            continue
+        found[run.target, int(str(run.notes["round"]))] = run
+    whole = len(found) == len(request.to) * request.repeat
+    if whole and all(run.finished_at is not None for run in found.values()):
+        return "", {}
+    return id, found
+
+
+def _signature(
+    request: Request, targets: Mapping[str, Target], candidates: Sequence[Candidate] | None
+) -> str:
+    """Sum up what makes two calls the same comparison; no secret goes into it."""
+    asked = {
+        "paths": _selection(request.paths, candidates),
+        "to": sorted(request.to),
+        "repeat": request.repeat,
+        "settings": sorted(
+            f"{name}:{key}={value}"
+            for name, target in targets.items()
+            for key, value in request.settings_of(name).items()
+            if _root(key) in target.settings_public
+            and _root(key) not in REFRESHED
+            and _root(key) != "base_url"
+        ),
+        "options": request.options.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _selection(paths: Iterable[str], candidates: Sequence[Candidate] | None) -> list[object]:
+    named = [str(Path(path).absolute()) for path in paths if path != "-"]
+    listed = [[str(Path(c.path).absolute()), c.name, c.media_type] for c in candidates or ()]
+    return [*named, *listed]

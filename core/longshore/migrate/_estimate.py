@@ -1,0 +1,114 @@
+"""What carrying would take: batches, requests, time, credits, as far as anything tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from pydantic import JsonValue
+
+from longshore.capabilities import Capabilities, Rate
+from longshore.journal import DocumentRecord, Journal, RunRecord, units_of
+from longshore.pipeline import Candidate, Plan, RunOptions, capabilities_of, plan
+from longshore.targets import Target
+
+__all__ = ["Estimate", "estimate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A plan in numbers.
+
+    Attributes:
+        plan: batches, documents, bytes, parts, and what is refused, with its reasons.
+        refused: records of what is refused.
+        at_least: requests that it takes even if every job is over at the first poll.
+        expected: requests, by what earlier batches to this target took; None without any.
+        seconds: at the vendor's documented rate; None where none is documented.
+        credits: what the vendor charges, in its words; "" where it does not say.
+    """
+
+    plan: Plan
+    refused: tuple[DocumentRecord, ...]
+    at_least: int
+    expected: int | None
+    seconds: float | None
+    credits: str
+
+    def json(self) -> dict[str, JsonValue]:
+        """Return it as scripts read it."""
+        return {
+            "documents": self.plan.documents,
+            "refused": len(self.refused),
+            "batches": self.plan.batches,
+            "parts": self.plan.parts,
+            "bytes": self.plan.size,
+            "requests": {"at_least": self.at_least, "expected": self.expected},
+            "seconds_at_rate": None if self.seconds is None else round(self.seconds, 1),
+            "credits": self.credits or None,
+        }
+
+
+async def estimate(
+    journal: Journal,
+    target: Target,
+    candidates: Iterable[Candidate],
+    options: RunOptions,
+    earlier: Iterable[RunRecord],
+) -> Estimate:
+    """Plan documents for a target without beginning anything.
+
+    Raises:
+        UsageError: an option breaks a limit of the vendor.
+    """
+    capabilities = capabilities_of(target.provider).for_upload()
+    total, refused = Plan(), list[DocumentRecord]()
+    ids = count()
+    for item in plan(
+        candidates,
+        capabilities,
+        run_id="",
+        new_id=lambda: str(next(ids)),
+        part_size=options.part_size,
+        batch_size=options.batch_size,
+    ):
+        total.add(item, capabilities)
+        if isinstance(item, DocumentRecord):
+            refused.append(item)
+    at_least = 2 * total.batches + total.parts
+    usual = await _usual(journal, earlier)
+    expected = None if usual is None else max(round(usual * total.batches), at_least)
+    return Estimate(
+        plan=total,
+        refused=tuple(refused),
+        at_least=at_least,
+        expected=expected,
+        seconds=_seconds(capabilities, total.batches + total.parts, expected or at_least),
+        credits=capabilities.credits,
+    )
+
+
+async def _usual(journal: Journal, runs: Iterable[RunRecord]) -> float | None:
+    """Return how many requests a finished batch of these runs took, on average."""
+    batches = requests = 0
+    for run in runs:
+        async for unit in units_of(journal, run.id):
+            if unit.settled and unit.job_id:
+                batches += 1
+                requests += unit.counters.requests
+    return requests / batches if batches else None
+
+
+def _seconds(capabilities: Capabilities, writes: int, requests: int) -> float | None:
+    """Return how long that many requests take at the documented rates."""
+    rate, reads = capabilities.rate, capabilities.read_rate
+    if rate is None:
+        return None
+    if reads is None:
+        return _at(rate, requests)
+    return max(_at(rate, writes), _at(reads, requests - writes))
+
+
+def _at(rate: Rate, requests: int) -> float:
+    return max(requests, 0) * rate.seconds / rate.requests

@@ -1,0 +1,197 @@
+"""The map of identities, written as documents are carried: JSON Lines, or SQLite by its suffix.
+
+The journal is the truth; a map can always be written again from it. So a line is given to the
+operating system at once, and to the disk only at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from longshore.errors import UsageError
+
+__all__ = ["Line", "Map", "open_map", "read_map"]
+
+Line: TypeAlias = Mapping[str, Any]
+"""``path``, ``sha256``, ``name``, ``size``, ``from``, ``to``, ``error``; see the how-to."""
+
+_SQLITE = (".sqlite", ".sqlite3", ".db")
+_SIDES = ("from", "to")
+_COLUMNS = ("target", "provider", "run_id", "batch_id", "job_id", "document_id", "state")
+
+
+class Map(Protocol):
+    """Takes lines; one that is there already is not written twice."""
+
+    def put(self, line: Line) -> None:
+        """Write a line, or replace the one of the same path and SHA-256."""
+        ...
+
+
+@contextmanager
+def open_map(path: Path) -> Iterator[Map]:
+    """Open a map for writing; what is in it stays.
+
+    Raises:
+        UsageError: the file holds something else, or cannot be written.
+    """
+    opened: Callable[[Path], Any] = _Table if _is_sqlite(path) else _Lines
+    try:
+        made = opened(path)
+        try:
+            yield made
+        finally:
+            made.close()
+    except (OSError, sqlite3.Error) as error:
+        raise UsageError(f"{path}: {error}", hint="choose another file with --map") from None
+
+
+def read_map(path: Path) -> Iterator[Line]:
+    """Read a map.
+
+    Raises:
+        UsageError: there is none, or the file holds something else.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file", hint="longshore migrate --map FILE")
+    try:
+        if _is_sqlite(path):
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+                yield from _rows(db)
+        else:
+            yield from (line for line, _ in _lines(path))
+    except (OSError, sqlite3.Error) as error:
+        raise UsageError(f"{path}: {error}", hint="is it a map?") from None
+
+
+def _is_sqlite(path: Path) -> bool:
+    return path.suffix.lower() in _SQLITE
+
+
+def _key(line: Line) -> tuple[str, str]:
+    return str(line["path"]), str(line["sha256"] or "")
+
+
+# ------------------------------------------------------------------------------ JSON Lines
+
+
+def _lines(path: Path) -> Iterator[tuple[Line, str]]:
+    """Yield the whole lines of a file; what a kill left of the last one is passed over."""
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for number, text in enumerate(file, 1):
+            if not text.endswith("\n"):
+                return
+            try:
+                line = json.loads(text)
+                _key(line)
+            except (ValueError, KeyError, TypeError):
+                raise UsageError(
+                    f"{path}, line {number}: this is no map of a migration",
+                    hint="choose another file",
+                ) from None
+            yield line, text
+
+
+class _Lines:
+    """Appends; what changed is put in its place at the end, by a file that replaces this one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[tuple[str, str], int] = {}
+        self._changed: dict[tuple[str, str], str] = {}
+        whole = 0
+        if path.exists():
+            for line, text in _lines(path):
+                self._known[_key(line)] = hash(text)
+                whole += len(text.encode())
+        self._file = path.open("ab", buffering=0)
+        self._file.truncate(whole)
+
+    def put(self, line: Line) -> None:
+        key, text = _key(line), json.dumps(line, ensure_ascii=False) + "\n"
+        known = self._known.get(key)
+        if known is None:
+            self._file.write(text.encode())  # one call: a kill leaves all of it, or a torn end
+        elif known != hash(text):
+            self._changed[key] = text
+        self._known[key] = hash(text)
+
+    def close(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if self._changed:
+            self._replace()
+
+    def _replace(self) -> None:
+        folder = self._path.absolute().parent
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self._path.name}.")
+        try:
+            with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+                for line, text in _lines(self._path):
+                    file.write(self._changed.get(_key(line), text))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(OSError):
+                Path(name).chmod(self._path.stat().st_mode & 0o777)
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+# ---------------------------------------------------------------------------------- SQLite
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS documents (
+    path TEXT NOT NULL, sha256 TEXT NOT NULL, name TEXT, size INTEGER,
+    {", ".join(f"{side}_{column} TEXT" for side in _SIDES for column in _COLUMNS)},
+    error TEXT,
+    PRIMARY KEY (path, sha256)
+)
+"""
+
+
+class _Table:
+    """One row for each document."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")  # whole after a kill, whatever was lost
+        self._db.execute(_SCHEMA)
+
+    def put(self, line: Line) -> None:
+        values = [*_key(line), line["name"], line["size"]]
+        for side in _SIDES:
+            values += [(line[side] or {}).get(column) for column in _COLUMNS]
+        values.append(json.dumps(line["error"]) if line["error"] else None)
+        marks = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT OR REPLACE INTO documents VALUES ({marks})", values)  # noqa: S608
+
+    def close(self) -> None:
+        with suppress(sqlite3.OperationalError):  # somebody reads it: the log stays beside it
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.close()
+
+
+def _rows(db: sqlite3.Connection) -> Iterator[Line]:
+    db.row_factory = sqlite3.Row
+    for row in db.execute("SELECT * FROM documents ORDER BY rowid"):
+        sides = {
+            side: {column: row[f"{side}_{column}"] for column in _COLUMNS} for side in _SIDES
+        }
+        yield {
+            "path": row["path"],
+            "sha256": row["sha256"] or None,
+            "name": row["name"],
+            "size": row["size"],
+            **{side: found if found["target"] else None for side, found in sides.items()},
+            "error": json.loads(row["error"]) if row["error"] else None,
+        }

@@ -1,0 +1,187 @@
+"""Choosing what is carried, and proving that each source still holds what it held."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from longshore.documents import Document, shown
+from longshore.errors import DocumentError, LongshoreError, SourceChanged
+from longshore.journal import ErrorInfo
+from longshore.migrate._identity import Key, Origin
+from longshore.pipeline import Candidate, Environment
+from longshore.sources import is_remote
+
+__all__ = ["Checked", "KeptOut", "Selection", "bucket", "named_in", "select"]
+
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Candidate):
+    """A candidate whose digest is known already.
+
+    Attributes:
+        known: as it was when it was hashed.
+    """
+
+    known: Document | None = field(default=None, compare=False, repr=False)
+
+    def document(self, id: str) -> Document:
+        """Describe the file; its digest counts as long as its marks are the same.
+
+        Raises:
+            DocumentError: it is missing or cannot be read.
+        """
+        document = Candidate.document(self, id)
+        if self.known is None or self.known.fingerprint != document.fingerprint:
+            return document
+        return document.model_copy(update={"sha256": self.known.sha256})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """A document that is not carried, and why."""
+
+    origin: Origin
+    error: ErrorInfo
+
+
+@dataclass(slots=True)
+class Selection:
+    """What will be carried, and what not.
+
+    Attributes:
+        documents: whose sources are as they were, in order.
+        kept_out: whose sources are gone, changed, or prove nothing.
+        there: how many the other target has (or may have) already.
+        left: how many ``limit`` and ``sample`` leave for another time.
+    """
+
+    documents: list[Checked] = field(default_factory=list)
+    kept_out: list[KeptOut] = field(default_factory=list)
+    there: int = 0
+    left: int = 0
+
+
+def named_in(manifest: Sequence[Candidate]) -> list[Origin]:
+    """Return the documents that a manifest names, each source once."""
+    found: dict[str, Origin] = {}
+    for line in manifest:
+        source = line.path if is_remote(line.path) else str(Path(line.path).absolute())
+        named = Document(
+            id="", name=line.name, media_type=line.media_type, source=shown(source), size=0
+        )
+        found.setdefault(source, Origin(named))
+    return list(found.values())
+
+
+async def select(
+    origins: Iterable[Origin],
+    environment: Environment,
+    *,
+    there: Mapping[Key, str],
+    proven: bool,
+    limit: int | None = None,
+    sample: int | None = None,
+) -> Selection:
+    """Choose documents and prove their sources.
+
+    Args:
+        origins: what may be carried.
+        environment: of the machine; it hashes.
+        there: what the other target has, or may have.
+        proven: False for a manifest: whatever its files hold is carried.
+        limit: at most so many.
+        sample: so many, chosen by SHA-256: the same ones whenever the same are to be had.
+    """
+    made = Selection()
+    if not proven:  # a choice by digest needs the digests
+        checked = await _check(origins, environment, made, proven=False)
+        wanted = [(origin_of(one), one) for one in checked]
+        fresh = [(o, one) for o, one in wanted if o.key not in there]
+        chosen = _choose([o for o, _ in fresh], limit, sample)
+        keys = {origin.key for origin in chosen}
+        made.documents = [one for o, one in fresh if o.key in keys]
+        made.there, made.left = len(wanted) - len(fresh), len(fresh) - len(chosen)
+        return made
+    known = list(origins)
+    open_ = [origin for origin in known if origin.key not in there]
+    chosen = _choose(open_, limit, sample)
+    made.there, made.left = len(known) - len(open_), len(open_) - len(chosen)
+    made.documents = await _check(chosen, environment, made, proven=True)
+    return made
+
+
+def origin_of(candidate: Checked) -> Origin:
+    """Return a checked candidate as an origin of its own."""
+    assert candidate.known is not None
+    return Origin(candidate.known)
+
+
+def _choose(origins: list[Origin], limit: int | None, sample: int | None) -> list[Origin]:
+    """Take a sample, then the first of it; in the order in which they came."""
+    chosen = origins
+    if sample is not None and sample < len(origins):
+        ranked = sorted(origins, key=lambda origin: bucket("sample", origin.document))
+        keys = {origin.key for origin in ranked[:sample]}
+        chosen = [origin for origin in origins if origin.key in keys]
+    return chosen if limit is None else chosen[:limit]
+
+
+def bucket(salt: str, document: Document) -> float:
+    """Place a document by its SHA-256 between 0 and 1: evenly, and always at the same place.
+
+    The salt makes two choices independent of each other.
+    """
+    digest = hashlib.sha256(f"{salt}:{document.sha256 or document.source}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+async def _check(
+    origins: Iterable[Origin], environment: Environment, made: Selection, *, proven: bool
+) -> list[Checked]:
+    """Hash the sources, some at a time, in order; what is not proved is kept out."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(origin: Origin) -> Checked | KeptOut:
+        async with gate:
+            try:
+                return await _prove(origin, environment, proven=proven)
+            except LongshoreError as error:
+                info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
+                return KeptOut(origin, info)
+
+    checked: list[Checked] = []
+    for result in await asyncio.gather(*(one(origin) for origin in origins)):
+        if isinstance(result, KeptOut):
+            made.kept_out.append(result)
+        else:
+            checked.append(result)
+    return checked
+
+
+async def _prove(origin: Origin, environment: Environment, *, proven: bool) -> Checked:
+    """Hash a source and compare.
+
+    Raises:
+        DocumentError: it is gone, unreadable, or not what was carried before.
+    """
+    was = origin.document
+    candidate = Checked(was.source, was.name, was.media_type)
+    now = candidate.document("")
+    if proven and was.sha256 is None and now.fingerprint != was.fingerprint:
+        raise DocumentError(
+            f"{candidate.shown}: no SHA-256 was kept, and its size or times are not the same",
+            hint="name the file in a manifest (--manifest) if it is the right one",
+        )
+    digest = await environment.digest(now)
+    if proven and was.sha256 is not None and digest != was.sha256:
+        raise SourceChanged(
+            f"{candidate.shown}: the file is not what it was when it was carried to the first vendor",
+            hint="name it in a manifest (--manifest) to carry it as it is now",
+        )
+    return replace(candidate, known=now.model_copy(update={"sha256": digest}))

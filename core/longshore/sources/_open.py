@@ -1,0 +1,62 @@
+"""Opening any document, wherever it is."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+from longshore.documents import Document, SourceFile
+from longshore.errors import SourceMissing
+from longshore.sources._remote import RemoteFile
+from longshore.urls import is_absolute
+
+__all__ = ["OpenDocument", "digest_of", "open_document"]
+
+
+class OpenDocument(Protocol):
+    """What can be done with an open document."""
+
+    def check(self) -> None:
+        """Raise ``SourceChanged`` when it is no longer the planned one."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read up to ``size`` bytes at ``offset``; fewer only at its end."""
+        ...
+
+    def sha256(self) -> str:
+        """Hash all of it."""
+        ...
+
+    def close(self) -> None:
+        """Close it; closing twice is harmless."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def open_document(document: Document) -> OpenDocument:
+    """Open a document: a local file by its path, anything else by its URL.
+
+    Raises:
+        SourceMissing: the file is gone.
+        SourceUnreadable: it may not be read.
+    """
+    return RemoteFile(document) if is_absolute(document.source) else SourceFile(document)
+
+
+def digest_of(document: Document) -> str:
+    """Hash a document, and make sure that it did not change meanwhile.
+
+    Raises:
+        DocumentError: it is gone, cannot be read, or is not the planned one any more.
+    """
+    with open_document(document) as source:
+        source.check()
+        try:
+            value = source.sha256()
+        except OSError as error:
+            raise SourceMissing(f"{document.source}: {error}", document=document.id) from error
+        source.check()
+    return value

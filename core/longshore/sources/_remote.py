@@ -1,0 +1,230 @@
+"""Documents in remote stores: found, described, and read range by range; nothing is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from longshore.documents import Document, Fingerprint, media_type_of
+from longshore.errors import SourceChanged, SourceUnreadable, UsageError
+from longshore.sources._place import Place, fingerprint_of, locate, size_of
+from longshore.urls import is_absolute
+
+__all__ = ["Found", "RemoteFile", "describe", "find_remote", "is_remote"]
+
+_BLOCK = 2 << 20
+"""Bytes of one range; usual part sizes are multiples of it, so that nothing is read in vain."""
+
+_HASH_BLOCK = 8 << 20
+_MAGIC = ("*", "?", "[")
+_WEB = ("http", "https")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object that a listing named.
+
+    Attributes:
+        url: of the object.
+        info: what the listing said about it; None when it must be asked.
+    """
+
+    url: str
+    info: Mapping[str, Any] | None = None
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether a path is a URL, and no local file of a strange name."""
+    return is_absolute(path) and not Path(path).exists()
+
+
+def find_remote(url: str) -> Iterator[Found]:
+    """Expand a URL: one object, a folder (recursive) or a glob where the store lists.
+
+    Web addresses are objects, whatever is in them: a ``?`` begins their query.
+
+    Raises:
+        UsageError: the folder holds nothing, or nothing matches.
+        ConfigurationError: a package is missing.
+    """
+    place = locate(url)
+    if urlsplit(url).scheme in _WEB:
+        yield Found(url)
+    elif any(mark in place.path for mark in _MAGIC):
+        yield from _listed(place, lambda: place.fs.glob(place.path, detail=True), "no object")
+    elif place.ask(lambda: bool(place.fs.isdir(place.path))):
+        yield from _listed(place, lambda: place.fs.find(place.path, detail=True), "no objects in")
+    else:
+        yield Found(url)
+
+
+def _listed(place: Place, listing: Any, nothing: str) -> Iterator[Found]:
+    found: Mapping[str, Mapping[str, Any]] = place.ask(listing)
+    start = len(_folder_of(place.path))
+    names = sorted(
+        name
+        for name, info in found.items()
+        if info.get("type") != "directory" and "/." not in "/" + name[start:].lstrip("/")
+    )
+    if not names:
+        raise UsageError(
+            f"{place.shown}: {nothing} there" if nothing.endswith("in") else
+            f"{place.shown}: {nothing} matches",
+            hint="check the URL; hidden files are not counted",
+        )  # fmt: skip
+    for name in names:
+        yield Found(_url_of(place, name), found[name])
+
+
+def _folder_of(path: str) -> str:
+    """Return the part of a path that holds no pattern."""
+    plain: list[str] = []
+    for part in path.split("/"):
+        if any(mark in part for mark in _MAGIC):
+            break
+        plain.append(part)
+    return "/".join(plain)
+
+
+def _url_of(place: Place, name: str) -> str:
+    """Write the URL of an object in the way in which the user wrote theirs."""
+    head, found, _ = place.url.rpartition(place.path.lstrip("/"))
+    if found and place.path.strip("/"):
+        return head + name.lstrip("/")
+    return str(place.fs.unstrip_protocol(name))
+
+
+def describe(found: Found, *, id: str, name: str = "") -> Document:
+    """Describe a remote object as a document.
+
+    Raises:
+        SourceMissing: there is no such object.
+        SourceUnreadable: it cannot be read, or the store does not tell its size.
+    """
+    place = locate(found.url, id)
+    if place.fs.protocol in ("file", ("file", "local")):
+        return Document.from_path(Path(place.path), id=id, name=name)
+    info = found.info or place.info()
+    size = size_of(info, place)
+    if info.get("type") == "directory":
+        raise SourceUnreadable(f"{place.shown}: a folder, not an object", document=id)
+    if info.get("partial") is False and size > _BLOCK:
+        raise SourceUnreadable(
+            f"{place.shown}: the server does not serve ranges",
+            document=id,
+            hint="download the document first",
+        )
+    name = name or _name_of(found.url, place)
+    return Document(
+        id=id,
+        name=name,
+        size=size,
+        media_type=media_type_of(name),
+        source=found.url,
+        fingerprint=fingerprint_of({**info, "size": size}),
+    )
+
+
+def _name_of(url: str, place: Place) -> str:
+    if urlsplit(url).scheme in _WEB:
+        return PurePosixPath(unquote(urlsplit(url).path)).name or urlsplit(url).hostname or "file"
+    return PurePosixPath(place.path).name or "file"
+
+
+class RemoteFile:
+    """An open remote document that notices when the object is no longer the planned one.
+
+    After each range the store is asked about the object: if its marks are still those that were
+    planned, the bytes are, too. All of that happens in the thread that reads.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._place = locate(document.source, document.id)
+        self._proved = document.fingerprint
+        self._changed: SourceChanged | None = None
+        self._block, self._at = b"", 0
+
+    def check(self) -> None:
+        """Raise what a read noticed; asks nothing, so that it may be called anywhere.
+
+        Raises:
+            SourceChanged: the object changed since it was planned.
+        """
+        if self._changed is not None:
+            raise self._changed
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read up to ``size`` bytes at ``offset``; fewer only at the end.
+
+        Raises:
+            SourceChanged: the object changed since it was planned.
+            SourceMissing: it is gone.
+            SourceUnreadable: the store cannot be asked.
+        """
+        if not self._at <= offset < self._at + len(self._block):
+            wanted = min(max(size, _BLOCK), self.document.size - offset)
+            self._block = self._place.fetch(offset, wanted) if wanted > 0 else b""
+            self._at = offset
+            self.verify()
+        start = offset - self._at
+        return self._block[start : start + size]
+
+    def verify(self) -> None:
+        """Ask the store whether the object is still the planned one.
+
+        If only the marks differ and the SHA-256 is known, the bytes decide.
+
+        Raises:
+            SourceChanged: it is not.
+        """
+        now = self._marks()
+        if self._proved is None or now == self._proved:
+            return
+        if now.size == self.document.size and self._same_bytes() and self._marks() == now:
+            self._proved = now
+            return
+        self._changed = SourceChanged(
+            f"{self._place.shown}: the object changed after it was planned",
+            document=self.document.id,
+            hint="upload it again when it is no longer being written",
+        )
+        raise self._changed
+
+    def sha256(self) -> str:
+        """Hash the object; reads all of it over the network, a few MiB at a time."""
+        digest = self._digest()
+        self.verify()
+        return digest
+
+    def _same_bytes(self) -> bool:
+        known = self.document.sha256
+        return known is not None and self._digest() == known
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for offset in range(0, self.document.size, _HASH_BLOCK):
+            wanted = min(_HASH_BLOCK, self.document.size - offset)
+            data = self._place.fetch(offset, wanted)
+            digest.update(data)
+            if len(data) < wanted:
+                break  # shorter than planned: its marks say so, too
+        return digest.hexdigest()
+
+    def _marks(self) -> Fingerprint:
+        info = self._place.info()
+        return fingerprint_of({**info, "size": size_of(info, self._place)})
+
+    def close(self) -> None:
+        """Let go of what was read ahead."""
+        self._block = b""
+
+    def __enter__(self) -> RemoteFile:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,176 @@
+"""Dealing with deliveries: from a token to a wake in the mailbox of the run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from longshore.errors import JournalError, LongshoreError
+from longshore.journal import FactKind, Journal, UnitRecord, open_journal
+from longshore.pipeline import batch_of_token, hook_key
+from longshore.webhooks._signature import Signature
+
+__all__ = ["Receiver", "Result"]
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 256
+"""Deliveries that are being dealt with; more are dropped: the next poll comes all the same."""
+
+
+class Result(StrEnum):
+    """What became of a delivery; nobody but us learns it."""
+
+    WOKEN = "woken"
+    WAITING = "waiting"
+    OVER = "over"
+    UNSIGNED = "unsigned"
+    STRANGE = "strange"
+    DROPPED = "dropped"
+
+
+class Receiver:
+    """Takes deliveries, and leaves a wake for the run of each that is ours.
+
+    Args:
+        journal: its file, or a journal that is open already; None: the usual place.
+        signatures: target name -> how its vendor signs.
+        now: the clock.
+        told: called with the result of each delivery, its run and its batch ("" if strange).
+
+    Attributes:
+        counts: deliveries by result.
+    """
+
+    def __init__(
+        self,
+        journal: str | PathLike[str] | Journal | None = None,
+        signatures: Mapping[str, Signature] | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+        told: Callable[[Result, str, str], None] = lambda _result, _run, _batch: None,
+    ) -> None:
+        self._given = journal
+        self._signatures = dict(signatures or {})
+        self._now = now
+        self._told = told
+        self._stack = AsyncExitStack()
+        self._journal: Journal | None = None
+        self._opening = asyncio.Lock()
+        self._posting = asyncio.Lock()
+        self._key: bytes | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._warned: set[str] = set()
+        self.counts: Counter[Result] = Counter()
+
+    async def open(self) -> Journal:
+        """Open the journal, unless that was done; where no lifespan runs, the first delivery does.
+
+        Raises:
+            JournalError: it cannot be used.
+        """
+        async with self._opening:
+            if self._journal is None:
+                given: Any = self._given
+                if given is None or isinstance(given, str | PathLike):
+                    path = Path(given) if given is not None else None
+                    given = await self._stack.enter_async_context(open_journal(path))
+                self._key = hook_key(given)
+                self._journal = given
+            return self._journal
+
+    async def settled(self) -> None:
+        """Wait until every delivery that was taken is dealt with."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def aclose(self) -> None:
+        """Deal with what was taken, and close the journal."""
+        await self.settled()
+        self._journal = None
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+
+    # ------------------------------------------------------------------ one delivery
+
+    def take(self, token: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        """Take a delivery and return at once: how long the rest takes tells the caller nothing."""
+        if len(self._tasks) >= _AT_ONCE:
+            self._note(Result.DROPPED)
+            return
+        task = asyncio.create_task(self._deal(token, list(headers), body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deal(self, token: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        try:
+            journal = await self.open()
+            assert self._key is not None
+            batch_id = batch_of_token(self._key, token)
+            if batch_id is None:
+                self._note(Result.STRANGE)
+                return
+            unit = await _unit(journal, batch_id)
+            if unit is None:
+                self._note(Result.STRANGE)
+                return
+            result = await self._about(journal, unit, headers, body)
+            self._note(result, unit.run_id, unit.id)
+        except LongshoreError as error:
+            self._note(Result.DROPPED)
+            _log.warning("a delivery is lost, the next poll comes all the same: %s", error)
+
+    async def _about(
+        self, journal: Journal, unit: UnitRecord, headers: list[tuple[str, str]], body: bytes
+    ) -> Result:
+        run = await journal.run(unit.run_id)
+        how = self._signatures.get(run.target)
+        if how is not None:
+            session = await _session_secrets(journal, unit) if how.names_session_secrets() else {}
+            if not how.fits(headers, body, now=self._now(), session=session):
+                self._warn(run.target)
+                return Result.UNSIGNED
+        if unit.outcome.terminal:
+            return Result.OVER
+        async with self._posting:
+            for message in await journal.mail(run.id):
+                if message.verb == "wake" and message.body.get("unit") == unit.id:
+                    return Result.WAITING
+            await journal.post(run.id, "wake", {"unit": unit.id})
+        return Result.WOKEN
+
+    def _note(self, result: Result, run_id: str = "", batch_id: str = "") -> None:
+        self.counts[result] += 1
+        _log.info("delivery: %s %s %s", result, run_id, batch_id)
+        self._told(result, run_id, batch_id)
+
+    def _warn(self, target: str) -> None:
+        level = logging.DEBUG if target in self._warned else logging.WARNING
+        self._warned.add(target)
+        _log.log(level, "a delivery for target %r is not signed as it should be", target)
+
+
+async def _unit(journal: Journal, batch_id: str) -> UnitRecord | None:
+    """Return a batch; None when its run was forgotten."""
+    try:
+        return await journal.unit(batch_id)
+    except (KeyError, JournalError):
+        return None
+
+
+async def _session_secrets(journal: Journal, unit: UnitRecord) -> Mapping[str, str]:
+    """Return the secrets that the vendor gave with the session; none when it is over."""
+    for fact in (await journal.facts(unit.id)).facts:
+        if fact.kind is FactKind.SESSION and isinstance(fact.value, dict):
+            secrets = fact.value.get("secrets")
+            if isinstance(secrets, dict) and fact.attempt == unit.attempt:
+                return {name: str(value) for name, value in secrets.items()}
+    return {}

@@ -1,0 +1,194 @@
+"""Comparisons against the sandboxes of all vendors, through the Python API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from longshore.errors import ConfigurationError, UsageError
+from longshore.evaluate import compare, compare_async
+from longshore.pipeline import DocumentFinished, Event, RunStarted
+from longshore.sandbox import Fault
+from tests.evaluate.conftest import EVIL, Quay
+
+Quays = Callable[..., Quay]
+
+
+def test_the_same_documents_go_to_every_target(docs: Path, quay: Quays) -> None:
+    """One row for each document, target and round; with one number and one SHA-256 everywhere."""
+    found = quay().compare(docs, "plangrep", "sendai", "geolens", repeat=2)
+    assert len(found.rows) == 4 * 3 * 2
+    assert {row.document for row in found.rows} == {1, 2, 3, 4}
+    for document in found.documents:
+        alike = [row for row in found.rows if row.document == document.document]
+        assert {row.path for row in alike} == {document.path}
+        assert len({row.sha256 for row in alike if row.sha256}) == 1
+
+
+def test_what_a_target_does_not_take_is_listed_with_the_reason(docs: Path, quay: Quays) -> None:
+    """It is refused there, goes to the others, and counts in no figure of that target."""
+    found = quay().compare(docs, "subworkflow", "geolens")
+    refused = {(row.target, row.name) for row in found.rows if row.outcome == "refused"}
+    pdfs = {("geolens", name) for name in ("a.pdf", "b.pdf", EVIL.replace("/", "%"))}
+    assert refused == {("subworkflow", "map.geojson"), *pdfs}
+    assert all("wrong type" in str(r.error_message) for r in found.rows if r.outcome == "refused")
+    figures = found.figures["geolens"]
+    assert (figures.documents, figures.refused, figures.succeeded) == (1, 3, 1.0)
+    assert found.exit_code == 1
+
+
+def test_what_is_measured(docs: Path, quay: Quays) -> None:
+    """States, times, rate, requests, bytes, credits, shape of results: each has its figure."""
+    throttled = Fault(vendor="plangrep", method="GET", path="*/jobs/*", nth=(1,), status=429)
+    found = quay(throttled).compare(docs / "a.pdf", "plangrep", "subworkflow")
+    one, other = found.rows
+    assert (one.outcome, one.vendor_status, one.batch_documents) == ("succeeded", "completed", 1)
+    assert (one.throttled, one.retries, one.client_errors) == (1, 1, 0)
+    assert (one.usage_credits, one.usage_pages, one.pages, one.fields) == (10.0, 1, 1, 3)
+    assert one.bytes_sent == one.size
+    assert one.seconds_to_accepted is not None
+    assert one.seconds_to_done is not None
+    assert one.seconds_to_done >= one.seconds_to_accepted > 0
+    assert (one.bytes_per_second or 0) > 0
+    assert one.vendor_seconds_total is not None
+    assert (other.results, other.artifacts, other.pages) == ("fetched", 4, 2)
+    assert other.vendor_seconds_processing is not None
+
+
+def test_a_vendor_that_names_no_tasks_says_why(docs: Path, quay: Quays) -> None:
+    """There is a reason instead of results; where the reply names its tasks there are fields."""
+    found = quay().compare(docs / "a.pdf", "sendai")
+    assert found.rows[0].results == "none"
+    assert "names no tasks" in str(found.rows[0].results_note)
+    named = quay(sendai={"tasks_in_upload": "true"}).compare(docs / "a.pdf", "sendai")
+    result = named.result("sendai", 1)
+    assert result is not None
+    assert {"file_name", "size", "sha256"} <= {field.name for field in result.fields}
+
+
+def test_an_outage_spoils_nothing_for_the_others(docs: Path, quay: Quays) -> None:
+    """A vendor that is down ends with 2 and its reason; the others have all their figures."""
+    down = Fault(vendor="subworkflow", status=401)
+    found = quay(down).compare(docs, "subworkflow", "plangrep", repeat=2)
+    assert found.figures["plangrep"].succeeded == 1.0
+    assert found.sides[0].trouble is not None
+    assert (found.sides[1].trouble, found.exit_code) == (None, 2)
+    assert len([row for row in found.rows if row.target == "subworkflow"]) == 8
+
+
+def test_results_that_cannot_be_fetched_say_why(docs: Path, quay: Quays) -> None:
+    """A vendor that refuses its results has all other figures all the same."""
+    broken = Fault(vendor="plangrep", path="*/result", status=409)
+    (row,) = quay(broken).compare(docs / "a.pdf", "plangrep").rows
+    assert (row.outcome, row.results, row.pages) == ("succeeded", "failed", None)
+    assert row.results_note
+
+
+def test_the_same_call_goes_on_with_it(docs: Path, quay: Quays) -> None:
+    """Interrupted in the middle, it goes on with the same runs; nothing is sent twice."""
+    harbour = quay()
+    stop = asyncio.Event()
+
+    def interrupt(_target: str, _round: int, event: Event) -> None:
+        if isinstance(event, DocumentFinished) and event.record.outcome == "succeeded":
+            stop.set()
+
+    first = harbour.compare(docs, "subworkflow", "plangrep", repeat=2, stop=stop,
+                            listener=interrupt)  # fmt: skip
+    again = harbour.compare(docs, "plangrep", "subworkflow", repeat=2)
+    assert (first.exit_code, first.id, again.continued) == (130, again.id, True)
+    assert {row.run_id for row in first.rows} == {row.run_id for row in again.rows}
+    assert again.figures["subworkflow"].outcomes == {"succeeded": 6}
+    assert harbour.jobs("subworkflow") == 6
+    assert harbour.running.state("subworkflow")["duplicates"] == 0
+
+
+def test_a_finished_comparison_is_not_gone_on_with(docs: Path, quay: Quays) -> None:
+    """The next call begins another one; so does --new, and so do other options."""
+    harbour = quay()
+    ids = [
+        harbour.compare(docs / "a.pdf", "plangrep", **more).id
+        for more in ({}, {}, {"new": True}, {"concurrency": 2})
+    ]
+    assert len(set(ids)) == 4
+
+
+def test_times_with_a_break_in_them_count_in_no_figure(docs: Path, quay: Quays) -> None:
+    """A job that was under way while nobody watched is marked, and has no time."""
+    harbour = quay(subworkflow={"walk": "IN_PROGRESS:0.3,SUCCESS"})
+    stop = asyncio.Event()
+
+    def interrupt(_target: str, _round: int, event: Event) -> None:
+        if type(event).__name__ == "Polled":
+            stop.set()
+
+    harbour.compare(docs / "a.pdf", "subworkflow", stop=stop, listener=interrupt)
+    again = harbour.compare(docs / "a.pdf", "subworkflow")
+    assert (again.rows[0].outcome, again.rows[0].interrupted) == ("succeeded", True)
+    assert again.figures["subworkflow"].to_done is None
+
+
+def test_settings_are_for_all_or_for_one(docs: Path, quay: Quays) -> None:
+    """The report shows what held for each target."""
+    given = {"timeout": "50", "plangrep:upload_mode": "form", "plangrep:timeout": "40"}
+    found = quay().compare(docs / "a.pdf", "plangrep", "sendai", settings=given)
+    one, other = (side.settings for side in found.sides)
+    assert (one["timeout"], one["upload_mode"], other["timeout"]) == (40.0, "form", 50.0)
+    assert "plangrep:upload_mode=form" in found.command
+    assert "api_key" not in found.command
+
+
+@pytest.mark.parametrize(
+    ("to", "more"),
+    [
+        (["plangrep", "plangrep"], {}),
+        ([], {}),
+        (["plangrep"], {"repeat": 0}),
+        (["plangrep"], {"settings": {"sendai:timeout": "1"}}),
+        (["plangrep"], {"results": "nowhere"}),
+    ],
+)
+def test_what_is_no_comparison_is_refused(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: list[str], more: object
+) -> None:
+    """The same target twice, none, no round, a setting of nobody: before anything is planned."""
+    monkeypatch.setenv("LONGSHORE_PLANGREP_API_KEY", "key-123456")
+    assert isinstance(more, dict)
+    with pytest.raises(UsageError):
+        compare([docs], to=to, journal=tmp_path / "journal.db", **more)
+
+
+def test_a_missing_key_is_told_before_anything_is_sent(docs: Path, tmp_path: Path) -> None:
+    """One target without its key stops the comparison; the journal holds no run of it."""
+    with pytest.raises(ConfigurationError, match="API key"):
+        compare([docs], to=["plangrep", "sendai"], journal=tmp_path / "journal.db")
+
+
+def test_whole_results_are_written_to_a_folder(docs: Path, quay: Quays, tmp_path: Path) -> None:
+    """Each job has its file, with the raw reply, for its owner alone."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    quay().compare(docs / "a.pdf", "plangrep", results=folder)
+    (file,) = folder.iterdir()
+    assert json.loads(file.read_text("utf-8"))["raw"]["schemaVersion"] == "v1"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+async def test_targets_run_side_by_side(docs: Path, quay: Quays) -> None:
+    """Every target begins before any has ended: none waits for another."""
+    harbour = quay()
+    seen: list[tuple[str, type]] = []
+    await compare_async(
+        [docs / "a.pdf"],
+        to=["plangrep", "subworkflow", "sendai"],
+        settings={k: v for k, v in harbour._settings.items() if not k.startswith("geolens")},
+        journal=docs.parent / "journal.db",
+        listener=lambda target, _round, event: seen.append((target, type(event))),
+    )
+    starts = [place for place, (_, kind) in enumerate(seen) if kind is RunStarted]
+    ends = [place for place, (_, kind) in enumerate(seen) if kind is DocumentFinished]
+    assert max(starts) < min(ends)

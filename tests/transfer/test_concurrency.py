@@ -1,0 +1,155 @@
+"""The number of requests in flight, against networks that exist only in virtual time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longshore.transfer import Concurrency
+
+MIB = 1 << 20
+
+
+class VirtualClock:
+    """Time that only moves when somebody says so."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class Network:
+    """Requests in flight, each with the moment at which its answer comes.
+
+    Args:
+        takes: seconds for one request, from how many are in flight with it.
+        most: the vendor answers 429 to more than these.
+    """
+
+    def __init__(
+        self, takes: Callable[[int], float], *, most: int = 64, refuses_above: int = 10**9
+    ) -> None:
+        self.clock = VirtualClock()
+        self.control = Concurrency(self.clock, most)
+        self.takes = takes
+        self.refuses_above = refuses_above
+        self.flying: list[tuple[float, bool]] = []
+        self.levels: list[int] = []
+        self.refused = 0
+
+    def carry(self, requests: int, size: int = 0) -> float:
+        """Carry so many requests, as many at once as it says; return the seconds it took."""
+        began = self.clock.now()
+        while requests or self.flying:
+            while requests and len(self.flying) < self.control.level:
+                crowded = len(self.flying) >= self.refuses_above
+                self.control.began()
+                end = self.clock.now() + self.takes(len(self.flying) + 1)
+                heapq.heappush(self.flying, (end, crowded))
+                requests -= 1
+            end, crowded = heapq.heappop(self.flying)
+            self.clock.time = max(self.clock.time, end)
+            if crowded:
+                self.refused += 1
+                requests += 1
+                self.control.failed(crowded=True)
+            else:
+                self.control.ended(size)
+            self.levels.append(self.control.level)
+        return self.clock.now() - began
+
+
+def test_a_vendor_that_takes_its_time_gets_as_many_as_allowed() -> None:
+    """Every doubling brings twice the throughput: 50 ms an answer, whatever else is under way."""
+    network = Network(lambda _flying: 0.05)
+    seconds = network.carry(5000)
+    assert network.levels[0] == 4
+    assert network.levels[-1] == 64
+    assert seconds <= 5000 * 0.05 / 64 * 1.06
+
+
+def test_a_full_line_is_not_crowded() -> None:
+    """A line of 100 MB/s is full with four parts of 8 MiB: more would only wait for each other."""
+    network = Network(lambda flying: flying * 8 * MIB / 100e6)
+    network.carry(400, 8 * MIB)
+    assert network.levels[-1] <= 6
+    assert max(network.levels) <= 8
+
+
+def test_a_line_that_needs_eight_gets_about_eight() -> None:
+    """Each connection brings 10 MB/s, the line 80."""
+    network = Network(lambda flying: 8 * MIB / min(10e6, 80e6 / flying))
+    network.carry(1000, 8 * MIB)
+    assert 8 <= network.levels[-1] <= 12
+
+
+def test_a_vendor_that_refuses_gets_fewer() -> None:
+    """Above ten at once it says 429: few requests are in vain."""
+    network = Network(lambda _flying: 0.05, refuses_above=10)
+    network.carry(3000)
+    assert network.refused <= 3000 * 0.03
+    assert sum(network.levels[-500:]) / 500 <= 12
+
+
+def test_a_line_that_becomes_wider_is_used() -> None:
+    """What was best yesterday is tried again now and then."""
+    width = [20e6]
+    network = Network(lambda flying: 8 * MIB / min(10e6, width[0] / flying))
+    network.carry(300, 8 * MIB)
+    assert network.levels[-1] <= 5
+    width[0] = 200e6
+    network.carry(3000, 8 * MIB)
+    assert network.levels[-1] >= 12
+
+
+def test_little_to_do_teaches_nothing() -> None:
+    """One request after the other never asks for more at once."""
+    clock = VirtualClock()
+    control = Concurrency(clock, 64)
+    for _ in range(500):
+        control.began()
+        clock.time += 0.01
+        control.ended(1000)
+    assert control.level == 4
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_never_more_than_allowed(most: int) -> None:
+    """Also where that is less than it would begin with."""
+    network = Network(lambda _flying: 0.01, most=most)
+    network.carry(200)
+    assert max(network.levels) == most
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.floats(0, 5), st.integers(0, 10**8)), max_size=200),
+    st.integers(1, 64),
+)
+def test_whatever_happens_it_stays_within_its_limits(
+    events: list[tuple[int, float, int]], most: int
+) -> None:
+    """At least one, at most as many as allowed."""
+    clock = VirtualClock()
+    control = Concurrency(clock, most)
+    flying = 0
+    for kind, seconds, size in events:
+        clock.time += seconds
+        if kind == 0 or not flying:
+            control.began()
+            flying += 1
+            continue
+        flying -= 1
+        if kind == 1:
+            control.ended(size)
+        else:
+            control.failed(crowded=size % 2 == 0)
+        assert 1 <= control.level <= most
