@@ -247,4 +247,5 @@ class Sendai(Provider[SendaiSettings]):
                     status=response.status,
                 )
             words = ""
-        return refusal_of(response, excerpt(words.encode(errors="replace")), hint=_HINTS.get(response.status, ""))
+        shown = excerpt(words.encode(errors="replace"))
+        return refusal_of(response, shown, hint=_HINTS.get(response.status, ""))

@@ -20,7 +20,7 @@ _MOST = 100_000  # entries: a list that repeats itself must not fill the memory
 
 _GAPS = (
     "jobs that ended more than 24 hours ago leave the list: what was doubled before is not seen",
-    "no list tells a digest: another job of the same file name and size counts as the same document",
+    "no list tells a digest: a stranger's job of the same name and size counts as the same",
 )
 
 

@@ -45,7 +45,6 @@ from longshore_subworkflow.lookup import ask_for_job
 from longshore_subworkflow.settings import SubworkflowSettings
 from longshore_subworkflow.wire import (
     AppendReply,
-    DatasetReply,
     Item,
     ItemList,
     JobList,
@@ -241,13 +240,11 @@ class Subworkflow(Provider[SubworkflowSettings]):
         if not isinstance(id, str):
             why = "the vendor names no dataset for this job"
             return Results(times=record.times, warnings=(why,), raw={"job": told.json()})
-        url = f"/v1/datasets/{quote(id, safe='')}"
-        reply = yield Request.get(url)
-        dataset = reply.parse(DatasetReply).data
+        url = f"/v1/datasets/{quote(id, safe='')}/items"
         items: list[Item] = []
         pages = []
         while True:
-            page = yield Request.get(f"{url}/items", {"limit": _ITEMS, "offset": len(items)})
+            page = yield Request.get(url, {"limit": _ITEMS, "offset": len(items)})
             found = page.parse(ItemList).data
             pages.append(page.json())
             items += found
@@ -256,9 +253,9 @@ class Subworkflow(Provider[SubworkflowSettings]):
             if len(items) >= _MOST_ITEMS:
                 raise ProtocolError(f"the list of items goes on after {len(items):,} of them")
         document = DocumentResult(
-            name=dataset.whole_name,
             vendor_id=id,
-            pages=dataset.item_count,
+            # The dataset's ``itemCount`` is the greatest ``col``: that request can be saved.
+            pages=max((item.col for item in items if item.col is not None), default=None),
             artifacts=tuple(
                 _artifact(item, item.share) for item in items if item.share and item.share.url
             ),
@@ -266,7 +263,7 @@ class Subworkflow(Provider[SubworkflowSettings]):
         return Results(
             documents=(document,),
             times=record.times,
-            raw={"job": told.json(), "dataset": reply.json(), "items": pages},
+            raw={"job": told.json(), "items": pages},
         )
 
     def inventory(self, setup: Setup) -> Flow[Inventory]:

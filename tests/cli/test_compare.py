@@ -97,6 +97,7 @@ def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) 
     assert [one.code for one in ended] == [2, 0, 0]
     assert (ids[0] == ids[1], ids[1] == ids[2]) == (True, False)
     assert "going on with comparison" in ended[1].err
+    assert ["go on with it:" in one.err for one in ended] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from longshore.errors import ConfigurationError, UsageError
-from longshore.evaluate import compare, compare_async
-from longshore.pipeline import DocumentFinished, Event, RunStarted
+from longshore.evaluate import Comparison, Request, compare, compare_async, compare_in
+from longshore.journal import open_journal
+from longshore.pipeline import DocumentFinished, Environment, Event, RunStarted
 from longshore.sandbox import Fault
 from tests.evaluate.conftest import EVIL, Quay
 
@@ -192,3 +193,35 @@ async def test_targets_run_side_by_side(docs: Path, quay: Quays) -> None:
     starts = [place for place, (_, kind) in enumerate(seen) if kind is RunStarted]
     ends = [place for place, (_, kind) in enumerate(seen) if kind is DocumentFinished]
     assert max(starts) < min(ends)
+
+
+def test_results_that_were_not_fetched_are_fetched_by_the_next_call(
+    docs: Path, quay: Quays
+) -> None:
+    """Stopped while results were fetched, the same call fetches them; nothing is sent again."""
+    harbour = quay(Fault(vendor="plangrep", path="*/result", first=1, status=401))
+    first = harbour.compare(docs / "a.pdf", "plangrep", "subworkflow")
+    again = harbour.compare(docs / "a.pdf", "plangrep", "subworkflow")
+    assert [row.results for row in first.rows] == ["failed", "fetched"]
+    assert [row.results for row in again.rows] == ["fetched", "fetched"]
+    assert (first.id == again.id, harbour.jobs("plangrep"), again.exit_code) == (True, 1, 0)
+
+
+def test_nothing_is_lost_when_a_file_cannot_be_written(docs: Path, quay: Quays) -> None:
+    """A comparison counts as finished only when its files are written."""
+    harbour = quay()
+
+    async def compared(keep: Callable[[Comparison], None]) -> Comparison:
+        settings = {k: v for k, v in harbour._settings.items() if k.startswith("plangrep")}
+        request = Request((str(docs / "a.pdf"),), ("plangrep",), settings=settings)
+        async with open_journal(docs.parent / "journal.db") as journal:
+            return await compare_in(journal, request, Environment(), keep=keep)
+
+    def full(_found: Comparison) -> None:
+        raise OSError("the disk is full")
+
+    kept: list[str] = []
+    with pytest.raises(OSError, match="disk is full"):
+        asyncio.run(compared(full))
+    again = asyncio.run(compared(lambda found: kept.append(found.id)))
+    assert (again.continued, kept, harbour.jobs("plangrep")) == (True, [again.id], 1)

@@ -50,19 +50,19 @@ class HostileVendor(socketserver.ThreadingTCPServer):
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    server: HostileVendor
-
     def handle(self) -> None:
+        vendor = self.server
+        assert isinstance(vendor, HostileVendor)
         head = b""
         while not head.endswith(b"\r\n\r\n") and (line := self.rfile.readline()):
             head += line
         if not head:
             return
-        self.server.heads.append(head)
+        vendor.heads.append(head)
         found = _LENGTH.search(head)
         self.rfile.read(int(found[1]) if found else 0)
         with suppress(OSError):
-            self.wfile.write(self.server.reply)
+            self.wfile.write(vendor.reply)
 
 
 @pytest.fixture(scope="module")

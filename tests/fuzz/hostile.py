@@ -18,6 +18,15 @@ MORE = int(os.environ.get("LONGSHORE_TEST_FUZZ", "0"))
 """How many times as many examples as ``make test`` takes; 0 takes the same ones each time."""
 
 
+_UNCHECKED = [
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+    HealthCheck.function_scoped_fixture,
+]
+
+
 def examples(count: int, *, slow: bool = False) -> Callable[[F], F]:
     """Set how many examples a property gets: the same ones in ``make test``, new ones beyond.
 
@@ -30,7 +39,7 @@ def examples(count: int, *, slow: bool = False) -> Callable[[F], F]:
         database=None,
         deadline=None,
         phases=phases,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=_UNCHECKED,
     )
 
 

@@ -159,7 +159,7 @@ def test_a_pipe_that_took_a_files_place_is_not_waited_for(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kit", KITS, ids=lambda kit: kit.provider.name)
 def test_half_a_surrogate_in_an_error_body_is_shown_replaced(kit: Kit) -> None:
     """It was a UnicodeEncodeError while the refusal was put into words."""
-    words = {name: "no \ud800" for name in ("message", "detail", "error", "code")}
+    words = dict.fromkeys(("message", "detail", "error", "code"), "no �")
     error = kit.adapter().refusal(Response(413, body=body_of(words)))
     assert error is not None
     (error.message + error.hint + error.code).encode()

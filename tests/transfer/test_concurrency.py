@@ -42,7 +42,7 @@ class Network:
         self.control = Concurrency(self.clock, most)
         self.takes = takes
         self.refuses_above = refuses_above
-        self.flying: list[tuple[float, bool]] = []
+        self.flying: list[tuple[float, int, bool]] = []
         self.levels: list[int] = []
         self.refused = 0
 
@@ -51,17 +51,18 @@ class Network:
         began = self.clock.now()
         while requests or self.flying:
             while requests and len(self.flying) < self.control.level:
-                crowded = len(self.flying) >= self.refuses_above
-                self.control.began()
+                refused = len(self.flying) >= self.refuses_above
                 end = self.clock.now() + self.takes(len(self.flying) + 1)
-                heapq.heappush(self.flying, (end, crowded))
+                heapq.heappush(self.flying, (end, self.control.began(), refused))
                 requests -= 1
-            end, crowded = heapq.heappop(self.flying)
+            if requests:
+                self.control.full()
+            end, began, refused = heapq.heappop(self.flying)
             self.clock.time = max(self.clock.time, end)
-            if crowded:
+            if refused:
                 self.refused += 1
                 requests += 1
-                self.control.failed(crowded=True)
+                self.control.crowded(began)
             else:
                 self.control.ended(size)
             self.levels.append(self.control.level)
@@ -140,16 +141,15 @@ def test_whatever_happens_it_stays_within_its_limits(
     """At least one, at most as many as allowed."""
     clock = VirtualClock()
     control = Concurrency(clock, most)
-    flying = 0
+    flying: list[int] = []
     for kind, seconds, size in events:
         clock.time += seconds
         if kind == 0 or not flying:
-            control.began()
-            flying += 1
-            continue
-        flying -= 1
-        if kind == 1:
+            flying.append(control.began())
+            control.full()
+        elif kind == 1:
+            flying.pop()
             control.ended(size)
         else:
-            control.failed(crowded=size % 2 == 0)
+            control.crowded(flying.pop(0))
         assert 1 <= control.level <= most

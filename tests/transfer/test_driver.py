@@ -29,6 +29,7 @@ from longshore.provider import (
 )
 from longshore.transfer import (
     AnswerLost,
+    Concurrency,
     Driver,
     NotSent,
     Outgoing,
@@ -324,6 +325,18 @@ def test_a_file_gone_before_a_retry_tells_what_the_first_try_may_have_done(
     with pytest.raises(SourceMissing) as caught:
         world.exchange(PUT)
     assert (caught.value.sent, len(world.sent)) == (acted, 1)
+
+
+@pytest.mark.parametrize("trouble", [Response(429), AnswerLost("no answer within 60 s")])
+def test_trouble_halves_how_many_requests_leave_at_once(trouble: Response | Exception) -> None:
+    """What is answered in time does not."""
+    world = World()
+    world.driver.concurrency = Concurrency(world, 8)
+    world.exchange(PUT)
+    assert world.driver.concurrency.level == 4
+    world.answers = [trouble]
+    world.exchange(PUT)
+    assert world.driver.concurrency.level == 2
 
 
 def test_a_429_pauses_the_account_although_the_file_changed() -> None:

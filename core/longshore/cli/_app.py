@@ -23,6 +23,7 @@ COMMANDS = {
     "status": ("_status:status", "List the runs, or show one document by document."),
     "watch": ("_watch:watch", "Follow a run that another process executes."),
     "compare": ("_compare:compare", "Carry the same documents to several targets; report on it."),
+    "migrate": ("_migrate:migrate", "Carry the documents of one target to another; check it."),
     "actions": ("_actions:actions", "List what jobs wait for a person to do."),
     "act": ("_actions:act", "Do what a job offers."),
     "cancel": ("_runs:cancel", "Cancel what is not over in a run."),

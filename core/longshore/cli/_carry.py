@@ -13,7 +13,7 @@ from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.journal import Journal, RunRecord
-    from longshore.pipeline import Event, RunReport
+    from longshore.pipeline import Event, Listener, RunReport
     from longshore.targets import Target
 
 __all__ = ["carry", "finish", "worst"]
@@ -25,8 +25,12 @@ async def carry(
     target: Target,
     run: RunRecord,
     interrupt: Interrupt,
+    *,
+    also: Listener | None = None,
 ) -> RunReport:
     """Execute a run as far as it goes; a line per document, then that of the run.
+
+    What happens is told to ``also`` too.
 
     Raises:
         LongshoreError: it could not be executed at all.
@@ -41,6 +45,8 @@ async def carry(
 
         def listen(event: Event) -> None:
             display.see(event)
+            if also is not None:
+                also(event)
             try:
                 _tell(terminal, event)
             except BrokenPipeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ from longshore.cli._lines import tell_document
 from longshore.cli._parameters import Paths, Set, pairs
 from longshore.cli._progress import PAUSE
 from longshore.cli._terminal import Terminal, colour, printable
+from longshore.errors import UsageError
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
@@ -95,20 +96,38 @@ def compare(
         give_up_after=give_up_after,
     )
     request = Request(tuple(paths), tuple(to), repeat, pairs(set), options, terminal.config)
-    found = run_async(_compare(terminal, request, new=new, results=results))
-    if report is not None:
-        found.write_report(report)
-        terminal.say(f"report: {report}")
-    if csv is not None:
-        found.write_csv(csv)
-    if jsonl is not None:
-        found.write_jsonl(jsonl)
+
+    def keep(found: Comparison) -> None:
+        _write(report, found.write_report)
+        _write(csv, found.write_csv)
+        _write(jsonl, found.write_jsonl)
+
+    found = run_async(_compare(terminal, request, keep, new=new, results=results))
     _finish(terminal, found)
+    if report is not None:
+        terminal.say(f"report: {report}")
     return found.exit_code
 
 
+def _write(file: Path | None, write: Callable[[Path], None]) -> None:
+    if file is None:
+        return
+    try:
+        write(file)
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror or error}",
+            hint="the same command with another file; nothing is sent again",
+        ) from None
+
+
 async def _compare(
-    terminal: Terminal, request: Request, *, new: bool, results: Path | None
+    terminal: Terminal,
+    request: Request,
+    keep: Callable[[Comparison], None],
+    *,
+    new: bool,
+    results: Path | None,
 ) -> Comparison:
     from longshore.cli._interrupt import Interrupt
     from longshore.evaluate import compare_in
@@ -128,6 +147,7 @@ async def _compare(
                         watch=watch.see,
                         stop=interrupt.stop,
                         begun=watch.begun,
+                        keep=keep,
                     )
                 except asyncio.CancelledError:
                     if interrupt.at_once:
@@ -247,6 +267,8 @@ _HEAD = (
 
 def _finish(terminal: Terminal, found: Comparison) -> None:
     """Print the table, what went wrong with an account, and what to type next."""
+    from longshore.lifecycle import Outcome
+
     lines = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -260,8 +282,13 @@ def _finish(terminal: Terminal, found: Comparison) -> None:
         if trouble is not None:
             terminal.note(f"longshore: {side.target} could not go on:")
             terminal.fail(trouble)
-    if any(report.run.finished_at is None for side in found.sides for report in side.reports):
+    reports = [report for side in found.sides for report in side.reports]
+    waiting = any(report.outcomes.get(Outcome(word)) for report in reports for word in _OPEN)
+    if waiting or any(report.interrupted for report in reports):
         terminal.last(f"go on with it:  {found.command}")
+
+
+_OPEN = ("running", "needs_action", "unknown")
 
 
 def _cells(name: str, figures: Figures) -> tuple[str, ...]:

@@ -22,7 +22,9 @@ __all__ = ["webhooks"]
 PORT = 8710
 
 webhooks = typer.Typer(
-    no_args_is_help=True, help="Take deliveries of vendors; each brings the next poll forward."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Take deliveries of vendors; each brings the next poll forward.",
 )
 
 

@@ -15,7 +15,7 @@ from longshore.errors import IncompatibleState, JournalError, LongshoreError, Ru
 from longshore.evaluate._comparison import Comparison, Side
 from longshore.evaluate._details import Budget
 from longshore.evaluate._gather import gather, number
-from longshore.evaluate._runs import Entry, Request, open_runs
+from longshore.evaluate._runs import Entry, Request, note_kept, open_runs
 from longshore.journal import Journal, RunRecord, open_journal
 from longshore.pipeline import (
     DocumentFinished,
@@ -118,6 +118,7 @@ async def compare_in(
     watch: Watch | None = None,
     stop: asyncio.Event | None = None,
     begun: Callable[[list[Entry], bool], None] | None = None,
+    keep: Callable[[Comparison], None] | None = None,
 ) -> Comparison:
     """Compare within an open journal.
 
@@ -130,6 +131,7 @@ async def compare_in(
         watch: is told target, round and event.
         stop: set it to end in good order.
         begun: is told the runs, and whether they were begun earlier, before anything is sent.
+        keep: is given the comparison before it counts as finished; writes files.
     """
     if folder is not None:
         check_folder(folder)
@@ -156,16 +158,17 @@ async def compare_in(
         continued=continued,
         versions=_versions(),
     )
-    await _gather(
-        journal,
-        entries,
-        environment,
-        comparison,
-        folder=folder,
-        watch=watch,
-        fetch=not stop.is_set(),
+    whole = await _gather(
+        journal, entries, environment, comparison, folder=folder, watch=watch, stop=stop
     )
     comparison.ended_at = environment.clock.now()
+    if stop.is_set():
+        for side in comparison.sides:
+            side.reports[-1].interrupted = True
+    if keep is not None:
+        keep(comparison)
+    if whole:
+        await note_kept(journal, entries)
     return comparison
 
 
@@ -242,9 +245,13 @@ async def _gather(
     *,
     folder: Path | None,
     watch: Watch | None,
-    fetch: bool,
-) -> None:
-    """Read the rows of every run; results are fetched when nobody is being measured any more."""
+    stop: asyncio.Event,
+) -> bool:
+    """Read the rows of every run; results are fetched when nobody is being measured any more.
+
+    Returns:
+        Whether everything could be fetched that can be had.
+    """
     numbers = await number(journal, entries[0].run)
     documents = 0
     for entry in entries:
@@ -259,17 +266,18 @@ async def _gather(
                 comparison=comparison.id,
                 numbers=numbers,
                 budget=budget,
-                fetch=fetch,
+                stop=stop,
                 folder=folder,
                 listener=_listener(watch, entry),
             )
             for entry in entries
         )
     )
-    for rows, details in gathered:
+    for rows, details, _ in gathered:
         comparison.rows += rows
         comparison.details |= details
     comparison.rows.sort(key=lambda row: row.document)  # stable: rounds, then targets as named
+    return not any(more for _, _, more in gathered)
 
 
 def _side(entry: Entry) -> Side:

@@ -77,10 +77,10 @@ async def gather(
     comparison: str,
     numbers: Numbers,
     budget: Budget,
-    fetch: bool = True,
+    stop: asyncio.Event,
     folder: Path | None = None,
     listener: Listener | None = None,
-) -> tuple[list[Row], dict[Key, Detail]]:
+) -> tuple[list[Row], dict[Key, Detail], bool]:
     """Measure a run and fetch its results.
 
     Args:
@@ -90,9 +90,12 @@ async def gather(
         comparison: its id.
         numbers: of documents; new ones are added.
         budget: how much of each result is kept.
-        fetch: ask the vendor for results.
+        stop: when it is set, no more results are fetched.
         folder: where whole results are written, one JSON file for each job.
         listener: is told what happens meanwhile.
+
+    Returns:
+        The rows, what is kept of the results, and whether it is worth asking for more later.
     """
     units = {unit.id: unit async for unit in _units(journal, entry.run.id)}
     records = [record async for record in _documents(journal, entry.run.id)]
@@ -107,8 +110,9 @@ async def gather(
         and any(record.outcome in _WITH_RESULTS for record in of_unit.get(unit.id, ()))
     ]
     fetched: dict[str, _Fetched] = {}
-    if wanted and fetch:
-        fetched = await _Fetcher(journal, entry, environment, listener, folder).all(wanted)
+    fetcher = _Fetcher(journal, entry, environment, stop, listener=listener, folder=folder)
+    if wanted:
+        fetched = await fetcher.all(wanted)
     rows: list[Row] = []
     details: dict[Key, Detail] = {}
     matched = {
@@ -128,7 +132,7 @@ async def gather(
                 detail.values = values_of(result)
                 details[row.target, row.round, row.document] = detail
         rows.append(row)
-    return rows, details
+    return rows, details, fetcher.trouble is not None
 
 
 async def _units(journal: Journal, run_id: str) -> AsyncIterator[UnitRecord]:
@@ -158,6 +162,8 @@ class _Fetcher:
         journal: Journal,
         entry: Entry,
         environment: Environment,
+        stop: asyncio.Event,
+        *,
         listener: Listener | None,
         folder: Path | None,
     ) -> None:
@@ -166,7 +172,9 @@ class _Fetcher:
         self._environment = environment
         self._listener = listener
         self._folder = folder
-        self._trouble: str | None = None
+        self._stop = stop
+        self.trouble: str | None = None
+        """Why no more results can be had now."""
 
     async def all(self, units: Sequence[UnitRecord]) -> dict[str, _Fetched]:
         """Fetch; what cannot be had says why."""
@@ -193,8 +201,10 @@ class _Fetcher:
         return found
 
     async def _one(self, engine: Engine, unit: UnitRecord) -> _Fetched:
-        if self._trouble is not None:
-            return _Fetched("failed", self._trouble)
+        if self._stop.is_set():
+            self.trouble = "interrupted before they were fetched"
+        if self.trouble is not None:
+            return _Fetched("failed", self.trouble)
         try:
             job = Unit.load(await self._journal.facts(unit.id), alive_at=0.0).job
             assert job is not None
@@ -202,7 +212,7 @@ class _Fetcher:
         except LongshoreError as error:
             words = engine.redactor.text(error.message)
             if isinstance(error, AccountError):  # the other jobs would fare no better
-                self._trouble = words
+                self.trouble = words
             return _Fetched("failed", words)
         size = len(json.dumps(results.raw, ensure_ascii=False).encode())
         raw = json.dumps(engine.redactor.json(results.raw), ensure_ascii=False)

@@ -16,7 +16,7 @@ from longshore.journal import Journal, RunRecord
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
 
-__all__ = ["Entry", "Request", "open_runs"]
+__all__ = ["Entry", "Request", "note_kept", "open_runs"]
 
 _USE = "compare"
 
@@ -171,7 +171,11 @@ async def _note_continued(journal: Journal, run: RunRecord, now: float) -> RunRe
 async def _unfinished(
     journal: Journal, request: Request, signature: str
 ) -> tuple[str, dict[tuple[str, int], RunRecord]]:
-    """Find the last comparison of this signature; nothing, if it is finished or there is none."""
+    """Find the last comparison of this signature; nothing, if it is finished or there is none.
+
+    Finished is one whose results were fetched and written, too: only then may the same call
+    begin another one, which sends everything again.
+    """
     mine = [r for r in await journal.runs() if r.notes.get("signature") == signature]
     mine = [run for run in mine if run.notes.get("use") == _USE]
     if not mine:
@@ -186,9 +190,16 @@ async def _unfinished(
             continue
         found[run.target, int(str(run.notes["round"]))] = run
     whole = len(found) == len(request.to) * request.repeat
-    if whole and all(run.finished_at is not None for run in found.values()):
+    if whole and all(run.finished_at and run.notes.get("kept") for run in found.values()):
         return "", {}
     return id, found
+
+
+async def note_kept(journal: Journal, entries: Iterable[Entry]) -> None:
+    """Note that nothing of a comparison would be lost by beginning another one."""
+    for entry in entries:
+        run = await journal.run(entry.run.id)
+        await journal.change_run(run.id, notes={**run.notes, "kept": True})
 
 
 def _signature(

@@ -36,13 +36,19 @@ class Map(Protocol):
 
 
 @contextmanager
-def open_map(path: Path) -> Iterator[Map]:
+def open_map(path: Path, to: str) -> Iterator[Map]:
     """Open a map for writing; what is in it stays.
+
+    Args:
+        path: the file.
+        to: the target that its documents go to.
 
     Raises:
         UsageError: the file holds something else, or cannot be written.
     """
     opened: Callable[[Path], Any] = _Table if _is_sqlite(path) else _Lines
+    if path.exists():
+        _check(path, to)
     try:
         made = opened(path)
         try:
@@ -71,6 +77,17 @@ def read_map(path: Path) -> Iterator[Line]:
         raise UsageError(f"{path}: {error}", hint="is it a map?") from None
 
 
+def _check(path: Path, to: str) -> None:
+    """Make sure that a file is a map, and that of a migration to this target."""
+    for line in read_map(path):
+        other = line["to"]["target"]
+        if other != to:
+            raise UsageError(
+                f"{path} is the map of a migration to {other!r}",
+                hint="choose another file with --map",
+            )
+
+
 def _is_sqlite(path: Path) -> bool:
     return path.suffix.lower() in _SQLITE
 
@@ -90,7 +107,7 @@ def _lines(path: Path) -> Iterator[tuple[Line, str]]:
                 return
             try:
                 line = json.loads(text)
-                _key(line)
+                _key(line), line["to"]["target"]
             except (ValueError, KeyError, TypeError):
                 raise UsageError(
                     f"{path}, line {number}: this is no map of a migration",
@@ -134,8 +151,7 @@ class _Lines:
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self._path.name}.")
         try:
             with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                for line, text in _lines(self._path):
-                    file.write(self._changed.get(_key(line), text))
+                file.writelines(self._changed.get(_key(line), text) for line, text in _lines(self._path))
                 file.flush()
                 os.fsync(file.fileno())
             with suppress(OSError):
@@ -183,15 +199,14 @@ class _Table:
 
 def _rows(db: sqlite3.Connection) -> Iterator[Line]:
     db.row_factory = sqlite3.Row
-    for row in db.execute("SELECT * FROM documents ORDER BY rowid"):
-        sides = {
-            side: {column: row[f"{side}_{column}"] for column in _COLUMNS} for side in _SIDES
-        }
+    for row in db.execute("SELECT * FROM documents ORDER BY path, sha256"):
+        sides = {side: {column: row[f"{side}_{column}"] for column in _COLUMNS} for side in _SIDES}
         yield {
             "path": row["path"],
             "sha256": row["sha256"] or None,
             "name": row["name"],
             "size": row["size"],
-            **{side: found if found["target"] else None for side, found in sides.items()},
+            "from": sides["from"] if sides["from"]["target"] else None,
+            "to": sides["to"],
             "error": json.loads(row["error"]) if row["error"] else None,
         }

@@ -181,7 +181,7 @@ async def _prove(origin: Origin, environment: Environment, *, proven: bool) -> C
     digest = await environment.digest(now)
     if proven and was.sha256 is not None and digest != was.sha256:
         raise SourceChanged(
-            f"{candidate.shown}: the file is not what it was when it was carried to the first vendor",
+            f"{candidate.shown}: not the file that was carried before: its SHA-256 is another",
             hint="name it in a manifest (--manifest) to carry it as it is now",
         )
     return replace(candidate, known=now.model_copy(update={"sha256": digest}))

@@ -20,7 +20,7 @@ from longshore.pipeline._events import (
     TransferSent,
 )
 from longshore.pipeline._executor import Executor, Limits
-from longshore.pipeline._existing import Existing
+from longshore.pipeline._existing import Existing, place_of
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
 from longshore.pipeline._intake import Candidate, find_documents
 from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, offered
@@ -41,6 +41,7 @@ __all__ = [
     "Step", "SystemClock", "TransferSent", "Unit", "act_on", "advance", "advance_unit", "ask",
     "batch_of_token", "begin", "cancel_run", "cancel_unit", "capabilities_of", "document_line",
     "enqueue", "execute", "exit_code", "fetch_results", "find_documents", "give_back", "hook_key",
-    "offered", "open_engine", "plan", "prepare", "ready", "recheck", "rerun", "run_line",
+    "offered", "open_engine", "place_of", "plan", "prepare", "ready", "recheck", "rerun",
+    "run_line",
     "run_step", "summary", "take", "token_of",
 ]  # fmt: skip

@@ -208,12 +208,18 @@ class Executor:
             self._line_up(heapq.heappop(self._timers)[1])
         if now < self._paused_until:
             return
-        while self._runnable and len(self._tasks) - self._hashing < self._limits.concurrency:
+        while self._runnable:
+            if len(self._tasks) - self._hashing >= self._room():
+                self._engine.driver.concurrency.full()
+                return
             unit_id = self._runnable.popleft()
             self._queued.discard(unit_id)
             unit = self._active.get(unit_id)
             if unit is not None:
                 self._look_at(unit, now)
+
+    def _room(self) -> int:
+        return min(self._limits.concurrency, self._engine.driver.concurrency.level)
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""

@@ -10,7 +10,7 @@ from longshore.lifecycle import Outcome
 from longshore.sources import digest_of
 from longshore.targets import REFRESHED
 
-__all__ = ["Existing"]
+__all__ = ["Existing", "place_of"]
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Existing:
         """Read the journal for what the target of a run took before."""
         made = cls()
         for earlier in await journal.runs():
-            if _place(earlier) == _place(run):
+            if place_of(earlier) == place_of(run):
                 await made._read(journal, earlier)
         return made
 
@@ -57,6 +57,7 @@ class Existing:
         return digest if bytes.fromhex(digest) in known else None
 
 
-def _place(run: RunRecord) -> tuple[object, ...]:
+def place_of(run: RunRecord) -> tuple[object, ...]:
+    """Sum up where a run's documents go: what is the same place takes the same document once."""
     settings = {name: value for name, value in run.settings.items() if name not in REFRESHED}
     return run.provider, run.account, settings

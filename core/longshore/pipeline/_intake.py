@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import glob
 import json
+import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 from longshore.documents import Document, shown
-from longshore.errors import UsageError
+from longshore.errors import SourceUnreadable, UsageError
 from longshore.redaction import redact_text
 from longshore.sources import Found, describe, find_remote, is_remote
 from longshore.urls import is_absolute
@@ -19,6 +22,7 @@ from longshore.urls import is_absolute
 __all__ = ["Candidate", "find_documents"]
 
 _MAGIC = ("*", "?", "[")
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: *;[ -~]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,19 @@ class Candidate:
         name: another file name to tell the vendor; "" for the file's own.
         media_type: another media type; "" to guess from the name.
         info: what a remote store's listing said about it.
+        trouble: why it cannot be read, where that is known already.
     """
 
     path: str
     name: str = ""
     media_type: str = ""
     info: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    trouble: str = ""
 
     @property
     def shown(self) -> str:
         """The path as it may be printed and kept: a URL without its credentials."""
-        return redact_text(self.path) if is_absolute(self.path) else shown(self.path)
+        return shown(redact_text(self.path) if is_absolute(self.path) else self.path)
 
     def document(self, id: str) -> Document:
         """Describe the file, or the remote object.
@@ -49,6 +55,8 @@ class Candidate:
             DocumentError: it is missing or cannot be read.
             ConfigurationError: a package for its kind of URL is missing.
         """
+        if self.trouble:
+            raise SourceUnreadable(f"{self.shown}: {self.trouble}")
         if is_remote(self.path):
             document = describe(Found(self.path, self.info), id=id, name=self.name)
         else:
@@ -81,9 +89,9 @@ def find_documents(paths: Iterable[str], *, stdin: TextIO | None = None) -> Iter
             yield from _manifest(stdin or sys.stdin)
         elif is_remote(path):
             yield from (Candidate(found.url, info=found.info) for found in find_remote(path))
-        elif Path(path).is_dir():
+        elif _is_folder(path):
             yield from _directory(Path(path))
-        elif any(mark in path for mark in _MAGIC) and not Path(path).exists():
+        elif any(mark in path for mark in _MAGIC) and not os.path.lexists(path):
             yield from _glob(path)
         else:
             yield Candidate(path)
@@ -91,11 +99,9 @@ def find_documents(paths: Iterable[str], *, stdin: TextIO | None = None) -> Iter
 
 def _directory(folder: Path) -> Iterator[Candidate]:
     found = False
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            found = True
-            yield Candidate(str(path))
+    for candidate in _walk(folder):
+        found = True
+        yield candidate
     if not found:
         raise UsageError(
             f"{folder}: the directory holds no files",
@@ -104,15 +110,51 @@ def _directory(folder: Path) -> Iterator[Candidate]:
 
 
 def _glob(pattern: str) -> Iterator[Candidate]:
-    paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
-    files = [path for path in paths if Path(path).is_file()]
-    if not files:
+    """Give what matches, each once: ``**`` follows a link that leads in a circle forty times."""
+    paths = glob.glob(pattern, recursive=True)  # noqa: PTH207 - patterns may be absolute
+    once: dict[Path, str] = {}
+    for path in sorted(paths, key=lambda path: (len(path), path)):
+        if not _is_folder(path):
+            once.setdefault(_place(Path(path)), path)
+    if not once:
         raise UsageError(f"{pattern}: no file matches", hint="check the pattern")
-    yield from map(Candidate, files)
+    yield from map(Candidate, sorted(once.values()))
+
+
+def _walk(folder: Path) -> Iterator[Candidate]:
+    """Give all that is below a folder, sorted; what is no file is refused later, by its name.
+
+    Hidden names are left out, and links to folders are not followed: they may lead in a circle.
+    A folder that cannot be listed is told too: what is in it must not be missing in silence.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        yield Candidate(str(folder), trouble=f"the folder cannot be listed: {error.strerror}")
+        return
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        if not _is_folder(str(path)):
+            yield Candidate(str(path))
+        elif not path.is_symlink():
+            yield from _walk(path)
+
+
+def _is_folder(path: str) -> bool:
+    """Ask without raising, for whatever text: ``Path.is_dir`` raises for a name too long."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _place(path: Path) -> Path:
+    """Return where a name stands, with the links to its folder resolved, not its own."""
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _manifest(lines: TextIO) -> Iterator[Candidate]:
     """Read one path, or one JSON object with ``path`` (``name``, ``media_type``), per line."""
+    if isinstance(lines, TextIOWrapper):  # names are bytes: what is no UTF-8 is kept
+        lines.reconfigure(errors="surrogateescape")
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text:
@@ -124,7 +166,22 @@ def _entry(text: str, number: int) -> Candidate:
     hint = 'write one path a line, or objects like {"path": "a.pdf", "name": "b.pdf"}'
     try:
         entry = json.loads(text)
-        known = {key: str(entry[key]) for key in ("name", "media_type") if entry.get(key)}
-        return Candidate(str(entry["path"]), **known)
-    except (ValueError, KeyError, TypeError) as error:
+        known = {key: _text(entry, key) for key in ("name", "media_type") if entry.get(key)}
+        return Candidate(
+            _text(entry, "path"), name=known.get("name", ""), media_type=known.get("media_type", "")
+        )
+    except KeyError as error:
+        raise UsageError(f"manifest, line {number}: {error} is missing", hint=hint) from None
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"manifest, line {number}: {error}", hint=hint) from None
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry[key]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is no text")
+    if key == "name":
+        value.encode()  # half a surrogate could not be sent
+    if key == "media_type" and not _MEDIA_TYPE.fullmatch(value):
+        raise ValueError("media_type is none, such as application/pdf")
+    return value

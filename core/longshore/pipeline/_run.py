@@ -26,7 +26,7 @@ from longshore.plugins import load_plugins
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.targets import Target, secret_values
-from longshore.transfer import Bandwidth, Driver, Pace, quiet_http_logs
+from longshore.transfer import Bandwidth, Concurrency, Driver, Pace, quiet_http_logs
 
 __all__ = ["begin", "execute", "open_engine", "summary"]
 
@@ -130,9 +130,8 @@ async def open_engine(
     capabilities = capabilities_of(provider)
     redactor = Redactor(secret_values(provider.settings))
     quiet_http_logs(redactor)
-    transport = environment.transport(
-        provider.settings, options.concurrency or capabilities.concurrency
-    )
+    most = options.concurrency or capabilities.concurrency
+    transport = environment.transport(provider.settings, most)
     driver = Driver(
         provider,
         transport=transport,
@@ -142,6 +141,7 @@ async def open_engine(
         retries=environment.retries,
         rng=environment.rng,
         bandwidth=Bandwidth(environment.clock, options.bwlimit) if options.bwlimit else None,
+        concurrency=Concurrency(environment.clock, most),
     )
     try:
         yield Engine(

@@ -35,7 +35,10 @@ _ROOM = 10.0
 """Seconds that a signed URL must be good for when its transfer begins, and besides:"""
 
 _SLOWEST = 500_000.0
-"""bytes a second that a transfer is expected to make at least."""
+"""bytes a second that a transfer is expected to make at least,"""
+
+_MOST_ROOM = 120.0
+"""but no more than this: S3 looks at the time when a request begins, and no URL is for ever."""
 
 
 async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
@@ -191,7 +194,7 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
 def _check_expiry(engine: Engine, transfer: Transfer) -> None:
     if transfer.expires_at is None:
         return
-    needed = _ROOM + transfer.size / _SLOWEST
+    needed = min(_ROOM + transfer.size / _SLOWEST, _MOST_ROOM)
     if engine.driver.vendor_now() + needed > transfer.expires_at:
         raise SessionLost(f"the signed URL of part {transfer.number} expires too soon")
 

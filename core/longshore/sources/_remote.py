@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -39,7 +40,7 @@ class Found:
 
 def is_remote(path: str) -> bool:
     """Tell whether a path is a URL, and no local file of a strange name."""
-    return is_absolute(path) and not Path(path).exists()
+    return is_absolute(path) and not os.path.lexists(path)
 
 
 def find_remote(url: str) -> Iterator[Found]:

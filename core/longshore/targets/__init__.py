@@ -22,6 +22,6 @@ from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 
 __all__ = [
     "FILE_NAME", "REFRESHED", "Config", "Target", "find_config", "follow", "list_targets",
-    "load_config", "public_settings", "require", "resolve_for_resume", "resolve_target", "secret_values",
-    "variable",
+    "load_config", "public_settings", "require", "resolve_for_resume", "resolve_target",
+    "secret_values", "variable",
 ]  # fmt: skip

@@ -110,6 +110,7 @@ def _from_environment(name: str, environ: Mapping[str, str], where: str) -> str:
 
 
 def _from_file(text: str, folder: Path, where: str) -> str:
+    path = folder / text
     try:
         path = folder / Path(text).expanduser()
         mode = path.stat().st_mode

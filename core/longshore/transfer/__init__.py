@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from longshore.transfer._http import HttpTransport
 
 __all__ = [
-    "AnswerLost", "Bandwidth", "Clock", "Concurrency", "Deliver", "Driver", "Encoded", "GiveUp", "Lost",
+    "AnswerLost", "Bandwidth", "Clock", "Concurrency", "Deliver", "Driver", "Encoded", "GiveUp",
+    "Lost",
     "NotSent", "Outgoing", "Pace", "Policy", "Retries", "RetryIn", "Segment", "Source",
     "Sources", "Tally", "Transport", "Verdict", "decide", "encode", "http_transport",
     "quiet_http_logs", "retry_after", "retry_with_clock", "retry_with_stamina",

@@ -40,41 +40,47 @@ class Concurrency:
         self._doubling = True
         self._patience = _PATIENCE[0]
         self._windows = 0  # since a higher level was tried
-        self._flying = 0
+        self._halvings = 0
         self._open_window()
 
-    def began(self) -> None:
-        """A request leaves."""
-        self._flying += 1
-        self._peak = max(self._peak, self._flying)
+    def full(self) -> None:
+        """There is more to do than may be in flight now; without that nothing is learnt."""
+        self._full = True
+
+    def began(self) -> int:
+        """A request leaves; returns what ``crowded`` wants to know about it."""
+        return self._halvings
 
     def ended(self, size: int) -> None:
         """A request was answered; ``size`` bytes of documents went with it."""
-        self._flying -= 1
         self._done += 1
         self._work += size + _REQUEST
         now = self._clock.now()
         if self._done < (1 if self._doubling else _WINDOW) * self.level or now <= self._since:
             return
-        if self._peak >= self.level:  # else there was too little to do, and nothing is learnt
+        if self._full:
             self._judge(self._work / (now - self._since))
         self._open_window()
 
-    def failed(self, *, crowded: bool) -> None:
-        """A request had no answer, or a 429; ``crowded`` when there may have been too many."""
-        self._flying -= 1
-        if crowded and self._peak:  # once for all that were in flight together
-            self._doubling = False
-            self._best, self._windows = 0.0, 0
-            self._crowd = max(self.level, 2)
-            self._patience = min(self._patience * 2, _PATIENCE[1])
-            self.level = self._kept = max(self.level // 2, 1)
-            self._open_window()
-            self._peak = 0
+    def crowded(self, began: int) -> None:
+        """A request had a 429 or no answer in time: there may have been too many at once.
+
+        Args:
+            began: what ``began`` returned; those in flight together halve the level only once.
+        """
+        if began < self._halvings:
+            return
+        self._halvings += 1
+        self._doubling = False
+        self._best, self._windows = 0.0, 0
+        self._crowd = max(self.level, 2)
+        self._patience = min(self._patience * 2, _PATIENCE[1])
+        self.level = self._kept = max(self.level // 2, 1)
+        self._open_window()
 
     def _open_window(self) -> None:
         self._done = self._work = 0
-        self._peak = self._flying
+        self._full = False
         self._since = self._clock.now()
 
     def _judge(self, rate: float) -> None:

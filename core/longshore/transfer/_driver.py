@@ -14,6 +14,7 @@ from longshore.documents import Document, Piece
 from longshore.errors import DocumentError, ProtocolError, SourceChanged, VendorUnavailable
 from longshore.provider import Provider, ProviderSettings, Request, Response
 from longshore.redaction import redact_text
+from longshore.transfer._concurrency import Concurrency
 from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
     AnswerLost,
@@ -77,6 +78,7 @@ class Driver:
         rng: spreads the pauses.
         policy: how patient one exchange is.
         bandwidth: caps the bytes a second; None: no cap.
+        concurrency: learns how many requests at once are worth their while.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Driver:
         rng: random.Random,
         policy: Policy | None = None,
         bandwidth: Bandwidth | None = None,
+        concurrency: Concurrency | None = None,
     ) -> None:
         self._provider = provider
         self._base = provider.settings.base_url
@@ -102,6 +105,7 @@ class Driver:
         self._rng = rng
         self._policy = policy or Policy()
         self._throttle = bandwidth.take if bandwidth else None
+        self.concurrency = concurrency or Concurrency(clock, 1)
         self.answered_at: float | None = None
         """When the vendor last answered with anything but an outage."""
         self._skew = 0.0
@@ -170,11 +174,13 @@ class Driver:
             sources = self._open(body, documents, stack)
             outgoing = self._outgoing(request, key, body, sources, tally)
             tally.requests += 1
+            flight = self.concurrency.began()
             try:
                 response = await self._transport.send(outgoing)
             except NotSent as failure:
                 return failure
             except AnswerLost as failure:
+                self.concurrency.crowded(flight)
                 _check(sources, sent=True)
                 return failure
             refused = 400 <= response.status < 500 and response.status != 408
@@ -185,7 +191,12 @@ class Driver:
                     self._pace.throttled(retry_after(response, self._clock.now()) or 1.0)
                 raise
         self._note(request, response)
-        tally.bytes_sent += sum(s.size for s in body.segments if isinstance(s, Piece))
+        size = sum(s.size for s in body.segments if isinstance(s, Piece))
+        tally.bytes_sent += size
+        if response.status == 429:
+            self.concurrency.crowded(flight)
+        else:
+            self.concurrency.ended(size)
         return response
 
     def _open(

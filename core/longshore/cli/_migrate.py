@@ -1,0 +1,270 @@
+"""``migrate``: carry the documents of one target to another; ``migrate verify``: check it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from longshore.cli._command import EPILOG, command
+from longshore.cli._lines import tell_document
+from longshore.cli._parameters import Set, pairs
+from longshore.cli._terminal import Terminal, colour, printable
+from longshore.errors import UsageError
+
+if TYPE_CHECKING:
+    from longshore.migrate import Check, Migration, Request
+
+__all__ = ["migrate"]
+
+migrate = typer.Typer(
+    invoke_without_command=True,
+    help="Carry the documents of one target to another; verify that they are there.",
+)
+
+
+@command(
+    "longshore migrate --from old --to new --map map.jsonl --dry-run",
+    "longshore migrate --from old --to new --map map.jsonl",
+    "longshore migrate verify map.jsonl",
+)
+def _migrate(
+    terminal: Terminal,
+    ctx: typer.Context,
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="TARGET", help="Where the documents went before.")
+    ] = "",
+    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where they go.")] = "",
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="All documents of one earlier run.")
+    ] = "",
+    manifest: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Documents, one path or JSON object a line; - is stdin."),
+    ] = "",
+    map: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write who is who: JSON Lines, or .sqlite, .db."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="So many, chosen by SHA-256.")
+    ] = None,
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Of runs begun since: 2026-11-01, or 7d ago."),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; send nothing.")] = False,
+    set: Set = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")
+    ] = None,
+    part_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
+    ] = None,
+    bwlimit: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Follow the jobs until they are over.")
+    ] = True,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Begin nothing new after N failures.")
+    ] = None,
+    give_up_after: Annotated[
+        str, typer.Option(metavar="TIME", help="How long an outage is waited out.")
+    ] = "24h",
+) -> int | None:
+    """Carry the documents of one target to another: of its earlier runs, or of a manifest.
+
+    Each source is checked by its SHA-256 first. The same command again goes on with a migration
+    that is not finished; what the other target has already is not carried again.
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    from longshore.cli._interrupt import run_async
+    from longshore.cli._upload import options_of
+    from longshore.migrate import Request
+
+    if not source or not to:
+        raise UsageError("migrate needs --from and --to", hint="longshore migrate --help")
+    options = options_of(
+        concurrency=concurrency,
+        part_size=part_size,
+        batch_size=batch_size,
+        bwlimit=bwlimit,
+        wait=wait,
+        max_failures=max_failures,
+        give_up_after=give_up_after,
+    )
+    request = Request(
+        source=source,
+        to=to,
+        run=run,
+        manifest=manifest,
+        limit=limit,
+        sample=sample,
+        since=since,
+        settings=pairs(set),
+        options=options,
+        config=terminal.config,
+    )
+    return run_async(_carry(terminal, request, map, dry_run=dry_run))
+
+
+async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry_run: bool) -> int:
+    from longshore.cli._carry import carry
+    from longshore.cli._interrupt import Interrupt
+    from longshore.journal import open_journal
+    from longshore.migrate import open_map, open_migration
+    from longshore.pipeline import Environment
+
+    with Interrupt(terminal) as interrupt, ExitStack() as stack:
+        async with open_journal(terminal.journal) as journal:
+            # Before anything is begun: a map that cannot be written is no use afterwards.
+            map = stack.enter_context(open_map(file, request.to)) if file and not dry_run else None
+            migration = await open_migration(journal, request, Environment(), dry_run=dry_run)
+            _tell_plan(terminal, migration, dry_run=dry_run)
+            if map is not None:
+                await migration.fill(journal, map)
+            if migration.run is None:
+                return migration.exit_code
+            also = migration.listener(map) if map is not None else None
+            migration.report = await carry(
+                terminal, journal, migration.target, migration.run, interrupt, also=also
+            )
+    if file is None and not terminal.json:
+        terminal.note("longshore: no map was written; the same command with --map FILE writes it")
+    return migration.exit_code
+
+
+def _tell_plan(terminal: Terminal, migration: Migration, *, dry_run: bool) -> None:
+    if migration.continued and migration.run is not None:
+        terminal.note(f"longshore: going on with migration {migration.run.id}")
+        return
+    for kept in migration.kept_out:
+        document, at = kept.origin.document, kept.origin.at
+        terminal.line({
+            "event": "kept_out",
+            "path": document.source,
+            "sha256": document.sha256,
+            "from": at.json() if at else None,
+            "error": kept.error.model_dump(mode="json"),
+        })  # fmt: skip
+        terminal.say(f"{colour('refused', 'kept out'.ljust(12))}  {printable(kept.error.message)}")
+    if migration.estimate is not None and dry_run:
+        from longshore.journal import RunRecord
+
+        target = migration.target
+        run = RunRecord(id="", target=target.name, provider=target.provider_name)
+        for record in migration.estimate.refused:
+            tell_document(terminal, run, record, None)
+    line = migration.plan_line()
+    if line is not None:
+        terminal.line(line)
+        terminal.say(_plan_text(line))
+
+
+def _plan_text(line: dict[str, Any]) -> str:
+    from longshore.units import format_bytes, format_seconds
+
+    aside = [
+        f"{line[key]} {words}"
+        for key, words in (
+            ("refused", "not taken"),
+            ("kept_out", "kept out"),
+            ("there", "there already"),
+            ("left", "left for later"),
+        )
+        if line[key]
+    ]
+    requests = line["requests"]
+    number = f"about {requests['expected']}" if requests["expected"] else (
+        f"at least {requests['at_least']}"
+    )  # fmt: skip
+    seconds = line["seconds_at_rate"]
+    rate = "no rate is documented" if seconds is None else f"{format_seconds(seconds)} at its rate"
+    return "\n".join((
+        f"{line['from']} -> {line['target']}: {line['documents']} documents, "
+        f"{format_bytes(line['bytes'])} in {line['batches']} batches"
+        + (f" ({', '.join(aside)})" if aside else ""),
+        f"  {number} requests; {rate}",
+        f"  credits: {line['credits'] or 'the vendor does not say'}",
+    ))  # fmt: skip
+
+
+# -------------------------------------------------------------------------------- verify
+
+
+@command("longshore migrate verify map.jsonl", "longshore migrate verify map.db --only-to --json")
+def _verify(
+    terminal: Terminal,
+    map: Annotated[Path, typer.Argument(metavar="MAP", help="As `migrate --map` wrote it.")],
+    only_to: Annotated[
+        bool, typer.Option("--only-to", help="Do not ask the vendor that they came from.")
+    ] = False,
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TARGET:NAME=VALUE", help="Overrule a target's setting."),
+    ] = None,
+) -> int:
+    """Ask both vendors whether the documents of a map are there, once, and as they were.
+
+    Only asks; nothing is sent or deleted. What a vendor gives no means to check is told.
+    """
+    from longshore.cli._interrupt import run_async
+
+    return run_async(_ask(terminal, map, pairs(set), only_to=only_to))
+
+
+async def _ask(terminal: Terminal, path: Path, given: dict[str, str], *, only_to: bool) -> int:
+    from longshore.journal import open_journal
+    from longshore.migrate import verify_in
+    from longshore.pipeline import Environment
+
+    async with open_journal(terminal.journal) as journal:
+        found = await verify_in(
+            journal,
+            path,
+            Environment(),
+            only_to=only_to,
+            settings=given,
+            config=terminal.config,
+        )
+    for check in found.checks:
+        _tell_check(terminal, check)
+    return found.exit_code
+
+
+def _tell_check(terminal: Terminal, check: Check) -> None:
+    for problem in check.problems:
+        terminal.line(problem.json())
+        path = printable(str(problem.line["path"]))
+        kind = colour("failed", problem.kind.replace("_", " ").ljust(12))
+        terminal.say(f"{kind}  {path}  {check.target}: {printable(problem.message)}")
+    line = check.json()
+    terminal.line(line)
+    where = "to" if check.side == "to" else "from"
+    found = [
+        f"{line[kind]} {kind.replace('_', ' ')}"
+        for kind in ("missing", "duplicated", "changed", "not_carried", "unchecked")
+        if line[kind]
+    ]
+    terminal.say(
+        f"{where} {check.target}: {check.there} of {check.documents} documents are there"
+        + (f"; {', '.join(found)}" if found else "")
+    )
+    for gap in check.gaps:
+        terminal.say(f"  cannot be checked: {gap}")
+    if check.trouble is not None:
+        terminal.fail(check.trouble)
+
+
+migrate.callback(epilog=getattr(_migrate, EPILOG))(_migrate)
+migrate.command("verify", epilog=getattr(_verify, EPILOG))(_verify)

@@ -1,0 +1,82 @@
+"""An engine that only asks: with the settings of an earlier run, and what its prepare found."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from longshore.errors import RunNotFound
+from longshore.journal import Journal, MemoryJournal, RunRecord
+from longshore.pipeline import Engine, Environment, Unit, open_engine
+from longshore.targets import Target, require, resolve_for_resume, resolve_target
+
+__all__ = ["open_for_asking"]
+
+
+@asynccontextmanager
+async def open_for_asking(
+    journal: Journal,
+    target: str,
+    run_id: str,
+    environment: Environment,
+    *,
+    settings: Mapping[str, str],
+    config: Path | None,
+) -> AsyncIterator[Engine]:
+    """Open the engine of a run without executing anything; ``prepare`` could make a project.
+
+    Where the journal does not have the run any more, the target is as it is configured now, and
+    the engine's journal is an empty one.
+
+    Args:
+        journal: the durable record.
+        target: the target's name.
+        run_id: the run that carried the documents; "" where nobody knows.
+        environment: of the machine.
+        settings: overrule settings: ``target:key``.
+        config: the configuration file; None: look for it.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong.
+    """
+    start = f"{target}:"
+    given = {k.removeprefix(start): v for k, v in settings.items() if k.startswith(start)}
+    run = await _find(journal, run_id)
+    if run is not None:
+        filled = resolve_for_resume(
+            run.target,
+            run.settings,
+            provider_name=run.provider,
+            overrides=given,
+            config_file=config,
+        )
+        setup = Unit.load(await journal.facts(run.id), alive_at=0.0).setup
+    else:
+        filled = resolve_target(target, overrides=given, config_file=config)
+        run, journal = _stand_in(filled, run_id), MemoryJournal()
+        setup = None
+    require(filled)
+    async with open_engine(journal, filled, run, environment) as engine:
+        engine.setup = setup or engine.setup
+        yield engine
+
+
+async def _find(journal: Journal, run_id: str) -> RunRecord | None:
+    if not run_id:
+        return None
+    try:
+        run = await journal.run(run_id)
+    except RunNotFound:
+        return None
+    return run if run.id == run_id else None
+
+
+def _stand_in(target: Target, run_id: str) -> RunRecord:
+    return RunRecord(
+        id=run_id,
+        target=target.name,
+        provider=target.provider_name,
+        state_version=target.provider.state_version,
+        account=target.provider.account(),
+    )

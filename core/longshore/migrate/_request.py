@@ -1,0 +1,179 @@
+"""What a migration is asked for, and what makes two calls the same one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from longshore.errors import UsageError
+from longshore.journal import Journal, RunRecord
+from longshore.pipeline import Candidate, RunOptions, find_documents
+from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
+from longshore.units import parse_seconds
+
+__all__ = ["USE", "Request"]
+
+USE = "migrate"
+"""What ``RunRecord.notes`` calls the use of such a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        source: the target that the documents were carried to before.
+        to: the target that they go to.
+        run: one run, or how its id begins: all its documents; "" for all that succeeded.
+        manifest: a file that names documents instead; ``-`` for stdin; "" for none.
+        limit: at most so many documents.
+        sample: so many, chosen by SHA-256.
+        since: only runs begun since this moment (``2026-11-01``), or so long ago (``7d``).
+        settings: ``key=value`` for the target that they go to.
+        options: of the run.
+        config: the configuration file; None: look for it.
+    """
+
+    source: str
+    to: str
+    run: str = ""
+    manifest: str = ""
+    limit: int | None = None
+    sample: int | None = None
+    since: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
+    config: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what makes no migration.
+
+        Raises:
+            UsageError: names the reason.
+        """
+        if self.source == self.to:
+            raise UsageError("a migration goes from one target to another", hint="--from A --to B")
+        if self.run and self.manifest:
+            raise UsageError("either --run or --manifest", hint="not both")
+        if self.manifest and self.since:
+            raise UsageError("--since is about earlier runs, not about a manifest")
+        for name in ("limit", "sample"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} {value}: at least one document", hint=f"--{name} 10")
+
+    def listed(self) -> list[Candidate] | None:
+        """Read the manifest; None if there is none.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        if not self.manifest:
+            return None
+        if self.manifest == "-":
+            return list(find_documents(["-"]))
+        try:
+            with Path(self.manifest).open(encoding="utf-8") as file:
+                return list(find_documents(["-"], stdin=file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--manifest {self.manifest}: {error}") from None
+
+    async def runs(self, journal: Journal, *, now: float) -> list[RunRecord]:
+        """Find the earlier runs, oldest first.
+
+        Args:
+            journal: the durable record.
+            now: for ``since``; runs begun later do not count.
+
+        Raises:
+            UsageError: there is none.
+        """
+        to_source = [run for run in await journal.runs() if run.target == self.source]
+        if self.run:
+            run = await journal.run(self.run)
+            if run.target != self.source:
+                raise UsageError(
+                    f"run {run.id} went to {run.target!r}, not to {self.source!r}",
+                    hint=f"--from {run.target}",
+                )
+            return [run]
+        if not to_source and not self.manifest:
+            names = sorted({run.target for run in await journal.runs()})
+            raise UsageError(
+                f"no run of this journal went to {self.source!r}",
+                hint=f"there are runs to: {', '.join(names) or 'nobody'}; or use --manifest",
+            )
+        begin = _moment(self.since, now) if self.since else 0.0
+        return [run for run in to_source if begin <= run.created_at <= now]
+
+    def target(self) -> Target:
+        """Fill the settings of the target that the documents go to.
+
+        Raises:
+            ConfigurationError: one of them is wrong or missing.
+        """
+        target = resolve_target(self.to, overrides=self.settings, config_file=self.config)
+        require(target)
+        return target
+
+    def again(self, run: RunRecord) -> Target:
+        """Make the target of an unfinished run: with its settings, but secrets come freshly."""
+        free = {*REFRESHED, "base_url"}
+        fresh = {
+            key: value
+            for key, value in self.settings.items()
+            if _root(key) in free or _root(key) not in run.settings
+        }
+        target = resolve_for_resume(
+            run.target,
+            run.settings,
+            provider_name=run.provider,
+            overrides=fresh,
+            config_file=self.config,
+        )
+        require(target)
+        return target
+
+    def signature(self, target: Target, listed: Sequence[Candidate] | None) -> str:
+        """Sum up what makes two calls the same migration; no secret goes into it."""
+        asked = {
+            "from": self.source,
+            "to": self.to,
+            "run": self.run,
+            "manifest": None
+            if listed is None
+            else [[c.path, c.name, c.media_type] for c in listed],
+            "limit": self.limit,
+            "sample": self.sample,
+            "since": self.since,
+            "settings": sorted(
+                f"{key}={value}"
+                for key, value in self.settings.items()
+                if _root(key) in target.settings_public
+                and _root(key) not in {*REFRESHED, "base_url"}
+            ),
+            "options": self.options.model_dump(mode="json", exclude={"wait"}),
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _root(key: str) -> str:
+    return key.partition(".")[0]
+
+
+def _moment(text: str, now: float) -> float:
+    """Read a moment: a date or time of ISO 8601 in this machine's zone, or so long ago."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        pass
+    try:
+        return now - parse_seconds(text)
+    except ValueError:
+        raise UsageError(
+            f"--since {text}: neither a moment nor a time", hint="--since 2026-11-01, --since 7d"
+        ) from None

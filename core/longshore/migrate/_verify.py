@@ -1,0 +1,350 @@
+"""Asking both vendors whether what the map says is there, once, and as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+from longshore.errors import AccountError, LongshoreError
+from longshore.journal import Journal, open_journal
+from longshore.lifecycle import Job, Outcome, Status
+from longshore.migrate._asking import open_for_asking
+from longshore.migrate._doubles import doubles
+from longshore.migrate._map import Line, read_map
+from longshore.pipeline import Engine, Environment, Unit, ask
+from longshore.provider import Inventory
+
+__all__ = ["Check", "Problem", "verify", "verify_async", "verify_in"]
+
+Kind = Literal["missing", "duplicated", "changed", "not_carried", "unchecked"]
+
+_GONE = (404, 410)
+_DEAD = frozenset({"failed", "cancelled", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is not as the map says.
+
+    Attributes:
+        kind: ``missing``: the vendor does not know the job. ``duplicated``: it has the document
+            more than once. ``changed``: its state, name or size is another. ``not_carried``: the
+            map itself says so. ``unchecked``: the vendor could not be asked about it.
+        side: ``from`` or ``to``.
+        line: of the map.
+        message: in words.
+    """
+
+    kind: Kind
+    side: str
+    line: Line
+    message: str
+
+    def json(self) -> dict[str, Any]:
+        """Return it as scripts read it."""
+        who = self.line[self.side] or {}
+        return {
+            "event": "problem",
+            "kind": self.kind,
+            "side": self.side,
+            "path": self.line["path"],
+            "sha256": self.line["sha256"],
+            "target": who.get("target"),
+            "vendor_job_id": who.get("job_id"),
+            "vendor_document_id": who.get("document_id"),
+            "message": self.message,
+        }
+
+
+@dataclass(slots=True)
+class Check:
+    """What both vendors said about one target's documents of a map.
+
+    Attributes:
+        target: its name.
+        side: ``from`` or ``to``.
+        documents: of the map, at this side.
+        there: those that are there, and as the map says.
+        problems: those that are not.
+        gaps: sentences about what this vendor gives no means to check.
+        trouble: why the vendor could not be asked at all, if it could not.
+    """
+
+    target: str
+    side: str
+    documents: int = 0
+    there: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    trouble: LongshoreError | None = None
+
+    def json(self) -> dict[str, Any]:
+        """Return it as scripts read it."""
+        kinds: tuple[Kind, ...] = ("missing", "duplicated", "changed", "not_carried", "unchecked")
+        counts = {kind: sum(p.kind == kind for p in self.problems) for kind in kinds}
+        return {
+            "event": "verified",
+            "target": self.target,
+            "side": self.side,
+            "documents": self.documents,
+            "there": self.there,
+            **counts,
+            "not_checkable": self.gaps,
+        }
+
+
+@dataclass(slots=True)
+class Verification:
+    """What came of asking."""
+
+    checks: list[Check]
+
+    @property
+    def exit_code(self) -> int:
+        """0: all that can be checked is there, once. 1: not so. 2: a vendor cannot be asked."""
+        if any(check.trouble for check in self.checks):
+            return 2
+        real = [p for check in self.checks for p in check.problems if p.kind != "unchecked"]
+        return 1 if real else 0
+
+
+def verify(path: str | PathLike[str], **arguments: Any) -> Verification:
+    """Ask both vendors about the documents of a map.
+
+    The same as ``verify_async``, without an event loop of your own.
+    """
+    return asyncio.run(verify_async(path, **arguments))
+
+
+async def verify_async(
+    path: str | PathLike[str],
+    *,
+    only_to: bool = False,
+    settings: Mapping[str, str] | None = None,
+    config: str | PathLike[str] | None = None,
+    journal: str | PathLike[str] | None = None,
+    environment: Environment | None = None,
+) -> Verification:
+    """Ask both vendors about the documents of a map; only GETs are sent.
+
+    Args:
+        path: the map.
+        only_to: do not ask the vendor that the documents came from.
+        settings: overrule settings: ``target:key``.
+        config: the configuration file; None: look for it.
+        journal: the journal file; None: the usual place.
+        environment: what a test replaces.
+
+    Raises:
+        UsageError: the file is no map.
+        ConfigurationError: a setting of a target is missing or wrong.
+    """
+    async with open_journal(Path(journal) if journal else None) as opened:
+        return await verify_in(
+            opened,
+            Path(path),
+            environment or Environment(),
+            only_to=only_to,
+            settings=settings or {},
+            config=Path(config) if config else None,
+        )
+
+
+async def verify_in(
+    journal: Journal,
+    path: Path,
+    environment: Environment,
+    *,
+    only_to: bool = False,
+    settings: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Verification:
+    """Ask both vendors within an open journal; see ``verify_async``."""
+    lines = list(read_map(path))
+    asking = _Asking(journal, environment, settings or {}, config)
+    checks: list[Check] = []
+    for side in ("to",) if only_to else ("to", "from"):
+        runs: defaultdict[tuple[str, str], list[Line]] = defaultdict(list)
+        for line in lines:
+            if line[side]:
+                runs[line[side]["target"], line[side]["run_id"] or ""].append(line)
+        for target in dict.fromkeys(target for target, _ in runs):
+            check = Check(target, side)
+            checks.append(check)
+            mine = {run: found for (name, run), found in runs.items() if name == target}
+            try:
+                await asking.check(check, mine)
+            except AccountError as error:
+                check.trouble = error
+    return Verification(checks)
+
+
+@dataclass(slots=True)
+class _Asking:
+    """Asks vendors about the lines of a map."""
+
+    journal: Journal
+    environment: Environment
+    settings: Mapping[str, str]
+    config: Path | None
+
+    async def check(self, check: Check, runs: Mapping[str, list[Line]]) -> None:
+        """Ask one target about its lines, run by run; lists of the same place are read once."""
+        told: dict[str, Inventory] = {}
+        known = {str(line[check.side]["job_id"]) for lines in runs.values() for line in lines}
+        for run_id, lines in runs.items():
+            check.documents += len(lines)
+            carried = []
+            for line in lines:
+                if line[check.side]["job_id"]:
+                    carried.append(line)
+                elif check.side == "to":
+                    check.problems.append(_not_carried(line))
+            if carried:
+                async with open_for_asking(
+                    self.journal,
+                    check.target,
+                    run_id,
+                    self.environment,
+                    settings=self.settings,
+                    config=self.config,
+                ) as engine:
+                    await self._ask(check, engine, carried, known, told)
+
+    async def _ask(
+        self,
+        check: Check,
+        engine: Engine,
+        lines: list[Line],
+        known: set[str],
+        told: dict[str, Inventory],
+    ) -> None:
+        inventory = await self._inventory(check, engine, told)
+        listed = {held.job: held for held in inventory.holdings if held.job}
+        by_job: defaultdict[str, list[Line]] = defaultdict(list)
+        for line in lines:
+            by_job[line[check.side]["job_id"]].append(line)
+        gate = asyncio.Semaphore(engine.capabilities.concurrency)
+
+        async def one(job_id: str, of_job: list[Line]) -> None:
+            held = listed.get(job_id)
+            status = held.status if held else None
+            if status is None or len(of_job) > 1:
+                async with gate:
+                    answer = await self._poll(engine, job_id, of_job[0][check.side]["batch_id"])
+                if not isinstance(answer, Status):
+                    kind, words = answer
+                    check.problems += [Problem(kind, check.side, line, words) for line in of_job]
+                    return
+                status = answer
+            for line in of_job:
+                words = _changed(line, check.side, status, held.size if held else None)
+                if words:
+                    check.problems.append(Problem("changed", check.side, line, words))
+                else:
+                    check.there += 1
+
+        async with asyncio.TaskGroup() as group:
+            for job_id, of_job in by_job.items():
+                group.create_task(one(job_id, of_job))
+        found = await doubles(
+            self.journal,
+            inventory,
+            lines,
+            side=check.side,
+            account=engine.provider.account(),
+            known=known,
+        )
+        check.problems += [Problem("duplicated", check.side, line, words) for line, words in found]
+
+    async def _poll(
+        self, engine: Engine, job_id: str, batch_id: str | None
+    ) -> Status | tuple[Kind, str]:
+        """Ask for one job: its status, or what is wrong.
+
+        Raises:
+            AccountError: the vendor cannot be asked at all.
+        """
+        job = await self._job(job_id, batch_id)
+        try:
+            return await ask(engine, "poll", engine.provider.poll(job))
+        except AccountError:
+            raise
+        except LongshoreError as error:
+            if error.status in _GONE:
+                return "missing", f"the vendor does not know job {job_id}: {error.message}"
+            return "unchecked", error.message
+
+    async def _job(self, job_id: str, batch_id: str | None) -> Job:
+        """Return the job as the journal has it, or as much of it as the map tells."""
+        if batch_id and (await self.journal.find_job(job_id)):
+            taken = await self.journal.facts(batch_id)
+            job = Unit.load(taken, alive_at=0.0).job
+            if job is not None and job.id == job_id:
+                return job
+        return Job(id=job_id)
+
+    async def _inventory(
+        self, check: Check, engine: Engine, told: dict[str, Inventory]
+    ) -> Inventory:
+        """Read the vendor's list, if it documents one; what it cannot tell becomes a gap."""
+        provider = engine.provider
+        name = provider.title or provider.name
+        if not provider.offers("inventory"):
+            _note(check, f"duplicates: {name} documents no list of what it holds")
+            _note(check, f"contents: {name} tells no digest, and no size without a list")
+            return Inventory()
+        if engine.journal is not self.journal:
+            _note(check, f"duplicates: run {engine.run.id or '?'} is not in this journal any more")
+            return Inventory()
+        place = f"{provider.account()} {sorted(engine.setup.data.items())}"
+        if place not in told:
+            told[place] = await ask(engine, "inventory", provider.inventory(engine.setup))
+        for gap in told[place].gaps:
+            _note(check, f"duplicates: {gap}")
+        if all(held.size is None for held in told[place].holdings):
+            _note(check, f"contents: {name} tells neither digest nor size in its list")
+        else:
+            _note(check, f"contents: {name} tells a size but no digest")
+        return told[place]
+
+
+def _note(check: Check, gap: str) -> None:
+    if gap not in check.gaps:
+        check.gaps.append(gap)
+
+
+def _not_carried(line: Line) -> Problem:
+    error = line["error"] or {}
+    state = line["to"]["state"]
+    return Problem("not_carried", "to", line, error.get("message") or f"it is {state}")
+
+
+def _changed(line: Line, side: str, status: Status, size: int | None) -> str:
+    """Say what is not as the map has it; "" when all is."""
+    who = line[side]
+    was, now = str(who["state"]), _state_of(line, who, status)
+    if now in _DEAD and was not in _DEAD:
+        return f"it was {was}, now it is {now} ({status.word})"
+    if now in _DEAD and side == "to":
+        return f"it is {now} ({status.word})"
+    if was in (Outcome.SUCCEEDED, Outcome.PARTIAL) and now == "partial" != was:
+        return f"it was {was}, now it is {now} ({status.word})"
+    if size is not None and line["size"] is not None and size != line["size"]:
+        return f"it has {size:,} bytes at the vendor, {line['size']:,} at its source"
+    return ""
+
+
+def _state_of(line: Line, who: Mapping[str, Any], status: Status) -> str:
+    """Return the state of the document, where the vendor tells it apart from its job's."""
+    ids = [d for d in status.documents if d.vendor_id and d.vendor_id == who["document_id"]]
+    names = [d for d in status.documents if d.name and d.name == line["name"]]
+    for found in (ids, names):
+        if len(found) == 1:
+            return str(found[0].state)
+    return str(status.state)
