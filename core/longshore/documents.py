@@ -6,6 +6,7 @@ import hashlib
 import mimetypes
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from longshore._model import Frozen
@@ -16,6 +17,7 @@ __all__ = [
     "Fingerprint",
     "Piece",
     "SourceFile",
+    "extension_of",
     "media_type_of",
     "sha256_file",
     "shown",
@@ -97,41 +99,45 @@ class Document(Frozen):
     @property
     def extension(self) -> str:
         """The last ending in lower case with its dot: ``.pdf``; "" when there is none."""
-        return Path(self.name).suffix.lower()
+        return extension_of(self.name)
 
     def whole(self) -> Piece:
         """Return the piece that is the whole document."""
         return Piece(document=self.id, offset=0, size=self.size)
 
     @classmethod
-    def from_path(cls, path: Path, *, id: str, name: str = "") -> Document:
+    def from_path(cls, path: Path | str, *, id: str, name: str = "") -> Document:
         """Describe a local file.
 
         Raises:
             SourceMissing: there is no such file.
             SourceUnreadable: it is no regular file, or may not be read.
         """
-        named, whole = shown(path), str(path.absolute())
+        path = str(path)  # no Path here: a manifest may name a million files
         try:
-            status = path.stat()
+            whole = _absolute(path)
+            status = os.stat(whole)  # noqa: PTH116
         except (FileNotFoundError, ValueError) as error:  # ValueError: no file can be named so
-            raise SourceMissing(f"{named}: no such file", hint="check the path") from error
+            raise SourceMissing(f"{shown(path)}: no such file", hint="check the path") from error
         except OSError as error:
-            raise SourceUnreadable(f"{named}: {error.strerror}") from error
+            raise SourceUnreadable(f"{shown(path)}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
-            raise SourceUnreadable(f"{named}: not a regular file")
+            raise SourceUnreadable(f"{shown(path)}: not a regular file")
         if shown(whole) != whole:
             raise SourceUnreadable(
-                f"{named}: the name of the file or of a folder above it is not UTF-8",
+                f"{shown(path)}: the name of the file or of a folder above it is not UTF-8",
                 hint="rename the file",
             )
-        if not os.access(path, os.R_OK):
-            raise SourceUnreadable(f"{named}: no permission to read", hint="check the file's mode")
+        if not os.access(whole, os.R_OK):
+            raise SourceUnreadable(
+                f"{shown(path)}: no permission to read", hint="check the file's mode"
+            )
+        name = name or whole.rpartition("/")[2]
         return cls(
             id=id,
-            name=name or path.name,
+            name=name,
             size=status.st_size,
-            media_type=media_type_of(name or path.name),
+            media_type=media_type_of(name),
             source=whole,
             fingerprint=Fingerprint.of(status),
         )
@@ -235,8 +241,16 @@ class SourceFile:
         self.close()
 
 
+def _absolute(path: str) -> str:
+    """Put the working directory before a relative path; ``..`` stays, a link may be before it."""
+    whole = path if path.startswith("/") else f"{Path.cwd()}/{path}"
+    return str(Path(whole)) if "/." in whole or "//" in whole or whole.endswith("/") else whole
+
+
 def shown(path: Path | str) -> str:
     """Write a path so that it can be printed and stored, whatever bytes its name has."""
+    if isinstance(path, str) and path.isascii():
+        return path
     try:
         return os.fsencode(path).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a surrogate, from a manifest: no file is named so
@@ -245,7 +259,20 @@ def shown(path: Path | str) -> str:
 
 def media_type_of(name: str) -> str:
     """Guess the media type from a file name; ``application/octet-stream`` when unknown."""
-    extension = Path(name).suffix.lower()
+    # A guess looks at no more than the last two endings, and most names share theirs.
+    return _media_type(name if name.startswith(".") else ".".join(["x", *name.rsplit(".", 2)[1:]]))
+
+
+def extension_of(name: str) -> str:
+    """Return the last ending in lower case with its dot: ``.pdf``; "" when there is none."""
+    base = name.rpartition("/")[2]
+    dot = base.rfind(".")
+    return base[dot:].lower() if 0 < dot < len(base) - 1 else ""
+
+
+@lru_cache(maxsize=256)
+def _media_type(name: str) -> str:
+    extension = extension_of(name)
     guess, packed = mimetypes.guess_type(name)
     if packed:  # plan.pdf.gz is no PDF
         return "application/gzip" if packed == "gzip" else "application/octet-stream"

@@ -11,7 +11,8 @@ import difflib
 import importlib.metadata
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -214,6 +215,16 @@ class Plugins:
                 level = logging.DEBUG if name in self._silenced else logging.WARNING
                 self._silenced.add(name)
                 _log.log(level, "the observer of plugin %r failed: %s", name, _described(error))
+
+    @contextmanager
+    def observing(self, name: str, observe: Callable[[Any], object]) -> Iterator[None]:
+        """Tell a function of events, too, as long as the context lasts; as ``notify`` does."""
+        label = f"{name}@{id(observe)}"
+        self._observers[label] = lambda *, event: observe(event)
+        try:
+            yield
+        finally:
+            del self._observers[label]
 
     # ------------------------------------------------------------------------------- admission
 

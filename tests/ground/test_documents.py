@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from longshore.documents import Document, Fingerprint, SourceFile, media_type_of, sha256_file, shown
+from longshore.documents import (
+    Document,
+    Fingerprint,
+    SourceFile,
+    extension_of,
+    media_type_of,
+    sha256_file,
+    shown,
+)
 from longshore.errors import LongshoreError, SourceChanged, SourceMissing, SourceUnreadable
 
 DATA = b"0123456789" * 10
@@ -206,3 +217,19 @@ def test_a_piece_forgets_what_was_sent(document: Document) -> None:
     """What is left after some bytes ends where the piece did."""
     left = document.whole().skip(30)
     assert (left.offset, left.size, left.end) == (30, 70, 100)
+
+
+@given(
+    st.text("ab.-_ ", max_size=8), st.sampled_from(["", ".pdf", ".PDF", ".tar.gz", ".tif.gz", "."])
+)
+def test_the_type_of_a_name_is_that_of_the_standard_library(stem: str, ending: str) -> None:
+    """Whatever was kept of earlier names."""
+    name = stem + ending
+    guess, packed = mimetypes.guess_type(name)
+    expected = guess or "application/octet-stream"
+    if packed:
+        expected = "application/gzip" if packed == "gzip" else "application/octet-stream"
+    elif Path(name).suffix.lower() == ".tif":
+        expected = "image/tiff"
+    assert media_type_of(name) == expected
+    assert extension_of(name) == Path(name).suffix.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -76,7 +77,7 @@ def command(
             common: dict[str, Any] = {name: kwargs.pop(name) for name in _COMMON}
             terminal = Terminal(**common)
             with terminal.open():
-                code = _guarded(terminal, lambda: function(terminal, *args, **kwargs))
+                code = _guarded(terminal, lambda: _observed(function, terminal, *args, **kwargs))
             if code is not None:
                 raise typer.Exit(code)
 
@@ -97,6 +98,21 @@ def command(
 
 def _epilog(examples: tuple[str, ...]) -> str:
     return "\n\n".join(f"Example: {example}" for example in examples)
+
+
+def _observed(
+    function: Callable[Concatenate[Terminal, P], int | None],
+    terminal: Terminal,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> int | None:
+    """Run a command, with the observers that the environment asks for."""
+    if not any(os.environ.get(name) for name in ("LONGSHORE_EVENTS", "LONGSHORE_OTEL")):
+        return function(terminal, *args, **kwargs)
+    from longshore.events import observing
+
+    with observing():
+        return function(terminal, *args, **kwargs)
 
 
 def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int | None:

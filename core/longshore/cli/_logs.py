@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from longshore.cli._terminal import printable
 
 __all__ = ["logs"]
+
+FORMAT = "LONGSHORE_LOG"
+"""The variable that asks for structured logs: ``json``."""
 
 _LOGGERS = ("longshore", "httpx", "httpcore")
 
@@ -31,7 +35,12 @@ class _Lines(logging.Handler):
         from longshore.redaction import redact_text
 
         try:
-            self._write(redact_text(self._line(record)))
+            if os.environ.get(FORMAT, "").strip().lower() == "json":
+                from longshore.events import JsonFormatter
+
+                self._write(JsonFormatter().format(record))
+            else:
+                self._write(redact_text(self._line(record)))
         except Exception:  # noqa: BLE001 - a log line never stops an upload
             self.handleError(record)
 

@@ -21,6 +21,8 @@ __all__ = ["migrate"]
 
 migrate = typer.Typer(
     invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
     help="Carry the documents of one target to another; verify that they are there.",
 )
 

@@ -73,8 +73,10 @@ async def show_plan(
     from longshore.pipeline import Environment, capabilities_of, find_documents
     from longshore.targets import resolve_target
 
-    candidates = list(find_documents(paths))  # stdin can be read only once
     found = [resolve_target(name, overrides=given, config_file=terminal.config) for name in targets]
+    candidates: Iterable[Candidate] = find_documents(paths)
+    if len(found) > 1:  # stdin can be read only once; for one target nothing need be kept
+        candidates = list(candidates)
     code = 0
     for target in found:
         capabilities = capabilities_of(target.provider)

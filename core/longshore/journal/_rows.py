@@ -33,7 +33,7 @@ from longshore.journal._records import (
 from longshore.lifecycle import Outcome
 
 __all__ = [
-    "add_documents", "add_run", "add_unit", "change_document", "change_run", "commit", "dump",
+    "add_documents", "add_run", "add_units", "change_document", "change_run", "commit", "dump",
     "find_run", "known", "load", "parse", "reopen", "take", "unit_row",
 ]  # fmt: skip
 
@@ -42,8 +42,9 @@ RecordT = TypeVar("RecordT", bound=Frozen)
 
 def dump(value: object) -> str:
     """Write JSON; unlike pydantic's default, ``inf`` stays ``inf``."""
-    plain = value.model_dump() if isinstance(value, Frozen) else value
-    return to_json(plain, inf_nan_mode="constants").decode()
+    if isinstance(value, Frozen):
+        return value.model_dump_json()
+    return to_json(value, inf_nan_mode="constants").decode()
 
 
 def load(text: str) -> JsonValue:
@@ -83,7 +84,7 @@ def add_run(connection: sqlite3.Connection, run: RunRecord) -> None:
         "INSERT INTO runs (id, account, target, created_at, record) VALUES (?, ?, ?, ?, ?)",
         (run.id, run.account, run.target, run.created_at, dump(run)),
     )
-    add_unit(connection, UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at))
+    add_units(connection, [UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at)])
 
 
 def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, object]) -> None:
@@ -117,12 +118,12 @@ def find_run(connection: sqlite3.Connection, beginning: str) -> RunRecord:
 # ---------------------------------------------------------------------- units
 
 
-def add_unit(connection: sqlite3.Connection, unit: UnitRecord) -> None:
-    """Write a new unit."""
-    connection.execute(
+def add_units(connection: sqlite3.Connection, units: Iterable[UnitRecord]) -> None:
+    """Write new units."""
+    connection.executemany(
         "INSERT INTO units (id, run_id, attempt, epoch, outcome, settled, at, job_id, record)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (unit.id, unit.run_id, *_unit_columns(unit, dump(unit))),
+        [(unit.id, unit.run_id, *_unit_columns(unit, dump(unit))) for unit in units],
     )
 
 
@@ -223,17 +224,20 @@ def _with_all(connection: sqlite3.Connection, unit: UnitRecord) -> Taken:
 def add_documents(connection: sqlite3.Connection, records: Iterable[DocumentRecord]) -> None:
     """Write new documents behind those that their runs have already."""
     places: dict[str, int] = {}
+    rows: list[tuple[object, ...]] = []
     for record in records:
         run_id = record.run_id
         if run_id not in places:
             query = "SELECT coalesce(max(seq) + 1, 0) FROM documents WHERE run_id = ?"
             (places[run_id],) = connection.execute(query, (run_id,)).fetchone()
-        connection.execute(
-            "INSERT INTO documents (run_id, seq, id, unit_id, outcome, record)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (run_id, places[run_id], record.document.id, *_document_columns(record, dump(record))),
-        )
+        columns = _document_columns(record, dump(record))
+        rows.append((run_id, places[run_id], record.document.id, *columns))
         places[run_id] += 1
+    connection.executemany(
+        "INSERT INTO documents (run_id, seq, id, unit_id, outcome, record)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        rows,
+    )
 
 
 def _document_columns(record: DocumentRecord, text: str) -> tuple[str | None, str, str]:

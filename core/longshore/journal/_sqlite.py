@@ -143,8 +143,7 @@ class SQLiteJournal:
         self, units: Sequence[UnitRecord], documents: Sequence[DocumentRecord]
     ) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            for unit in units:
-                _rows.add_unit(connection, unit)
+            _rows.add_units(connection, units)
             _rows.add_documents(connection, documents)
 
         await self._write(work)

@@ -47,12 +47,16 @@ def open_map(path: Path, to: str) -> Iterator[Map]:
         UsageError: the file holds something else, or cannot be written.
     """
     opened: Callable[[Path], Any] = _Table if _is_sqlite(path) else _Lines
-    if path.exists():
+    if existed := path.exists():
         _check(path, to)
     try:
         made = opened(path)
         try:
             yield made
+        except BaseException:
+            if not existed and made.empty:
+                path.unlink(missing_ok=True)  # nothing was begun: leave nothing behind
+            raise
         finally:
             made.close()
     except (OSError, sqlite3.Error) as error:
@@ -140,6 +144,10 @@ class _Lines:
             self._changed[key] = text
         self._known[key] = hash(text)
 
+    @property
+    def empty(self) -> bool:
+        return not self._known
+
     def close(self) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
@@ -150,8 +158,9 @@ class _Lines:
         folder = self._path.absolute().parent
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{self._path.name}.")
         try:
-            with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(self._changed.get(_key(line), text) for line, text in _lines(self._path))
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+                for line, text in _lines(self._path):
+                    file.write(self._changed.get(_key(line), text))
                 file.flush()
                 os.fsync(file.fileno())
             with suppress(OSError):
@@ -182,6 +191,10 @@ class _Table:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # whole after a kill, whatever was lost
         self._db.execute(_SCHEMA)
+
+    @property
+    def empty(self) -> bool:
+        return self._db.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is None
 
     def put(self, line: Line) -> None:
         values = [*_key(line), line["name"], line["size"]]

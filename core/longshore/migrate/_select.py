@@ -26,9 +26,16 @@ class Checked(Candidate):
 
     Attributes:
         known: as it was when it was hashed.
+        label: what the user knows it by, if that is not its path.
     """
 
     known: Document | None = field(default=None, compare=False, repr=False)
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path as it may be printed and kept."""
+        return self.label or Candidate.shown.__get__(self)
 
     def document(self, id: str) -> Document:
         """Describe the file; its digest counts as long as its marks are the same.

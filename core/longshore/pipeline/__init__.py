@@ -9,14 +9,17 @@ from longshore.pipeline._enqueue import Plan, PlannedBatch, enqueue, plan, reche
 from longshore.pipeline._environment import Environment, LocalFiles, SystemClock
 from longshore.pipeline._events import (
     BytesMoved,
+    DocumentChanged,
     DocumentFinished,
     Event,
+    JobAccepted,
     Listener,
     Notice,
     Polled,
     Retried,
     RunFinished,
     RunStarted,
+    StepEnded,
     TransferSent,
 )
 from longshore.pipeline._executor import Executor, Limits
@@ -35,13 +38,13 @@ from longshore.pipeline._steps import run_step
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = [
-    "BytesMoved", "Candidate", "DocumentFinished", "Engine", "Environment", "Event", "Executor",
-    "Existing", "FlowRunner", "Limits", "Listener", "LocalFiles", "Next", "Notice", "Plan",
-    "PlannedBatch", "Polled", "Retried", "RunFinished", "RunOptions", "RunReport", "RunStarted",
-    "Step", "SystemClock", "TransferSent", "Unit", "act_on", "advance", "advance_unit", "ask",
-    "batch_of_token", "begin", "cancel_run", "cancel_unit", "capabilities_of", "document_line",
-    "enqueue", "execute", "exit_code", "fetch_results", "find_documents", "give_back", "hook_key",
-    "offered", "open_engine", "place_of", "plan", "prepare", "ready", "recheck", "rerun",
-    "run_line",
-    "run_step", "summary", "take", "token_of",
+    "BytesMoved", "Candidate", "DocumentChanged", "DocumentFinished", "Engine", "Environment",
+    "Event", "Executor", "Existing", "FlowRunner", "JobAccepted", "Limits", "Listener",
+    "LocalFiles", "Next", "Notice", "Plan", "PlannedBatch", "Polled", "Retried", "RunFinished",
+    "RunOptions", "RunReport", "RunStarted", "Step", "StepEnded", "SystemClock", "TransferSent",
+    "Unit", "act_on", "advance", "advance_unit", "ask", "batch_of_token", "begin", "cancel_run",
+    "cancel_unit", "capabilities_of", "document_line", "enqueue", "execute", "exit_code",
+    "fetch_results", "find_documents", "give_back", "hook_key", "offered", "open_engine",
+    "place_of", "plan", "prepare", "ready", "recheck", "rerun", "run_line", "run_step", "summary",
+    "take", "token_of",
 ]  # fmt: skip

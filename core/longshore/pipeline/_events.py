@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from longshore.journal import DocumentRecord, RunRecord, UnitRecord
+from longshore.journal import DocumentRecord, ErrorInfo, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
 
 __all__ = [
-    "BytesMoved", "DocumentFinished", "Event", "Listener", "Notice", "Polled", "Retried",
-    "RunFinished", "RunStarted", "TransferSent",
+    "BytesMoved", "DocumentChanged", "DocumentFinished", "Event", "JobAccepted", "Listener",
+    "Notice", "Polled", "Retried", "RunFinished", "RunStarted", "StepEnded", "TransferSent",
 ]  # fmt: skip
 
 
@@ -71,6 +71,76 @@ class Polled:
 
 
 @dataclass(frozen=True, slots=True)
+class JobAccepted:
+    """The vendor has a job for a batch, and the journal knows its id.
+
+    Attributes:
+        unit_id: the batch.
+        job_id: the vendor's id.
+        documents: the ids of the documents in it.
+    """
+
+    unit_id: str
+    job_id: str
+    documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChanged:
+    """The outcome of a document is another than before.
+
+    Attributes:
+        unit_id: its batch.
+        document: its id.
+        before: what it was.
+        outcome: what it is.
+        word: the vendor's own word for it, if there is one.
+    """
+
+    unit_id: str
+    document: str
+    before: Outcome
+    outcome: Outcome
+    word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step of a batch, or of a run's ``prepare``, came to an end.
+
+    Attributes:
+        run: the run.
+        unit_id: the batch, or the run's id for ``prepare``.
+        attempt: of the batch.
+        documents: the ids of the documents that it was about.
+        verb: ``prepare``, ``digest``, ``start``, ``send``, ``renew``, ``complete``, ``poll``,
+            ``cancel``, ``act`` or ``conclude``.
+        object: the transfer, or the action.
+        began: seconds since the epoch.
+        ended: seconds since the epoch.
+        how: ``done``; ``waiting``: it is run again; ``failed``; ``interrupted``.
+        error: why it waits or failed.
+        requests: tries that left, or may have.
+        retries: tries after the first of the same request.
+        bytes_sent: bytes of documents in requests that were answered.
+    """
+
+    run: RunRecord
+    unit_id: str
+    attempt: int
+    documents: tuple[str, ...]
+    verb: str
+    object: str
+    began: float
+    ended: float
+    how: Literal["done", "waiting", "failed", "interrupted"]
+    error: ErrorInfo | None = None
+    requests: int = 0
+    retries: int = 0
+    bytes_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentFinished:
     """A document has an outcome, or its job was accepted and nobody waits for it."""
 
@@ -100,6 +170,9 @@ Event: TypeAlias = (
     | TransferSent
     | Retried
     | Polled
+    | JobAccepted
+    | DocumentChanged
+    | StepEnded
     | DocumentFinished
     | Notice
     | RunFinished

@@ -60,7 +60,7 @@ class Candidate:
         if is_remote(self.path):
             document = describe(Found(self.path, self.info), id=id, name=self.name)
         else:
-            document = Document.from_path(Path(self.path), id=id, name=self.name)
+            document = Document.from_path(self.path, id=id, name=self.name)
         if self.media_type:
             document = document.model_copy(update={"media_type": self.media_type})
         return document

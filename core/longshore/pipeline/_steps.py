@@ -24,6 +24,7 @@ from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, Tran
 from longshore.pipeline._ready import Next
 from longshore.pipeline._runner import FlowRunner, Restart, Suspended
 from longshore.pipeline._unit import Step, Unit, Verdict
+from longshore.pipeline._watching import Watched
 from longshore.transfer import Tally
 
 __all__ = ["ask_to_cancel", "run_step"]
@@ -54,6 +55,7 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
         progress=lambda count: engine.emit(BytesMoved(unit.id, count)),
         retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
     )
+    watched = Watched(engine, unit, step, tally)
     began = engine.clock.now()
     unit.begins(step.verb, began)
     unit.running.add(step.flow)
@@ -68,9 +70,12 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
         if step in unit.asked:
             unit.asked.remove(step)
         _tell(engine, unit, step)
+        watched.done()
     except ClaimTaken as error:
+        watched.failed(error)
         unit.judge(Verdict(UnknownOutcome(error.message)))
     except (Suspended, Restart, AccountError, BatchError, DocumentError, PluginError) as failure:
+        watched.failed(failure)
         unit.count(step.verb, tally, began, engine.clock.now())
         if step in unit.asked and not isinstance(failure, Suspended | AccountError):
             await _turn_down(engine, unit, step, failure)
@@ -78,6 +83,7 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
         return _failed(engine, unit, step, failure)
     finally:
         unit.running.discard(step.flow)
+        watched.tell()
     return None
 
 

@@ -17,11 +17,12 @@ from longshore.targets._resolve import (
     resolve_for_resume,
     resolve_target,
 )
+from longshore.targets._routes import ROUTE, Route, resolve_route
 from longshore.targets._secrets import follow, public_settings, secret_values
 from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 
 __all__ = [
-    "FILE_NAME", "REFRESHED", "Config", "Target", "find_config", "follow", "list_targets",
-    "load_config", "public_settings", "require", "resolve_for_resume", "resolve_target",
+    "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config", "follow", "list_targets",
+    "load_config", "public_settings", "require", "resolve_for_resume", "resolve_route", "resolve_target",
     "secret_values", "variable",
 ]  # fmt: skip

@@ -221,7 +221,7 @@
       make("th", { scope: "row" }, name),
       table.get(name).map((cell) => make("td", {}, cell.slice(0, 20).map((one) => make("div", {},
         one.value === "null" ? "" : one.value, " ", make("small", {}, [known(one.confidence) ? number(one.confidence) : "", one.place].filter(known).join(", "))))))));
-    return make("details", { open: "" }, make("summary", {}, `${names.length} fields, side by side`),
+    return make("details", { open: "" }, make("summary", {}, `fields, side by side: ${names.length}`),
       make("table", {}, make("thead", {}, make("tr", {}, ["Field", ...data.targets].map((word) => make("th", { scope: "col" }, word)))), make("tbody", {}, lines)));
   }
 
@@ -255,7 +255,7 @@
   function shown(result) {
     const parts = [];
     const add = (title, items, show) => {
-      if (items.length) parts.push(make("details", {}, make("summary", {}, `${number(items.length)} ${title}`), items.map(show)));
+      if (items.length) parts.push(make("details", {}, make("summary", {}, `${title}: ${number(items.length)}`), items.map(show)));
     };
     add("warnings", result.warnings, (words) => make("div", {}, words));
     add("pieces of text", result.texts, ([kind, text, place]) => make("p", {}, make("small", {}, [kind, place].filter(known).join(", ")), make("br"), text));

@@ -1,0 +1,92 @@
+"""Observers that the environment asks for, so that a command need not be changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+from longshore.errors import ConfigurationError
+from longshore.plugins import load_plugins
+
+__all__ = ["VARIABLES", "observing"]
+
+VARIABLES = ("LONGSHORE_EVENTS", "LONGSHORE_OTEL")
+"""A file that events are appended to; ``true`` for OpenTelemetry, with its own ``OTEL_*``."""
+
+_TRUE = ("1", "true", "yes", "on")
+
+
+@contextmanager
+def observing(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Tell the observers that the environment asks for, as long as the context lasts.
+
+    Raises:
+        ConfigurationError: the file cannot be written, or an exporter is missing.
+        PluginError: OpenTelemetry is not installed.
+    """
+    with ExitStack() as stack:
+        if path := environ.get(VARIABLES[0]):
+            _to_file(stack, path)
+        if environ.get(VARIABLES[1], "").strip().lower() in _TRUE:
+            _to_telemetry(stack, environ)
+        yield
+
+
+def _to_file(stack: ExitStack, path: str) -> None:
+    from longshore.events._json import JsonLines
+
+    try:
+        lines = stack.enter_context(closing(JsonLines(path)))
+    except OSError as error:
+        raise ConfigurationError(
+            f"events cannot be written to {path}: {error.strerror}", hint=f"see {VARIABLES[0]}"
+        ) from None
+    stack.enter_context(load_plugins().observing("events", lines))
+
+
+def _to_telemetry(stack: ExitStack, environ: Mapping[str, str]) -> None:
+    from longshore.events import open_telemetry
+
+    open_telemetry()  # what is missing is told before exporters are looked for
+    from opentelemetry import metrics, trace
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    tracers: Any = trace.get_tracer_provider()
+    meters: Any = metrics.get_meter_provider()
+    if not isinstance(tracers, TracerProvider):  # nobody else set OpenTelemetry up
+        tracers, meters = TracerProvider(), MeterProvider()
+        if (exporter := _exporter("traces", environ)) is not None:
+            tracers.add_span_processor(BatchSpanProcessor(exporter))
+        if (exporter := _exporter("metrics", environ)) is not None:
+            meters = MeterProvider([PeriodicExportingMetricReader(exporter)])
+        stack.callback(meters.shutdown)
+        stack.callback(tracers.shutdown)
+    listener = open_telemetry(tracers, meters)
+    stack.enter_context(load_plugins().observing("opentelemetry", listener))
+
+
+_PREFERRED = {"otlp": ("otlp", "otlp_proto_http", "otlp_proto_grpc")}
+
+
+def _exporter(kind: str, environ: Mapping[str, str]) -> Any | None:
+    """Make the exporter that ``OTEL_TRACES_EXPORTER`` (``..METRICS..``) names; none for ``none``.
+
+    Source: opentelemetry.io, "Environment Variable Specification", exporter selection.
+    """
+    wanted = environ.get(f"OTEL_{kind.upper()}_EXPORTER", "otlp").strip().lower()
+    if wanted == "none":
+        return None
+    for name in _PREFERRED.get(wanted, (wanted,)):
+        for point in entry_points(group=f"opentelemetry_{kind}_exporter", name=name):
+            return point.load()()
+    package = "opentelemetry-exporter-otlp" if wanted == "otlp" else f"an exporter named {wanted}"
+    raise ConfigurationError(
+        f"OpenTelemetry has no exporter {wanted!r} for {kind}",
+        hint=f"install {package}, or set OTEL_{kind.upper()}_EXPORTER=none",
+    )
