@@ -10,4 +10,6 @@ __all__ = ["Frozen"]
 class Frozen(BaseModel):
     """An immutable value; an unknown field is an error, so a newer journal is never misread."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True
+    )

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["JobStatus", "PresignedUpload", "UploadConfig", "words_of", "words_of_warning"]
 
 
-class UploadConfig(BaseModel):
+class _Wire(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
+
+class UploadConfig(_Wire):
     """``UploadConfigResponse``: what this server takes."""
 
     presigned_uploads: bool
@@ -33,7 +37,7 @@ class UploadConfig(BaseModel):
         return frozenset(f".{name.removeprefix('.')}" for name in names if name) - {".vrt"}
 
 
-class PresignedUpload(BaseModel):
+class PresignedUpload(_Wire):
     """``PresignedUploadResponse``: one URL for a whole file, or one for each part.
 
     Source: guides/api/reference/operations/request_presigned_upload_ingest_upload_presigned_post.
@@ -50,7 +54,7 @@ class PresignedUpload(BaseModel):
         return self.upload_id is not None or self.part_size is not None
 
 
-class JobStatus(BaseModel):
+class JobStatus(_Wire):
     """``JobStatusResponse``; ``can_retry`` came between v1.4.0 and v1.4.13."""
 
     status: str

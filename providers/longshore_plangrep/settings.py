@@ -50,7 +50,7 @@ class SignedFields(BaseModel):
         range_end_inclusive: False when ``range_end`` is the offset after the last byte.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     headers: str = "headers"
     multipart_id: str = "multipartUploadId"

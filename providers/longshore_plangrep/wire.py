@@ -29,7 +29,11 @@ class Wire(BaseModel):
     """The base of every model: camelCase outside, snake_case inside."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        defer_build=True,  # most commands need no model of this vendor
     )
 
     def as_json(self) -> JsonValue:
@@ -150,7 +154,7 @@ class SignedUpload(Wire):
     Source: docs.plangrep.com/api-reference/uploads/register-uploads.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     document_id: str
     upload_mode: str

@@ -35,7 +35,9 @@ def _plain(value: Any) -> Any:
 class Wire(BaseModel):
     """A part of a reply."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True
+    )
 
     @model_validator(mode="before")
     @classmethod

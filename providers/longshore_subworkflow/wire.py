@@ -43,7 +43,11 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 
 class _Wire(BaseModel):
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        defer_build=True,  # most commands need no model of this vendor
     )
 
 

@@ -15,7 +15,7 @@ from longshore.cli._terminal import Terminal, printable
 from longshore.errors import RunInUse, UsageError
 
 if TYPE_CHECKING:
-    from longshore.journal import Journal, RunRecord, UnitRecord
+    from longshore.journal import Journal, RunRecord, Taken, UnitRecord
     from longshore.lifecycle import Action
     from longshore.pipeline import Event
 
@@ -61,8 +61,9 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
     shown = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     word = unit.word or unit.outcome
     terminal.say(printable(f"job {unit.job_id} at {run.target}: {word}  {shown}"))
-    for action in found:
+    for action in found or (None,):  # what the vendor names no action for is done at the vendor
         typed = f"longshore act {shlex.quote(job)} {shlex.quote(str(action))}"
+        about = _about(taken, action)
         terminal.line({
             "event": "action",
             "run_id": run.id,
@@ -70,16 +71,28 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
             "provider": run.provider,
             "batch_id": unit.id,
             "vendor_job_id": unit.job_id,
-            "paths": paths,
+            "paths": paths if about is None else [about],
             "state": str(unit.outcome),
             "vendor_status": unit.word,
-            "action": str(action),
-            "command": typed,
+            "action": str(action) if action else None,
+            "command": typed if action else f"longshore resume {run.id}",
         })  # fmt: skip
-        terminal.say(printable(f"  {typed}"))
+        comment = f"  # {about}" if about is not None and len(paths) > 1 else ""
+        if action is not None:
+            terminal.say(printable(f"  {typed}{comment}"))
     if not found:
         terminal.say(f"  to be done at the vendor; then: longshore resume {run.id}")
     return 1
+
+
+def _about(taken: Taken, action: Action | None) -> str | None:
+    """Return the path of the document that an action is about; None if it is about the job."""
+    if action is None or action.object is None:
+        return None
+    for record in taken.documents:
+        if record.vendor_id == action.object:
+            return record.path
+    return None
 
 
 @command("longshore act job_123 resume", "longshore act my-target/job_123 complete:task_9")

@@ -46,9 +46,14 @@ async def _resume(
             if run_id is not None:
                 run = await journal.run(run_id)
                 return await go_on(terminal, journal, run, given, interrupt, wait=wait)
+            passages: set[object] = set()  # several runs of one upload go on together
             for run in await journal.runs():
                 if run.finished_at is not None or interrupt.stop.is_set():
                     continue
+                if (passage := run.notes.get("passage")) in passages:
+                    continue
+                if passage is not None:
+                    passages.add(passage)
                 try:
                     codes.append(await go_on(terminal, journal, run, given, interrupt, wait=wait))
                 except RunInUse as error:
@@ -77,6 +82,10 @@ async def go_on(
     """
     from longshore.cli._carry import carry
 
+    if run.notes.get("passage") is not None:
+        from longshore.cli._route import go_on_by_route
+
+        return await go_on_by_route(terminal, journal, run, given, interrupt, wait=wait)
     if not run.planned:
         raise UsageError(
             f"run {run.id} was interrupted before its plan was whole; nothing was sent",

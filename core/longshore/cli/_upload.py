@@ -25,7 +25,7 @@ def upload(
     terminal: Terminal,
     *,
     paths: Paths,
-    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where the documents go.")],
+    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where: a target, or route:NAME.")],
     set: Set = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")
@@ -83,10 +83,19 @@ def upload(
         max_failures=max_failures,
         give_up_after=give_up_after,
     )
+    by_route = to.startswith("route:")
     if dry_run:
         from longshore.cli._plan import show_plan
+        from longshore.cli._route import plan_route
 
-        return run_async(show_plan(terminal, paths, [to], pairs(set), options))
+        targets = plan_route(terminal, to) if by_route else [to]
+        return run_async(show_plan(terminal, paths, targets, pairs(set), options))
+    if by_route:
+        from longshore.cli._route import upload_by_route
+        from longshore.migrate import RouteRequest
+
+        request = RouteRequest(to, tuple(paths), pairs(set), options, terminal.config)
+        return run_async(upload_by_route(terminal, request))
     return run_async(_upload(terminal, paths, to, pairs(set), options))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -212,8 +212,3 @@ def _harmless(value: object) -> object:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
     return value
-
-
-def problems(sides: Sequence[Side]) -> list[str]:
-    """Say in a line each which targets could not go on."""
-    return [f"{side.target}: {side.trouble}" for side in sides if side.trouble]

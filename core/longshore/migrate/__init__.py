@@ -9,15 +9,32 @@ print(verify("map.jsonl").exit_code)
 from __future__ import annotations
 
 from longshore.migrate._estimate import Estimate
+from longshore.migrate._fallback import HANDED_OVER
 from longshore.migrate._identity import Identity, Origin
 from longshore.migrate._map import Line, Map, open_map, read_map
 from longshore.migrate._migrate import Migration, migrate, migrate_async, open_migration
+from longshore.migrate._passage import (
+    Leg,
+    Passage,
+    RouteRequest,
+    begin_passage,
+    find_passage,
+    passage_of,
+)
 from longshore.migrate._request import Request
+from longshore.migrate._route import (
+    Arrival,
+    carry_passage,
+    upload_by_route,
+    upload_by_route_async,
+)
 from longshore.migrate._select import KeptOut, Selection
-from longshore.migrate._verify import Check, Problem, verify, verify_async, verify_in
+from longshore.migrate._verify import Check, Problem, Verification, verify, verify_async, verify_in
 
 __all__ = [
-    "Check", "Estimate", "Identity", "KeptOut", "Line", "Map", "Migration", "Origin", "Problem",
-    "Request", "Selection", "migrate", "migrate_async", "open_map", "open_migration", "read_map",
-    "verify", "verify_async", "verify_in",
+    "HANDED_OVER", "Arrival", "Check", "Estimate", "Identity", "KeptOut", "Leg", "Line", "Map",
+    "Migration", "Origin", "Passage", "Problem", "Request", "RouteRequest", "Selection",
+    "Verification", "begin_passage", "carry_passage", "find_passage", "migrate", "migrate_async",
+    "open_map", "open_migration", "passage_of", "read_map", "upload_by_route",
+    "upload_by_route_async", "verify", "verify_async", "verify_in",
 ]  # fmt: skip

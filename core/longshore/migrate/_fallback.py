@@ -1,7 +1,7 @@
 """Handing documents over to another target while theirs cannot take any.
 
-Only batches of which no request ever left are handed over: nobody else can have them. What was
-begun stays where it is, and so does everything whose outcome is unknown.
+Only batches that are not begun are handed over: no request of theirs left, or all that left were
+refused, so nothing of them can be there. What was begun stays, and so does whatever is unknown.
 
 Each batch is given up in one commit, then the other target's run is planned. A crash between the
 two leaves documents that are given up and planned nowhere; they are found again, because the run
@@ -77,9 +77,13 @@ async def give_up(
 
 
 def _untouched(taken: Taken) -> bool:
-    """Tell whether the vendor can know nothing of a batch."""
-    never = taken.unit.attempt == 1 and not taken.unit.counters.bytes_sent
-    return never and not any(fact.kind in _BEGUN for fact in taken.facts)
+    """Tell whether nothing of a batch can be at the vendor.
+
+    A request that was refused leaves no fact; one that may have arrived leaves its intent.
+    """
+    return not any(
+        fact.kind in _BEGUN and fact.attempt == taken.unit.attempt for fact in taken.facts
+    )
 
 
 def _takes(capabilities: Capabilities, records: Sequence[DocumentRecord]) -> bool:

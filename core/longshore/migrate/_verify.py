@@ -19,7 +19,7 @@ from longshore.migrate._map import Line, read_map
 from longshore.pipeline import Engine, Environment, Unit, ask
 from longshore.provider import Inventory
 
-__all__ = ["Check", "Problem", "verify", "verify_async", "verify_in"]
+__all__ = ["Check", "Problem", "Verification", "verify", "verify_async", "verify_in"]
 
 Kind = Literal["missing", "duplicated", "changed", "not_carried", "unchecked"]
 

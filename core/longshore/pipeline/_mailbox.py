@@ -70,7 +70,9 @@ async def _deliver(engine: Engine, hold: Hold, message: Message) -> list[str]:
         return await cancel_run(engine, hold)
     async with hold(str(message.body["unit"])) as held:
         unit = held.unit
-        if message.verb == "act":
+        if message.verb == "act" and _cancels(engine, unit, str(message.body["action"])):
+            await _cancel(engine, held)
+        elif message.verb == "act":
             unit.ask(Step("act", str(message.body["action"])))
             await _do_now(engine, held)
         elif unit.job is not None:  # a wake: ask sooner, though never sooner than allowed
@@ -131,12 +133,24 @@ def offered(unit: Unit) -> tuple[Action, ...]:
     return unit.status.actions if unit.status is not None else ()
 
 
+def _cancels(engine: Engine, unit: Unit, action: str) -> bool:
+    """Tell whether ``cancel`` is meant for a job that is not over, and did not offer it itself."""
+    offers = any(offer.name == "cancel" for offer in offered(unit))
+    open_ = not unit.record.outcome.terminal
+    return action == "cancel" and open_ and not offers and engine.provider.offers("cancel")
+
+
 async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
-    """Do what the job's last status offered.
+    """Do what the job's last status offered; ``cancel`` any job where the vendor offers that.
 
     Raises:
         UsageError: it was not offered; the hint lists what is.
     """
+    if _cancels(engine, unit, str(action)):
+        await cancel_unit(engine, unit)
+        if engine.trouble is not None:
+            raise engine.trouble
+        return
     actions = offered(unit)
     fits = [a for a in actions if a.name == action.name and action.object in (None, a.object)]
     # A vendor may say that something is to be done without saying to what: a person may know.

@@ -43,7 +43,9 @@ class ProviderSettings(BaseModel):
         ca_bundle: a file of certificates to trust instead of the usual ones.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     api_key: SecretStr | None = None
     base_url: str = ""

@@ -22,7 +22,7 @@ from longshore.targets._secrets import follow, public_settings, secret_values
 from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 
 __all__ = [
-    "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config", "follow", "list_targets",
-    "load_config", "public_settings", "require", "resolve_for_resume", "resolve_route", "resolve_target",
-    "secret_values", "variable",
+    "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config", "follow",
+    "list_targets", "load_config", "public_settings", "require", "resolve_for_resume",
+    "resolve_route", "resolve_target", "secret_values", "variable",
 ]  # fmt: skip

@@ -100,8 +100,8 @@ def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
         if key not in _TOP_LEVEL:
             raise ConfigurationError(
                 f"{path}: there is no setting {key!r} at the top",
-                hint=closest(key, _TOP_LEVEL) or "the tables are [targets.NAME], [routes.NAME] "
-                "and [webhooks.TARGET]",
+                hint=closest(key, _TOP_LEVEL)
+                or "the tables are [targets.NAME], [routes.NAME] and [webhooks.TARGET]",
             )
     webhooks = content.get("webhooks", {})
     if not isinstance(webhooks, dict):

@@ -1,0 +1,211 @@
+"""``upload --to route:NAME``: several runs, one set of lines; shadows count for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from longshore.cli._lines import next_steps, run_text, tell_document
+from longshore.cli._progress import PAUSE
+from longshore.cli._terminal import Terminal, printable
+
+if TYPE_CHECKING:
+    from longshore.cli._interrupt import Interrupt
+    from longshore.journal import Journal, RunRecord
+    from longshore.migrate import Arrival, Leg, Passage, RouteRequest
+    from longshore.pipeline import DocumentFinished, Event, RunReport
+
+__all__ = ["go_on_by_route", "plan_route", "upload_by_route"]
+
+
+def plan_route(terminal: Terminal, name: str) -> list[str]:
+    """Return the targets that a route may send documents to, each once.
+
+    Raises:
+        ConfigurationError: there is no such route.
+    """
+    from longshore.targets import resolve_route
+
+    route = resolve_route(name, config_file=terminal.config)
+    return list(dict.fromkeys((*route.mains, *route.fallback, *route.shadow)))
+
+
+async def upload_by_route(terminal: Terminal, request: RouteRequest) -> int:
+    """Begin an upload by a route and carry it as far as it goes."""
+    from longshore.cli._interrupt import Interrupt
+    from longshore.journal import open_journal
+    from longshore.migrate import begin_passage
+    from longshore.pipeline import Environment
+
+    with Interrupt(terminal) as interrupt:
+        async with open_journal(terminal.journal) as journal:
+            passage = await begin_passage(journal, request, Environment())
+            return await _carry(terminal, journal, passage, request, interrupt)
+
+
+async def go_on_by_route(
+    terminal: Terminal,
+    journal: Journal,
+    run: RunRecord,
+    given: dict[str, str],
+    interrupt: Interrupt,
+    *,
+    wait: bool,
+) -> int:
+    """Go on with the whole upload that a run is part of.
+
+    Raises:
+        LongshoreError: it cannot be executed.
+    """
+    from longshore.migrate import RouteRequest, find_passage, passage_of
+
+    request = RouteRequest(route="", settings=given, config=terminal.config)
+    passage = await find_passage(journal, request, passage_of(run) or "")
+    for leg in passage.legs:
+        options = {**leg.run.options, "wait": wait}
+        leg.run = leg.run.model_copy(update={"options": options})
+    return await _carry(terminal, journal, passage, request, interrupt)
+
+
+async def _carry(
+    terminal: Terminal,
+    journal: Journal,
+    passage: Passage,
+    request: RouteRequest,
+    interrupt: Interrupt,
+) -> int:
+    from longshore.cli._demo_shown import Progress
+    from longshore.cli._interrupt import leave_at_once
+    from longshore.migrate import carry_passage
+    from longshore.pipeline import Environment
+
+    interrupt.sending = True
+    for notice in passage.notices:
+        terminal.note(printable(f"longshore: {notice}"))
+    route = passage.route
+    names = dict.fromkeys((*route.mains, *route.fallback, *route.shadow))
+    with Progress.on(terminal, list(names)) as progress:
+        watch = _Watch(terminal, interrupt, progress)
+        speaking = None
+        if terminal.display is None and not terminal.quiet:
+            speaking = asyncio.create_task(watch.speak())
+        try:
+            arrival = await carry_passage(
+                journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
+            )
+        except asyncio.CancelledError:
+            if interrupt.at_once:
+                terminal.last(f"longshore resume {passage.legs[0].run.id}")
+                leave_at_once()
+            raise
+        finally:
+            if speaking is not None:
+                speaking.cancel()
+                with suppress(asyncio.CancelledError):
+                    await speaking
+        watch.flush()
+    _finish(terminal, arrival)
+    return arrival.exit_code
+
+
+class _Watch:
+    """Tells of each document once: when its outcome is final, else at the end.
+
+    A document that is not finished may still be handed over to another target.
+    """
+
+    def __init__(self, terminal: Terminal, interrupt: Interrupt, progress: Any) -> None:
+        self._terminal = terminal
+        self._interrupt = interrupt
+        self._progress = progress
+        self._told: set[str] = set()
+        self._open: dict[str, tuple[Leg, DocumentFinished]] = {}
+        self._documents: dict[str, int] = {}
+
+    def see(self, leg: Leg, event: Event) -> None:
+        """Take notice of one event."""
+        from longshore.pipeline import DocumentFinished, Notice, RunStarted
+
+        self._progress.see(leg.run.target, event)
+        match event:
+            case DocumentFinished():
+                self._document(leg, event)
+            case RunStarted(documents=documents) if leg.role != "shadow":
+                self._documents[leg.run.id] = documents
+            case Notice(text):
+                self._terminal.note(printable(f"longshore: {leg.run.target}: {text}"))
+            case _:
+                pass
+
+    def _document(self, leg: Leg, event: DocumentFinished) -> None:
+        from longshore.migrate import HANDED_OVER
+
+        id, error = event.record.document.id, event.record.error
+        if id in self._told:
+            return
+        if error is not None and error.kind == HANDED_OVER:
+            self._open.pop(id, None)  # its line is that of the run that carries it
+            return
+        waited = bool(leg.run.options.get("wait", True))
+        accepted = event.unit is not None and event.unit.job_id is not None
+        if event.record.outcome.terminal or (accepted and not waited):
+            self._open.pop(id, None)
+            self._tell(leg, event)
+        else:
+            self._open[id] = leg, event
+
+    def _tell(self, leg: Leg, event: DocumentFinished) -> None:
+        from longshore.pipeline import document_line
+
+        self._told.add(event.record.document.id)
+        try:
+            if leg.role != "shadow":
+                tell_document(self._terminal, event.run, event.record, event.unit)
+            else:
+                line = document_line(event.run, event.record, event.unit)
+                self._terminal.line({**line, "event": "shadow"})
+        except BrokenPipeError:
+            self._terminal.deaf()
+            self._interrupt.stop.set()
+
+    def flush(self) -> None:
+        """Tell of the documents that are not finished."""
+        for leg, event in self._open.values():
+            self._tell(leg, event)
+        self._open.clear()
+
+    async def speak(self) -> None:
+        """Say how far it is every 30 s."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            documents = sum(self._documents.values())
+            self._terminal.note(f"longshore: {len(self._told)} of {documents} documents")
+
+
+def _finish(terminal: Terminal, arrival: Arrival) -> None:
+    """Print a line for each run: the shadows first, so that what counts stands last."""
+    try:
+        for report in arrival.shadows.values():
+            _tell_run(terminal, report, shadow=True)
+        for report in arrival.reports.values():
+            _tell_run(terminal, report, shadow=False)
+    except BrokenPipeError:
+        terminal.deaf()
+    open_ = [r for r in arrival.reports.values() if r.trouble is not None or r.interrupted]
+    for report in open_:
+        if report.trouble is not None:
+            terminal.fail(report.trouble)
+    if open_:
+        terminal.last(f"longshore resume {open_[0].run.id}")
+
+
+def _tell_run(terminal: Terminal, report: RunReport, *, shadow: bool) -> None:
+    from longshore.pipeline import run_line
+
+    line = run_line(report)
+    terminal.line({**line, "event": "shadow_run"} if shadow else line)
+    terminal.say(("shadow " if shadow else "") + run_text(line))
+    if not shadow and report.trouble is None and not report.interrupted:
+        for step in next_steps(line):
+            terminal.note(step)

@@ -1,0 +1,329 @@
+"""Carrying by a route: what counts, what only shadows it, and who steps in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from longshore.errors import AccountError, LongshoreError
+from longshore.journal import Journal, open_journal
+from longshore.lifecycle import Outcome
+from longshore.migrate._fallback import give_up, orphans
+from longshore.migrate._passage import (
+    Leg,
+    Passage,
+    RouteRequest,
+    begin_passage,
+)
+from longshore.pipeline import (
+    Environment,
+    Event,
+    Notice,
+    RunOptions,
+    RunReport,
+    begin,
+    capabilities_of,
+    execute,
+    summary,
+)
+
+__all__ = ["Arrival", "Watch", "carry_passage", "upload_by_route", "upload_by_route_async"]
+
+SHADOW_GRACE = 30.0
+"""Seconds that shadows get to end after everything that counts has; then only what is not with
+the vendor yet is still sent."""
+
+SHADOW_PATIENCE = 60.0
+"""Seconds of an outage until a shadow is left for a later ``resume``."""
+
+Watch = Callable[[Leg, Event], None]
+"""Is told what happens, and in which run."""
+
+_OPEN = (Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """How an upload by a route ended.
+
+    Attributes:
+        passage: its runs.
+        reports: of the runs that count, by run id.
+        shadows: of the others.
+    """
+
+    passage: Passage
+    reports: dict[str, RunReport] = field(default_factory=dict)
+    shadows: dict[str, RunReport] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the runs that count; shadows do not."""
+        codes = [report.exit_code for report in self.reports.values()]
+        return min(codes, key=(2, 130, 4, 1, 3, 0).index, default=0)
+
+    @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many documents ended how, without those that another run carried instead."""
+        counts: dict[Outcome, int] = {}
+        for leg in self.passage.legs:
+            report = self.reports.get(leg.run.id)
+            for outcome, count in (report.outcomes if report else {}).items():
+                counts[outcome] = counts.get(outcome, 0) + count
+        handed = sum(
+            report.documents
+            for leg in self.passage.legs
+            if leg.role == "fallback" and (report := self.reports.get(leg.run.id))
+        )
+        counts[Outcome.SKIPPED] = counts.get(Outcome.SKIPPED, 0) - handed
+        return {outcome: count for outcome, count in counts.items() if count}
+
+
+async def carry_passage(
+    journal: Journal,
+    passage: Passage,
+    request: RouteRequest,
+    environment: Environment,
+    *,
+    watch: Watch | None = None,
+    stop: asyncio.Event | None = None,
+) -> Arrival:
+    """Execute the runs of a passage as far as they go.
+
+    Raises:
+        LongshoreError: a run that counts could not be executed at all.
+    """
+    carrying = _Carrying(journal, passage, request, environment, watch, stop or asyncio.Event())
+    return await carrying.run()
+
+
+class _Carrying:
+    def __init__(
+        self,
+        journal: Journal,
+        passage: Passage,
+        request: RouteRequest,
+        environment: Environment,
+        watch: Watch | None,
+        stop: asyncio.Event,
+    ) -> None:
+        self._journal = journal
+        self._passage = passage
+        self._request = request
+        self._environment = environment
+        self._watch = watch
+        self._stop = stop
+        self._mains_over = asyncio.Event()
+        self._arrival = Arrival(passage)
+
+    async def run(self) -> Arrival:
+        legs = list(self._passage.legs)
+        shadows = [asyncio.create_task(self._shadow(leg)) for leg in legs if leg.role == "shadow"]
+        try:
+            counting = [leg for leg in legs if leg.role != "shadow"]
+            await _all(*map(self._counting, counting))
+            self._mains_over.set()
+            await asyncio.gather(*shadows)
+        finally:
+            for task in shadows:
+                task.cancel()
+            await asyncio.gather(*shadows, return_exceptions=True)
+        return self._arrival
+
+    async def _execute(self, leg: Leg, *, give_up_after: float | None = None, **more: Any) -> Any:
+        options = dict(leg.run.options)
+        if give_up_after is not None:
+            usual = RunOptions.model_validate(options).give_up_after
+            options["give_up_after"] = min(usual, give_up_after)
+        report = await execute(
+            self._journal,
+            leg.target,
+            leg.run.model_copy(update={"options": options}),
+            self._environment,
+            listener=lambda event: self._tell(leg, event),
+            **more,
+        )
+        leg.run = report.run
+        return report
+
+    def _tell(self, leg: Leg, event: Event) -> None:
+        if self._watch is not None:
+            self._watch(leg, event)
+
+    # ------------------------------------------------------------------ what counts
+
+    async def _counting(self, leg: Leg) -> None:
+        """Execute a run that counts; hand over what its target cannot take now."""
+        others = self._others(leg)
+        left_over = await self._plan_orphans(leg, others)  # an earlier call was killed
+        await _all(self._carry(leg, others), *map(self._counting, left_over))
+
+    async def _carry(self, leg: Leg, others: list[str]) -> None:
+        patience = self._passage.route.fallback_after if others else None
+        report = await self._execute(leg, give_up_after=patience, stop=self._stop)
+        self._arrival.reports[leg.run.id] = report
+        if not others or self._stop.is_set() or not isinstance(report.trouble, AccountError):
+            return
+        stepping_in = await self._hand_over(leg, others, report.trouble)
+        await _all(self._settle(leg, report), *map(self._counting, stepping_in))
+
+    async def _settle(self, leg: Leg, report: RunReport) -> None:
+        """Go on with what was begun before the trouble; if nothing was, there is none any more."""
+        rest = await summary(self._journal, leg.run)
+        if any(rest.outcomes.get(outcome, 0) for outcome in _OPEN):
+            again = await self._execute(leg, stop=self._stop)
+            self._arrival.reports[leg.run.id] = again
+            return
+        finished = self._environment.clock.now()
+        await self._journal.change_run(leg.run.id, finished_at=finished)
+        rest.seconds, rest.interrupted = report.seconds, report.interrupted
+        rest.run = await self._journal.run(leg.run.id)
+        self._arrival.reports[leg.run.id] = rest
+
+    def _others(self, leg: Leg) -> list[str]:
+        """Return the fallbacks that are left: those behind this one."""
+        names = list(self._passage.route.fallback)
+        if leg.role == "fallback" and leg.run.target in names:
+            names = names[names.index(leg.run.target) + 1 :]
+        return [name for name in names if name != leg.run.target]
+
+    async def _hand_over(self, leg: Leg, others: list[str], trouble: AccountError) -> list[Leg]:
+        """Give up what was not begun, and plan it for the first other target that takes it."""
+        made: list[Leg] = []
+        for name in others:
+            capabilities = capabilities_of(self._request.target(name).provider).for_upload()
+            async with self._journal.lock_run(leg.run.id):
+                count = await give_up(self._journal, leg.run, name, capabilities, trouble)
+            if not count:
+                continue
+            words = f"{leg.run.target} cannot take documents now ({trouble.message}); "
+            self._tell(leg, Notice(f"{words}{count} go to {name}"))
+            made += await self._plan_orphans(leg, [name])
+        return made
+
+    async def _plan_orphans(self, leg: Leg, names: list[str]) -> list[Leg]:
+        """Plan what a run gave up and nobody has."""
+        successors = [other.run for other in self._passage.legs if other.instead_of == leg.run.id]
+        left = await orphans(self._journal, leg.run, successors)
+        if not left or not names:
+            return []
+        target = self._request.target(names[0])
+        options = RunOptions.model_validate(leg.run.options)
+        notes = self._passage.notes("fallback", instead_of=leg.run.id)
+        run = await begin(self._journal, target, left, options, self._environment, notes=notes)
+        made = Leg("fallback", target, run, leg.run.id)
+        self._passage.legs.append(made)
+        return [made]
+
+    # ------------------------------------------------------------------ shadows
+
+    async def _shadow(self, leg: Leg) -> None:
+        """Execute a shadow's run; whatever goes wrong with it is only told."""
+        try:
+            report = await self._shadowed(leg)
+        except LongshoreError as error:
+            self._tell(leg, Notice(f"shadow traffic to {leg.run.target} ended: {error.message}"))
+            return
+        self._arrival.shadows[leg.run.id] = report
+        if report.trouble is not None:
+            words = f"shadow traffic to {leg.run.target} ended: {report.trouble.message}"
+            self._tell(leg, Notice(words))
+
+    async def _shadowed(self, leg: Leg) -> RunReport:
+        enough = asyncio.Event()
+        watching = asyncio.create_task(self._watch_over(enough))
+        try:
+            report: RunReport = await self._execute(leg, give_up_after=SHADOW_PATIENCE, stop=enough)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        if report.trouble is None and enough.is_set() and not self._stop.is_set():
+            report = await self._execute(
+                leg,
+                give_up_after=SHADOW_PATIENCE,
+                stop=self._stop,
+                until=lambda unit: unit.job is not None,
+            )
+        return report
+
+    async def _watch_over(self, enough: asyncio.Event) -> None:
+        """Set ``enough`` when the command is stopped, or some time after all that counts."""
+        stopped = asyncio.create_task(self._stop.wait())
+        over = asyncio.create_task(self._mains_over.wait())
+        try:
+            await asyncio.wait({stopped, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not stopped.done():
+                await asyncio.wait({stopped}, timeout=SHADOW_GRACE)
+            enough.set()
+        finally:
+            stopped.cancel()
+            over.cancel()
+
+
+async def _all(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it to its end, then raise the first error there was."""
+    for error in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(error, BaseException):
+            raise error
+
+
+# --------------------------------------------------------------------------- from Python
+
+Paths = Iterable[str | PathLike[str]] | str | PathLike[str]
+
+
+def upload_by_route(paths: Paths, route: str, **arguments: Any) -> Arrival:
+    """Carry documents by a route of ``longshore.toml``.
+
+    The same as ``upload_by_route_async``, without an event loop of your own.
+    """
+    return asyncio.run(upload_by_route_async(paths, route, **arguments))
+
+
+async def upload_by_route_async(
+    paths: Paths,
+    route: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    config: str | PathLike[str] | None = None,
+    journal: str | PathLike[str] | None = None,
+    listener: Watch | None = None,
+    environment: Environment | None = None,
+    stop: asyncio.Event | None = None,
+    **options: Any,
+) -> Arrival:
+    """Carry documents by a route of ``longshore.toml``.
+
+    Args:
+        paths: files, directories, globs.
+        route: its name, with or without ``route:``.
+        settings: overrule settings of all targets (``key``) or of one (``target:key``).
+        config: the configuration file; None: look for it.
+        journal: the journal file; None: the usual place.
+        listener: is told the run (``leg.role``, ``leg.run``) and the event.
+        environment: what a test replaces.
+        stop: set it to end in good order.
+        options: see ``RunOptions``.
+
+    Raises:
+        ConfigurationError: the route, or a target whose outcome counts, is not complete.
+        UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
+    """
+    names = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    request = RouteRequest(
+        route=route,
+        paths=tuple(fspath(name) for name in names),
+        settings=dict(settings or {}),
+        options=RunOptions(**options),
+        config=Path(config) if config else None,
+    )
+    environment = environment or Environment()
+    async with open_journal(Path(journal) if journal else None) as opened:
+        passage = await begin_passage(opened, request, environment)
+        return await carry_passage(opened, passage, request, environment, watch=listener, stop=stop)
