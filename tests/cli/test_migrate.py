@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from longshore.migrate import read_map
 from tests.cli.conftest import Shore
 
 OLD, NEW = "plangrep", "subworkflow"
@@ -49,3 +51,242 @@ def test_documents_of_earlier_runs_are_carried_and_mapped(shore: Shore) -> None:
     verified = shore.run("migrate", "verify", "map.jsonl", "--json")
     assert verified.code == 0
     assert [(line["target"], line["there"]) for line in verified.lines] == [(NEW, 2), (OLD, 2)]
+
+
+def files(shore: Shore, count: int) -> list[str]:
+    """Write documents of different contents."""
+    return [shore.file(f"{n}.pdf", f"%PDF-1.4 {n}\n".encode()) for n in range(count)]
+
+
+def lines_of(shore: Shore, name: str = "map.jsonl") -> list[dict[str, Any]]:
+    """Read a map of JSON Lines."""
+    return [json.loads(line) for line in (shore.folder / name).read_text().splitlines()]
+
+
+def test_a_changed_or_missing_source_is_listed_and_kept_out(shore: Shore) -> None:
+    """Their lines say why, in the map too; the others go, and it is no success."""
+    names = files(shore, 3)
+    shore.run("upload", *names, "--to", OLD)
+    shore.file(names[0], b"%PDF-1.4 X\n")
+    (shore.folder / names[1]).unlink()
+    ended = shore.run(*THERE, "--map", "map.jsonl", "--json")
+    kept = [line for line in ended.lines if line["event"] == "kept_out"]
+    assert [(line["path"], line["error"]["kind"]) for line in kept] == [
+        (str(shore.folder / names[0]), "source_changed"),
+        (str(shore.folder / names[1]), "source_missing"),
+    ]
+    assert all(line["from"]["job_id"] for line in kept)
+    assert (ended.code, ended.line("plan")["kept_out"], ended.line("run")["documents"]) == (1, 2, 1)
+    assert sorted(line["to"]["state"] for line in lines_of(shore)) == [
+        "kept_out", "kept_out", "succeeded",
+    ]  # fmt: skip
+    verified = shore.run("migrate", "verify", "map.jsonl", "--json")
+    told = [line for line in verified.lines if line["event"] == "verified"]
+    assert (verified.code, told[0]["there"], told[0]["not_carried"]) == (1, 1, 2)
+
+
+def test_a_dry_run_tells_the_plan_and_begins_nothing(shore: Shore) -> None:
+    """What the other vendor cannot take, requests, time at its rate, credits; no run, no map."""
+    names = [*files(shore, 2), shore.file("cad.dwg", b"AC1032")]
+    shore.run("upload", *names, "--to", OLD)
+    ended = shore.run(*THERE, "--map", "map.jsonl", "--dry-run", "--json")
+    (refused,) = [line for line in ended.lines if line["event"] == "document"]
+    assert (refused["name"], refused["state"], refused["target"]) == ("cad.dwg", "refused", NEW)
+    plan = ended.line("plan")
+    assert (plan["documents"], plan["refused"], plan["batches"]) == (2, 1, 2)
+    assert plan["requests"] == {"at_least": 4, "expected": None}
+    assert plan["seconds_at_rate"] > 0
+    assert plan["credits"] is None
+    assert not (shore.folder / "map.jsonl").exists()
+    runs = [line["target"] for line in shore.run("status", "--json").lines]
+    assert runs == [OLD]
+    back = shore.run("migrate", "--from", OLD, "--to", "sendai", "--dry-run", "--json")
+    assert back.line("plan")["batches"] == 1
+
+
+def test_limit_leaves_the_rest_for_the_next_call(shore: Shore) -> None:
+    """What is there already does not count against the limit, and is not carried again."""
+    shore.run("upload", *files(shore, 5), "--to", OLD)
+    first = shore.run(*THERE, "--limit", "2", "--map", "map.jsonl", "--json")
+    second = shore.run(*THERE, "--limit", "2", "--map", "map.jsonl", "--json")
+    rest = shore.run(*THERE, "--map", "map.jsonl", "--json")
+    none = shore.run(*THERE, "--map", "map.jsonl", "--json")
+    plans = [ended.line("plan") for ended in (first, second, rest, none)]
+    assert [(plan["documents"], plan["there"], plan["left"]) for plan in plans] == [
+        (2, 0, 3), (2, 2, 1), (1, 4, 0), (0, 5, 0),
+    ]  # fmt: skip
+    assert [line["event"] for line in none.lines] == ["plan"]
+    assert [first.code, second.code, rest.code, none.code] == [0, 0, 0, 0]
+    assert len(lines_of(shore)) == 5
+    assert shore.run("migrate", "verify", "map.jsonl").code == 0
+
+
+def test_a_sample_is_the_same_every_time(shore: Shore) -> None:
+    """It depends on the contents alone, not on names, order or the target."""
+    names = files(shore, 8)
+    shore.run("upload", *names, "--to", OLD)
+    moved = [shore.file(f"moved-{name}", (shore.folder / name).read_bytes()) for name in names]
+    (shore.folder / "list.txt").write_text("\n".join(reversed(moved)))
+    one = shore.run(*THERE, "--sample", "3", "--json")
+    other = shore.run(
+        "migrate", "--from", OLD, "--to", "sendai", "--manifest", "list.txt", "--sample", "3",
+        "--json",
+    )  # fmt: skip
+    digests = [
+        {line["sha256"] for line in ended.lines if line["event"] == "document"}
+        for ended in (one, other)
+    ]
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 3
+
+
+def test_a_manifest_is_carried_as_its_files_are(shore: Shore) -> None:
+    """A moved file is known again by its SHA-256; one that was never carried has no origin."""
+    (name,) = files(shore, 1)
+    before = shore.run("upload", name, "--to", OLD, "--json")
+    (shore.folder / name).rename(shore.folder / "moved.pdf")
+    shore.file("new.pdf", b"%PDF-1.4 new\n")
+    (shore.folder / "list.txt").write_text('moved.pdf\n{"path": "new.pdf", "name": "n.pdf"}\n')
+    ended = shore.run(*THERE, "--manifest", "list.txt", "--map", "map.jsonl", "--json")
+    assert ended.code == 0
+    origins = {line["name"]: line["from"] and line["from"]["job_id"] for line in lines_of(shore)}
+    assert origins == {"moved.pdf": before.line("document")["vendor_job_id"], "n.pdf": None}
+
+
+def test_one_run_is_carried_whole(shore: Shore) -> None:
+    """--run takes what failed at the first vendor too; without it only what succeeded goes."""
+    names = [shore.file("good.pdf"), shore.file("fail.pdf", b"%PDF-1.4 f\n")]
+    run = shore.run("upload", *names, "--to", NEW, "--json").line("run")
+    assert (run["succeeded"], run["failed"]) == (1, 1)
+    some = shore.run("migrate", "--from", NEW, "--to", "sendai", "--dry-run", "--json")
+    all_ = shore.run(
+        "migrate", "--from", NEW, "--to", "sendai", "--run", run["run_id"], "--dry-run", "--json"
+    )
+    assert [ended.line("plan")["documents"] for ended in (some, all_)] == [1, 2]
+
+
+def test_since_leaves_older_runs_out(shore: Shore) -> None:
+    """A moment, or so long ago."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    planned = [
+        shore.run(*THERE, "--since", text, "--dry-run", "--json").line("plan")["documents"]
+        for text in ("1h", "2020-01-01", "2100-01-01", "0")
+    ]
+    assert planned == [1, 1, 0, 0]
+
+
+def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) -> None:
+    """After trouble: the same run, no plan of its own, a whole map without doubles."""
+    shore.run("upload", *files(shore, 3), "--to", OLD)
+    trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}], only=NEW)
+    command = (*THERE, "--map", "map.jsonl", "--json")
+    first, second = shore.run(*command), shore.run(*command)
+    assert (first.code, second.code) == (2, 0)
+    assert first.line("run")["run_id"] == second.line("run")["run_id"]
+    assert "going on with migration" in second.err
+    lines = lines_of(shore)
+    assert sorted(line["name"] for line in lines) == ["0.pdf", "1.pdf", "2.pdf"]
+    assert {line["to"]["state"] for line in lines} == {"succeeded"}
+
+
+def test_a_map_can_be_written_again_from_the_journal(shore: Shore) -> None:
+    """As SQLite as well; a torn last line is dropped, a strange file is left alone."""
+    shore.run("upload", *files(shore, 2), "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    whole = (shore.folder / "map.jsonl").read_bytes()
+    (shore.folder / "map.jsonl").write_bytes(whole[:-9])
+    assert shore.run(*THERE, "--map", "map.jsonl").code == 0
+    assert sorted((shore.folder / "map.jsonl").read_bytes().splitlines()) == sorted(
+        whole.splitlines()
+    )
+    assert shore.run(*THERE, "--map", "map.db").code == 0
+    assert [path.name for path in shore.folder.glob("map.db*")] == ["map.db"]
+    from_lines, from_table = (
+        sorted(read_map(shore.folder / name), key=lambda line: line["path"])
+        for name in ("map.jsonl", "map.db")
+    )
+    assert from_lines == from_table
+    assert shore.run("migrate", "verify", "map.db").code == 0
+    other = shore.run("migrate", "--from", OLD, "--to", "sendai", "--map", "map.jsonl")
+    assert (other.code, "the map of a migration to" in other.err) == (2, True)
+    strange = shore.run(*THERE, "--map", shore.file("strange.jsonl", b'{"a": 1}\n'))
+    assert (strange.code, "no map" in strange.err) == (2, True)
+
+
+def test_verify_finds_what_is_missing_and_what_is_there_twice(shore: Shore) -> None:
+    """Missing: the vendor does not know the job. Twice: its list has another job of it."""
+    names = files(shore, 2)
+    shore.run("upload", *names, "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    lines = lines_of(shore)
+    shore.run("upload", names[0], "--to", NEW)
+    shore.file(names[1] + ".copy", (shore.folder / names[1]).read_bytes())
+    lines[0]["to"]["state"] = "failed"
+    lines[1]["to"]["job_id"] = "dsj_gone"
+    lines[1]["size"] += 1  # so that no other job looks like it
+    lines[1]["sha256"] = "0" * 64
+    (shore.folder / "map.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ended = shore.run("migrate", "verify", "map.jsonl", "--only-to", "--json")
+    problems = {line["kind"]: line for line in ended.lines if line["event"] == "problem"}
+    assert ended.code == 1
+    assert problems.keys() == {"missing", "duplicated"}
+    assert problems["missing"]["path"] == lines[1]["path"]
+    assert problems["duplicated"]["path"] == lines[0]["path"]
+    assert "this journal" in problems["duplicated"]["message"]
+
+
+def test_verify_tells_what_a_vendor_gives_no_means_to_check(shore: Shore) -> None:
+    """No list is documented for two of them: duplicates cannot be seen, and that is told."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    shore.run("migrate", "--from", OLD, "--to", "sendai", "--map", "map.jsonl")
+    ended = shore.run("migrate", "verify", "map.jsonl", "--json")
+    gaps = {line["target"]: line["not_checkable"] for line in ended.lines}
+    assert ended.code == 0
+    assert any("no list" in gap for gap in gaps["sendai"])
+    assert all("no list" not in gap for gap in gaps[OLD])
+
+
+def test_verify_asks_without_the_journal(shore: Shore) -> None:
+    """Another journal does not know the runs: jobs are asked about, the rest cannot be checked."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    ended = shore.bare("migrate", "verify", "map.jsonl", "--journal", "other.db", "--json")
+    assert ended.code == 0
+    assert [line["there"] for line in ended.lines] == [1, 1]
+    assert all("not in this journal" in line["not_checkable"][0] for line in ended.lines)
+
+
+def test_verify_is_two_when_a_vendor_cannot_be_asked(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """A refused key is no finding about the documents."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    trouble([{"status": 401}], only=NEW)
+    shore.run("forget", "x")
+    ended = shore.run("migrate", "verify", "map.jsonl", "--set", "subworkflow:api_key=other")
+    assert ended.code in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--to", NEW), "--from and --to"),
+        (("--from", NEW, "--to", NEW), "from one target to another"),
+        (("--from", "nobody", "--to", NEW), "no run of this journal went to 'nobody'"),
+        (("--from", OLD, "--to", "nobody"), "nobody"),
+        (("--from", OLD, "--to", NEW, "--since", "soon"), "--since"),
+        (("--from", OLD, "--to", NEW, "--run", "a", "--manifest", "b"), "either"),
+        (("--from", OLD, "--to", NEW, "--manifest", "nowhere.txt"), "nowhere.txt"),
+        (("--from", OLD, "--to", NEW, "--map", "nowhere/map.jsonl"), "nowhere"),
+        (("verify", "nowhere.jsonl"), "no such file"),
+    ],
+)
+def test_a_wrong_call_is_two_before_anything_is_sent(
+    shore: Shore, arguments: tuple[str, ...], words: str
+) -> None:
+    """One line, a hint, exit 2; the journal has no run of it, the folder no map."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    ended = shore.run("migrate", *arguments)
+    assert (ended.code, words in ended.err) == (2, True), ended.err
+    assert [line["target"] for line in shore.run("status", "--json").lines] == [OLD]

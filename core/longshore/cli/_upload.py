@@ -25,7 +25,9 @@ def upload(
     terminal: Terminal,
     *,
     paths: Paths,
-    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where: a target, or route:NAME.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="TARGET", help="Where: a target, or route:NAME.")
+    ],
     set: Set = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")

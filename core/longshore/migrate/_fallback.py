@@ -29,7 +29,7 @@ from longshore.journal import (
     documents_of,
     units_of,
 )
-from longshore.lifecycle import Outcome
+from longshore.lifecycle import Outcome, Session
 from longshore.migrate._select import Checked
 from longshore.planning import reasons_against
 
@@ -38,14 +38,12 @@ __all__ = ["HANDED_OVER", "give_up", "orphans"]
 HANDED_OVER = "fallback"
 """The ``error.kind`` of a document that another target carries instead."""
 
-_BEGUN = frozenset({
-    FactKind.INTENT, FactKind.ANSWER, FactKind.SESSION, FactKind.RECEIPT, FactKind.JOB,
-})  # fmt: skip
+_BEGUN = frozenset({FactKind.INTENT, FactKind.ANSWER, FactKind.RECEIPT, FactKind.JOB})
 
 
 async def give_up(
     journal: Journal, run: RunRecord, to: str, capabilities: Capabilities, trouble: AccountError
-) -> int:
+) -> list[DocumentRecord]:
     """Give up every batch of a run that was not begun and that another target takes.
 
     The caller holds the run.
@@ -58,10 +56,10 @@ async def give_up(
         trouble: why.
 
     Returns:
-        How many documents were given up.
+        The documents that were given up, as they stand now.
     """
     why = ErrorInfo(kind=HANDED_OVER, message=f"carried to {to} instead: {trouble.message}")
-    given_up = 0
+    given_up: list[DocumentRecord] = []
     async for unit in units_of(journal, run.id):
         if unit.settled or unit.job_id is not None or unit.outcome is not Outcome.RUNNING:
             continue
@@ -72,18 +70,27 @@ async def give_up(
         writes: list[Write] = [ChangeUnit({**changes, "settled": True})]
         writes += [ChangeDocument(record.document.id, changes) for record in taken.documents]
         await journal.commit(unit.id, taken.unit.epoch, writes)
-        given_up += len(taken.documents)
+        given_up += [record.model_copy(update=changes) for record in taken.documents]
     return given_up
 
 
 def _untouched(taken: Taken) -> bool:
     """Tell whether nothing of a batch can be at the vendor.
 
-    A request that was refused leaves no fact; one that may have arrived leaves its intent.
+    A request that was refused leaves no fact; one that may have arrived leaves its intent. Where
+    a vendor has no sessions, the one in the journal is only a list of what is to be sent.
     """
     return not any(
-        fact.kind in _BEGUN and fact.attempt == taken.unit.attempt for fact in taken.facts
+        fact.kind in _BEGUN
+        or (fact.kind is FactKind.SESSION and not _bare(Session.model_validate(fact.value)))
+        for fact in taken.facts
+        if fact.attempt == taken.unit.attempt
     )
+
+
+def _bare(session: Session) -> bool:
+    urls = any(transfer.url for transfer in session.transfers)
+    return not (session.data or session.secrets or urls)
 
 
 def _takes(capabilities: Capabilities, records: Sequence[DocumentRecord]) -> bool:

@@ -117,12 +117,14 @@ class Passage:
         route: as it was when the upload began.
         legs: the runs so far; a fallback's is added when it is needed.
         notices: what a person should know, such as a shadow that cannot be used.
+        unplanned: runs whose planning was interrupted; nothing of them was sent.
     """
 
     id: str
     route: Route
     legs: list[Leg] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    unplanned: list[RunRecord] = field(default_factory=list)
 
     def notes(self, role: Role, **more: JsonValue) -> dict[str, JsonValue]:
         """Return what a run of it keeps; the route too, which may be another tomorrow."""
@@ -172,9 +174,20 @@ async def begin_passage(
         for run_id in begun:  # nothing was sent: leave nothing behind
             await journal.forget_run(run_id)
         raise
-    for name, percent in route.shadow.items():
-        await _begin_shadow(journal, request, environment, passage, name, percent, shares)
+    for name in route.shadow:
+        if copies := _copies(route, name, shares):
+            await _begin_shadow(journal, request, environment, passage, name=name, copies=copies)
     return passage
+
+
+def _copies(route: Route, name: str, shares: Mapping[str, Sequence[Candidate]]) -> list[Candidate]:
+    """Return what a shadow gets a copy of: nothing that it gets anyway."""
+    return [
+        candidate
+        for main, share in shares.items()
+        for candidate in share
+        if main != name and _within(f"shadow:{name}", candidate, route.shadow[name])
+    ]
 
 
 async def _begin_shadow(
@@ -182,19 +195,11 @@ async def _begin_shadow(
     request: RouteRequest,
     environment: Environment,
     passage: Passage,
+    *,
     name: str,
-    percent: float,
-    shares: Mapping[str, Sequence[Candidate]],
+    copies: Sequence[Candidate],
 ) -> None:
-    """Plan a shadow's copies: of what it does not get anyway. What goes wrong is only told."""
-    copies = [
-        candidate
-        for main, share in shares.items()
-        for candidate in share
-        if main != name and _within(f"shadow:{name}", candidate, percent)
-    ]
-    if not copies:
-        return
+    """Plan a shadow's run. What goes wrong is only told."""
     # What a user's flags ask of the upload is not for a shadow to insist on.
     options = request.options.model_copy(update={"strict": False, "max_failures": None})
     try:
@@ -271,19 +276,18 @@ async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Pass
     mains = [run for run in runs if run.notes["role"] == "main" and run.planned]
     route = _ROUTES.validate_python(runs[0].notes["route"])
     if not mains or len(mains) != mains[0].notes["mains"]:
-        for run in runs:
-            await journal.forget_run(run.id)
         raise UsageError(
             f"the upload by route {route.name!r} was interrupted before its plan was whole; "
             "nothing was sent",
-            hint="upload again",
+            hint="upload again; these remove what is left of it: "
+            + ", ".join(f"longshore forget {run.id}" for run in runs),
         )
     passage = Passage(id, route)
     for run in runs:
-        if not run.planned:  # interrupted while it was planned: nothing of it was sent
-            await journal.forget_run(run.id)
-            continue
         role = _ROLES.validate_python(run.notes["role"])
+        if not run.planned:
+            passage.unplanned.append(run)
+            continue
         try:
             target = request.again(run)
         except LongshoreError as error:

@@ -21,6 +21,7 @@ from longshore.migrate._passage import (
     begin_passage,
 )
 from longshore.pipeline import (
+    DocumentFinished,
     Environment,
     Event,
     Notice,
@@ -98,28 +99,27 @@ async def carry_passage(
     Raises:
         LongshoreError: a run that counts could not be executed at all.
     """
-    carrying = _Carrying(journal, passage, request, environment, watch, stop or asyncio.Event())
-    return await carrying.run()
+    return await _Carrying(
+        _journal=journal,
+        _passage=passage,
+        _request=request,
+        _environment=environment,
+        _watch=watch,
+        _stop=stop or asyncio.Event(),
+        _arrival=Arrival(passage),
+    ).run()
 
 
+@dataclass(slots=True)
 class _Carrying:
-    def __init__(
-        self,
-        journal: Journal,
-        passage: Passage,
-        request: RouteRequest,
-        environment: Environment,
-        watch: Watch | None,
-        stop: asyncio.Event,
-    ) -> None:
-        self._journal = journal
-        self._passage = passage
-        self._request = request
-        self._environment = environment
-        self._watch = watch
-        self._stop = stop
-        self._mains_over = asyncio.Event()
-        self._arrival = Arrival(passage)
+    _journal: Journal
+    _passage: Passage
+    _request: RouteRequest
+    _environment: Environment
+    _watch: Watch | None
+    _stop: asyncio.Event
+    _arrival: Arrival
+    _mains_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> Arrival:
         legs = list(self._passage.legs)
@@ -198,24 +198,32 @@ class _Carrying:
         for name in others:
             capabilities = capabilities_of(self._request.target(name).provider).for_upload()
             async with self._journal.lock_run(leg.run.id):
-                count = await give_up(self._journal, leg.run, name, capabilities, trouble)
-            if not count:
+                given_up = await give_up(self._journal, leg.run, name, capabilities, trouble)
+            if not given_up:
                 continue
             words = f"{leg.run.target} cannot take documents now ({trouble.message}); "
-            self._tell(leg, Notice(f"{words}{count} go to {name}"))
+            self._tell(leg, Notice(f"{words}{len(given_up)} go to {name}"))
+            for record in given_up:
+                self._tell(leg, DocumentFinished(leg.run, record, None))
             made += await self._plan_orphans(leg, [name])
         return made
 
     async def _plan_orphans(self, leg: Leg, names: list[str]) -> list[Leg]:
         """Plan what a run gave up and nobody has."""
-        successors = [other.run for other in self._passage.legs if other.instead_of == leg.run.id]
-        left = await orphans(self._journal, leg.run, successors)
-        if not left or not names:
-            return []
-        target = self._request.target(names[0])
-        options = RunOptions.model_validate(leg.run.options)
-        notes = self._passage.notes("fallback", instead_of=leg.run.id)
-        run = await begin(self._journal, target, left, options, self._environment, notes=notes)
+        async with self._journal.lock_run(leg.run.id):
+            for stale in self._passage.unplanned:
+                if stale.notes.get("instead_of") == leg.run.id:
+                    await self._journal.forget_run(stale.id)
+            successors = [
+                other.run for other in self._passage.legs if other.instead_of == leg.run.id
+            ]
+            left = await orphans(self._journal, leg.run, successors)
+            if not left or not names:
+                return []
+            target = self._request.target(names[0])
+            options = RunOptions.model_validate(leg.run.options)
+            notes = self._passage.notes("fallback", instead_of=leg.run.id)
+            run = await begin(self._journal, target, left, options, self._environment, notes=notes)
         made = Leg("fallback", target, run, leg.run.id)
         self._passage.legs.append(made)
         return [made]

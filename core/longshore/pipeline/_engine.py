@@ -12,7 +12,7 @@ from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Setup
 from longshore.pipeline._events import Event, Listener
 from longshore.pipeline._hooks import Hooks
-from longshore.pipeline._unit import Unit
+from longshore.pipeline._unit import Step, Unit
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.transfer import Clock, Driver
@@ -48,6 +48,7 @@ class Engine:
         listener: is told what happens.
         hooks: makes the addresses that the vendor is told to call; None: it calls nobody.
         setup: what ``prepare`` found.
+        landed: is told of a step whose last request was answered; what is left is its commit.
         trouble: the last reason why the account could not go on.
     """
 
@@ -66,6 +67,7 @@ class Engine:
     hooks: Hooks | None = None
     trouble: AccountError | None = None
     setup: Setup = field(default_factory=Setup)
+    landed: Callable[[Step], None] | None = None
 
     def emit(self, event: Event) -> None:
         """Tell the listener."""

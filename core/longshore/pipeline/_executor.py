@@ -84,6 +84,8 @@ class Executor:
         self._held: set[str] = set()  # by the mailbox
         self._reading = asyncio.Lock()
         self._hashing = 0
+        self._landed: set[asyncio.Task[Any]] = set()  # of which only the commit is left
+        engine.landed = self._note_landing
         self._hungry = True
         self._looked_at = 0.0
         self._paused_until = 0.0
@@ -209,7 +211,7 @@ class Executor:
         if now < self._paused_until:
             return
         while self._runnable:
-            if len(self._tasks) - self._hashing >= self._room():
+            if self._in_flight() >= self._room():
                 self._engine.driver.concurrency.full()
                 return
             unit_id = self._runnable.popleft()
@@ -217,6 +219,16 @@ class Executor:
             unit = self._active.get(unit_id)
             if unit is not None:
                 self._look_at(unit, now)
+
+    def _in_flight(self) -> int:
+        """Steps with requests still to come; while others are committed there is room for more."""
+        return len(self._tasks) - self._hashing - len(self._landed)
+
+    def _note_landing(self, step: Step) -> None:
+        task = asyncio.current_task()
+        if task in self._tasks and step.verb != "digest":
+            self._landed.add(task)
+            self._wake.set()
 
     def _room(self) -> int:
         return min(self._limits.concurrency, self._engine.driver.concurrency.level)
@@ -232,7 +244,7 @@ class Executor:
                     self._left.add(unit.id)
                 self._leave(unit)
                 return
-        steps = ready(unit, now, engine.capabilities, checksum=engine.checksum)
+        steps = ready(unit, now, engine.capabilities, checksum=engine.checksum, limit=1)
         if isinstance(steps, Next):
             self._park(unit, steps, now)
             return
@@ -284,8 +296,10 @@ class Executor:
 
     async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
         """Let a unit leave memory until it is due."""
-        change = ChangeUnit({"at": outcome.at, "why": outcome.why})
-        await unit.write(self._engine.journal, [change, unit.cost()])
+        known = (unit.record.at, unit.record.why) == (outcome.at, outcome.why)
+        if not known or unit.unsaved or unit.deferred:
+            change = ChangeUnit({"at": outcome.at, "why": outcome.why})
+            await unit.write(self._engine.journal, [change, unit.cost()])
         unit.running.discard(_ASIDE.flow)
         if unit.asked or unit.running or unit.verdict is not None:
             self._line_up(unit.id)  # somebody asked for something meanwhile
@@ -325,6 +339,7 @@ class Executor:
 
     def _ended(self, task: asyncio.Task[Next | None]) -> None:
         unit, step = self._tasks.pop(task)
+        self._landed.discard(task)
         if step.verb == "digest":
             self._hashing -= 1
         if task.cancelled():

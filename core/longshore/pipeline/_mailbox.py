@@ -133,6 +133,13 @@ def offered(unit: Unit) -> tuple[Action, ...]:
     return unit.status.actions if unit.status is not None else ()
 
 
+def _offers(unit: Unit, action: Action) -> str:
+    names = ", ".join(str(offer) for offer in offered(unit))
+    if names or unit.record.outcome is not Outcome.NEEDS_ACTION:
+        return f"it offers: {names or 'nothing'}"
+    return f"the vendor's reply names nothing: say what it is about, as in {action}:ID"
+
+
 def _cancels(engine: Engine, unit: Unit, action: str) -> bool:
     """Tell whether ``cancel`` is meant for a job that is not over, and did not offer it itself."""
     offers = any(offer.name == "cancel" for offer in offered(unit))
@@ -156,8 +163,7 @@ async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
     # A vendor may say that something is to be done without saying to what: a person may know.
     known = action.object is not None and not actions
     if not fits and not (known and unit.record.outcome is Outcome.NEEDS_ACTION):
-        names = ", ".join(str(a) for a in actions) or "nothing"
-        raise UsageError(f"the job does not offer {action}", hint=f"it offers: {names}")
+        raise UsageError(f"the job does not offer {action}", hint=_offers(unit, action))
     step = Step("act", str(action))
     unit.ask(step)
     await run_step(engine, unit, step)

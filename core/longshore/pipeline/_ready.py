@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
 from longshore.capabilities import Capabilities
@@ -54,18 +55,25 @@ def ready(
         return Next("unknown" if unknown else "finished", why=unit.record.why)
     if not unit.running.isdisjoint(_ALONE):
         return Next("busy")
-    steps: list[Step] = []
     undigested = (checksum or capabilities.wants_sha256) and unit.lacks_digest()
-    if unit.verdict is None and undigested:
-        steps.append(Step("digest"))
-    steps += _wanted(unit, now, capabilities, undigested=undigested)
-    free = [step for step in steps if step.flow not in unit.running]
-    due = [step for step in free if unit.delays.get(step.flow, (0.0, ""))[0] <= now]
+    digest = [Step("digest")] if undigested and unit.verdict is None else []
+    wanted = chain(digest, _wanted(unit, now, capabilities, undigested=undigested))
+    due: list[Step] = []
+    waits: list[tuple[float, str]] = []
+    for step in wanted:
+        if step.flow in unit.running:
+            continue
+        delay = unit.delays.get(step.flow)
+        if delay is not None and delay[0] > now:
+            waits.append(delay)
+            continue
+        due.append(step)
+        if len(due) == limit:
+            break
     if due:
-        return tuple(due[:limit])
+        return tuple(due)
     if unit.running:
         return Next("busy")
-    waits = [unit.delays[step.flow] for step in free]
     at, why = min(waits) if waits else (_poll_at(unit, capabilities), unit.record.why)
     return Next("later", at, why)
 
@@ -76,7 +84,9 @@ def _poll_at(unit: Unit, capabilities: Capabilities) -> float:
     return max(unit.record.at, floor)
 
 
-def _wanted(unit: Unit, now: float, capabilities: Capabilities, *, undigested: bool) -> list[Step]:
+def _wanted(
+    unit: Unit, now: float, capabilities: Capabilities, *, undigested: bool
+) -> Iterable[Step]:
     """What comes next for this unit, whether or not it is being done or waited for."""
     if unit.verdict is not None:
         return [] if unit.running else [Step("conclude")]
@@ -93,7 +103,7 @@ def _wanted(unit: Unit, now: float, capabilities: Capabilities, *, undigested: b
     return [Step("poll")]
 
 
-def _towards_a_job(unit: Unit, capabilities: Capabilities) -> list[Step]:
+def _towards_a_job(unit: Unit, capabilities: Capabilities) -> Iterable[Step]:
     if unit.stale:
         return [] if unit.running else [Step("renew")]
     if not unit.missing:
@@ -101,4 +111,4 @@ def _towards_a_job(unit: Unit, capabilities: Capabilities) -> list[Step]:
     ordered = capabilities.parts is not None and capabilities.parts.ordered
     # Those being sent stand in front, so a few more than the limit are looked at.
     most = 1 if ordered else 64 + len(unit.running)
-    return [Step("send", id) for id in islice(unit.missing, most)]
+    return (Step("send", id) for id in islice(unit.missing, most))

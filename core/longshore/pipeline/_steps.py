@@ -63,6 +63,8 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
         unit.count(step.verb, tally, began, engine.clock.now())
+        if engine.landed is not None:
+            engine.landed(step)
         if step.verb == "digest" and unit.job is None:
             unit.defer(writes)  # it can be computed again: no commit of its own
         else:

@@ -110,7 +110,9 @@ class Place:
 
 def _is_gone(error: FileNotFoundError) -> bool:
     """Tell an object that is not there from a server that did not answer (fsspec's HTTP)."""
-    return error.__cause__ is None or isinstance(error.__cause__, FileNotFoundError)
+    cause = error.__cause__
+    of_network = type(cause).__module__.startswith("aiohttp") or isinstance(cause, TimeoutError)
+    return not of_network or getattr(cause, "status", None) in (404, 410)
 
 
 def _words(error: BaseException | None) -> str:

@@ -1,0 +1,148 @@
+"""``upload --to route:NAME``: what counts, what shadows it, who steps in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Ended, Shore
+
+
+def config(shore: Shore, text: str) -> None:
+    """Write the configuration."""
+    (shore.folder / "longshore.toml").write_text(text)
+
+
+def where(ended: Ended, event: str = "document") -> dict[str, tuple[str, str]]:
+    """Target and state of each document."""
+    return {
+        line["path"]: (line["target"], line["state"])
+        for line in ended.lines
+        if line["event"] == event
+    }
+
+
+def files(shore: Shore, count: int) -> list[str]:
+    """Write documents of different contents."""
+    return [shore.file(f"{n}.pdf", f"%PDF-1.4 {n}\n".encode()) for n in range(count)]
+
+
+def test_a_route_of_a_primary_alone_is_that_target(shore: Shore) -> None:
+    """The same lines, the same exit code as without a route."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\n')
+    names = files(shore, 2)
+    ended = shore.run("upload", *names, "--to", "route:main", "--json")
+    assert ended.code == 0
+    assert [line["event"] for line in ended.lines] == ["document", "document", "run"]
+    assert where(ended) == dict.fromkeys(names, ("plangrep", "succeeded"))
+
+
+def test_a_shadow_gets_copies_and_changes_nothing(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """A shadow that refuses the key: the document lines and the exit code are the primary's."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\nshadow = ["sendai", "subworkflow"]\n')
+    trouble([{"status": 401}], only="subworkflow")
+    names = files(shore, 2)
+    ended = shore.run("upload", *names, "--to", "route:main", "--json")
+    assert ended.code == 0
+    assert where(ended) == dict.fromkeys(names, ("plangrep", "succeeded"))
+    assert {path: found[1] for path, found in where(ended, "shadow").items()}.keys() == set(names)
+    assert [line["event"] for line in ended.lines].count("shadow_run") == 2
+    assert ended.lines[-1]["event"] == "run"
+    assert "shadow traffic to subworkflow ended" in ended.err
+
+
+def test_the_split_is_the_same_every_time(shore: Shore) -> None:
+    """Raising the percentage moves documents to the new target and none away from it."""
+    names = files(shore, 12)
+    found = []
+    for percent in (30, 30, 60):
+        config(shore, f'[routes.main]\nprimary = "plangrep"\npercent = {{sendai = {percent}}}\n')
+        ended = shore.run("upload", *names, "--to", "route:main", "--json")
+        assert ended.code == 0
+        places = where(ended)
+        assert places.keys() == set(names)
+        found.append({name for name, (target, _) in places.items() if target == "sendai"})
+    assert found[0] == found[1]
+    assert found[0] < found[2]
+    assert 0 < len(found[0]) < len(names)
+
+
+def test_a_fallback_takes_what_was_not_begun(shore: Shore, trouble: Callable[..., object]) -> None:
+    """The primary refuses the key: every document is carried by the fallback, told once."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\nfallback = ["sendai"]\n')
+    trouble([{"status": 401}], only="plangrep")
+    names = files(shore, 3)
+    ended = shore.run("upload", *names, "--to", "route:main", "--json")
+    assert ended.code == 0
+    assert where(ended) == dict.fromkeys(names, ("sendai", "succeeded"))
+    runs = [line for line in ended.lines if line["event"] == "run"]
+    assert [(run["target"], run["skipped"], run["succeeded"]) for run in runs] == [
+        ("plangrep", 3, 0),
+        ("sendai", 0, 3),
+    ]
+    assert "3 go to sendai" in ended.err
+    assert shore.run("resume", "--json").out == ""
+
+
+def test_what_was_begun_stays(shore: Shore, trouble: Callable[..., object]) -> None:
+    """Credits run out after the first submission: that one stays, the others are handed over."""
+    config(shore, '[routes.main]\nprimary = "subworkflow"\nfallback = ["sendai"]\n')
+    trouble([], "subworkflow.credits=1", only="subworkflow")
+    names = files(shore, 3)
+    ended = shore.run(
+        "upload", *names, "--to", "route:main", "--json", "--concurrency", "1"
+    )  # fmt: skip
+    targets = sorted(found for found in where(ended).values())
+    assert targets == [("sendai", "succeeded")] * 2 + [("subworkflow", "succeeded")]
+    assert ended.code == 0
+
+
+def test_without_a_fallback_trouble_is_trouble(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """2, and how to go on; `resume` goes on with all of it."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\nshadow = ["sendai"]\n')
+    trouble([{"status": 401, "first": 1}], only="plangrep")
+    names = files(shore, 2)
+    ended = shore.run("upload", *names, "--to", "route:main", "--json")
+    assert (ended.code, where(ended)) == (2, dict.fromkeys(names, ("plangrep", "running")))
+    again = shore.run("resume", "--json")
+    assert (again.code, where(again)) == (0, dict.fromkeys(names, ("plangrep", "succeeded")))
+    assert "longshore resume" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no route"),
+        ("[routes.main]\n", "no primary"),
+        ('[routes.main]\nprimary = "plangrep"\nsahdow = []\n', "sahdow"),
+        ('[routes.main]\nprimary = "plangrep"\nshadow = ["plangrep"]\n', "names the primary"),
+        ('[routes.main]\nprimary = "plangrep"\nfallback = ["plangrep"]\n', "names the primary"),
+        ('[routes.main]\nprimary = "plangrep"\npercent = {sendai = 101}\n', "percentage"),
+        ('[routes.main]\nprimary = "plangrep"\npercent = ["sendai"]\n', "no table"),
+        ('[routes.main]\nprimary = "plangrep"\nfallback = ["nobody"]\n', "nobody"),
+        ('[routes.main]\nprimary = "plangrep"\nfallback_after = "soon"\n', "no time"),
+    ],
+)
+def test_a_wrong_route_is_two_before_anything_is_sent(shore: Shore, text: str, words: str) -> None:
+    """One line, a hint, exit 2; the journal has no run of it."""
+    config(shore, text)
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "route:main")
+    assert (ended.code, words in ended.err) == (2, True), ended.err
+    assert shore.run("status", "--json").out == ""
+
+
+def test_a_dry_run_plans_for_every_target_of_the_route(shore: Shore) -> None:
+    """What would be refused where is known before."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\nshadow = ["geolens"]\n')
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "route:main", "--dry-run", "--json")
+    plans: list[dict[str, Any]] = [line for line in ended.lines if line["event"] == "plan"]
+    assert [(plan["target"], plan["refused"]) for plan in plans] == [
+        ("plangrep", 0),
+        ("geolens", 1),
+    ]
