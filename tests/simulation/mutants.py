@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from longshore.pipeline import _advance, _conclude, _ready, _runner
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import SCRATCH, Unit
 from longshore.provider import NotDone, Request, Response
-from longshore.testing.simulation import Case, _process, broken_promises, play, single_faults
+from longshore.testing.simulation import _process
 from longshore.transfer import Driver, Pace, _driver, _retry
 from longshore_plangrep import Plangrep
 from longshore_subworkflow import Subworkflow, lookup
@@ -34,7 +34,6 @@ from tests.simulation import cases, minimal
 Patch = pytest.MonkeyPatch
 Change = Callable[[Patch], None]
 ALL = (*cases.CASES, *minimal.CASES)
-SEEDS = 400
 
 
 @dataclass(frozen=True)
@@ -56,42 +55,6 @@ class Mutant:
     change: Change
     kinds: frozenset[str] | None = frozenset({"crash", "lost"})
     chance: frozenset[str] | None = None
-
-
-def noticed(mutant: Mutant) -> str:
-    """Return what breaks first, or "" when no history notices.
-
-    A bug that ends a history with an exception of its own is noticed too.
-    """
-    case = next(case for case in ALL if case.name == mutant.case)
-    for history in _histories(case, mutant.kinds, mutant.chance):
-        try:
-            problems = history()
-        except (AssertionError, KeyError) as error:
-            return f"{type(error).__name__}: {error}"
-        if problems:
-            return problems[0]
-    return ""
-
-
-def _histories(
-    case: Case, kinds: frozenset[str] | None, chance: frozenset[str] | None
-) -> Iterable[Callable[[], list[str]]]:
-    yield lambda: broken_promises(case, play(case))
-    if kinds is not None:
-        for plan in single_faults(_log(case), kinds):
-            yield lambda plan=plan: broken_promises(case, play(case, plan))  # type: ignore[misc]
-    for seed in range(SEEDS):
-        yield lambda seed=seed: broken_promises(  # type: ignore[misc]
-            case, play(case, seed=seed, kinds=chance)
-        )
-
-
-def _log(case: Case) -> list[str]:
-    try:
-        return play(case).log
-    except (AssertionError, KeyError):
-        return []
 
 
 # ---------------------------------------------------------------------------------- journal

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from longshore.journal import MemoryJournal
 from longshore.lifecycle import Outcome
-from longshore.testing.simulation import enumerate_points
+from longshore.testing.simulation import (
+    Case,
+    broken_promises,
+    enumerate_points,
+    play,
+    single_faults,
+)
 from tests.simulation.cases import CASES
-from tests.simulation.mutants import MUTANTS, Mutant, noticed
+from tests.simulation.mutants import ALL, MUTANTS, Mutant
+
+SEEDS = 400
+
+
+def noticed(mutant: Mutant) -> str:
+    """Return what breaks first, or "" when no history notices.
+
+    A bug that ends a history with an exception of its own is noticed too.
+    """
+    case = next(case for case in ALL if case.name == mutant.case)
+    for history in _histories(case, mutant.kinds, mutant.chance):
+        try:
+            problems = history()
+        except (AssertionError, KeyError) as error:
+            return f"{type(error).__name__}: {error}"
+        if problems:
+            return problems[0]
+    return ""
+
+
+def _histories(
+    case: Case, kinds: frozenset[str] | None, chance: frozenset[str] | None
+) -> Iterable[Callable[[], list[str]]]:
+    yield lambda: broken_promises(case, play(case))
+    if kinds is not None:
+        for plan in single_faults(_log(case), kinds):
+            yield lambda plan=plan: broken_promises(case, play(case, plan))  # type: ignore[misc]
+    for seed in range(SEEDS):
+        yield lambda seed=seed: broken_promises(  # type: ignore[misc]
+            case, play(case, seed=seed, kinds=chance)
+        )
+
+
+def _log(case: Case) -> list[str]:
+    try:
+        return play(case).log
+    except (AssertionError, KeyError):
+        return []
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

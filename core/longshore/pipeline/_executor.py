@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from longshore.errors import JournalError, LongshoreError, VendorUnavailable
 from longshore.journal import ChangeUnit
@@ -22,6 +21,7 @@ from longshore.pipeline._advance import BEAT, prepare, take
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import Notice
+from longshore.pipeline._flights import Flights
 from longshore.pipeline._mailbox import Held, read_mail
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
@@ -75,17 +75,13 @@ class Executor:
         self._runnable: deque[str] = deque()  # each unit once, so that all have their turn
         self._queued: set[str] = set()
         self._timers: list[tuple[float, str]] = []
-        self._tasks: dict[asyncio.Task[Next | None], tuple[Unit, Step]] = {}
-        self._done: deque[asyncio.Task[Next | None]] = deque()  # ended, not yet looked at
-        self._wake = asyncio.Event()
+        self._flights = Flights()
+        engine.landed = self._flights.note_landing
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._taking = asyncio.Lock()
         self._held: set[str] = set()  # by the mailbox
         self._reading = asyncio.Lock()
-        self._hashing = 0
-        self._landed: set[asyncio.Task[Any]] = set()  # of which only the commit is left
-        engine.landed = self._note_landing
         self._hungry = True
         self._looked_at = 0.0
         self._paused_until = 0.0
@@ -114,9 +110,10 @@ class Executor:
             if not self._stop.is_set():
                 await give_all_back(self._engine, self._ending)
         finally:
-            for task in [*side_jobs, *self._tasks]:
+            for task in side_jobs:
                 task.cancel()
-            await asyncio.gather(*side_jobs, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*side_jobs, return_exceptions=True)
+            await self._flights.cancel()
         if self._fatal is not None:
             raise self._fatal
 
@@ -149,7 +146,7 @@ class Executor:
             try:
                 await self._refill()
                 self._launch()
-                if not self._tasks and await self._is_over():
+                if not self._flights and await self._is_over():
                     return
             except JournalError as error:
                 self._fatal = error
@@ -211,7 +208,7 @@ class Executor:
         if now < self._paused_until:
             return
         while self._runnable:
-            if self._in_flight() >= self._room():
+            if self._flights.in_flight >= self._room():
                 self._engine.driver.concurrency.full()
                 return
             unit_id = self._runnable.popleft()
@@ -219,16 +216,6 @@ class Executor:
             unit = self._active.get(unit_id)
             if unit is not None:
                 self._look_at(unit, now)
-
-    def _in_flight(self) -> int:
-        """Steps with requests still to come; while others are committed there is room for more."""
-        return len(self._tasks) - self._hashing - len(self._landed)
-
-    def _note_landing(self, step: Step) -> None:
-        task = asyncio.current_task()
-        if task in self._tasks and step.verb != "digest":
-            self._landed.add(task)
-            self._wake.set()
 
     def _room(self) -> int:
         return min(self._limits.concurrency, self._engine.driver.concurrency.level)
@@ -260,17 +247,7 @@ class Executor:
 
     def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
-        self._hashing += step.verb == "digest"
-        self._run(run_step(self._engine, unit, step), unit, step)
-
-    def _run(self, work: Coroutine[Any, Any, Next | None], unit: Unit, step: Step) -> None:
-        task = asyncio.create_task(work)
-        self._tasks[task] = (unit, step)
-        task.add_done_callback(self._note_end)
-
-    def _note_end(self, task: asyncio.Task[Next | None]) -> None:
-        self._done.append(task)
-        self._wake.set()
+        self._flights.begin(run_step(self._engine, unit, step), unit, step)
 
     def _park(self, unit: Unit, outcome: Next, now: float) -> None:
         """Deal with a unit that can do nothing now."""
@@ -292,7 +269,7 @@ class Executor:
 
     def _set_aside(self, unit: Unit, outcome: Next) -> None:
         unit.running.add(_ASIDE.flow)
-        self._run(self._put_aside(unit, outcome), unit, _ASIDE)
+        self._flights.begin(self._put_aside(unit, outcome), unit, _ASIDE)
 
     async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
         """Let a unit leave memory until it is due."""
@@ -325,23 +302,16 @@ class Executor:
         until = min(now + _TICK, self._timers[0][0] if self._timers else now + _TICK)
         if now < self._paused_until:
             until = min(until, self._paused_until)
-        elif self._can_refill() and not self._tasks:
+        elif self._can_refill() and not self._flights:
             until = min(until, now + 0.05)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(until - now, 0.0)):
-                await self._wake.wait()
+        await self._flights.wait(until - now)
         self._look_at_the_ended()
 
     def _look_at_the_ended(self) -> None:
-        self._wake.clear()
-        while self._done:
-            self._ended(self._done.popleft())
+        for task, unit, step in self._flights.ended():
+            self._ended(task, unit, step)
 
-    def _ended(self, task: asyncio.Task[Next | None]) -> None:
-        unit, step = self._tasks.pop(task)
-        self._landed.discard(task)
-        if step.verb == "digest":
-            self._hashing -= 1
+    def _ended(self, task: asyncio.Task[Next | None], unit: Unit, step: Step) -> None:
         if task.cancelled():
             return
         try:
@@ -389,21 +359,14 @@ class Executor:
 
     async def _drain(self) -> None:
         """Let the requests in flight end; those that must not be sent twice get longer."""
-        if not self._tasks:
+        if not self._flights:
             return
-        for task, (_, step) in self._tasks.items():
-            if step.verb == "digest":
-                task.cancel()  # it is computed again
         patience = self._engine.provider.settings.timeout
-        if any(_must_not_repeat(unit, step) for unit, step in self._tasks.values()):
+        if self._flights.must_not_repeat():
             self._engine.emit(
                 Notice(f"waiting up to {patience:.0f} s for an answer that must not get lost")
             )
-        _, late = await asyncio.wait(self._tasks, timeout=_GRACE)
-        once = {task for task in late if _must_not_repeat(*self._tasks[task])}
-        if once:
-            await asyncio.wait(once, timeout=patience)
-        await asyncio.sleep(0)  # what has ended says so in a turn of its own
+        await self._flights.drain(_GRACE, patience)
         self._look_at_the_ended()
 
     async def _save_costs(self) -> None:
@@ -417,7 +380,7 @@ class Executor:
 
     async def _wake_to_stop(self) -> None:
         await self._stop.wait()
-        self._wake.set()
+        self._flights.wake()
 
     async def _beat(self) -> None:
         engine = self._engine
@@ -462,7 +425,3 @@ _ASIDE = Step("aside")
 def _moves(unit: Unit) -> bool:
     """True when a unit in memory goes on without somebody's help."""
     return bool(unit.asked) or unit.record.outcome is not Outcome.NEEDS_ACTION
-
-
-def _must_not_repeat(unit: Unit, step: Step) -> bool:
-    return any(flow == step.flow for flow, _ in unit.intents)

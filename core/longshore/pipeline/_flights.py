@@ -1,0 +1,103 @@
+"""The steps that are being run: which have requests to come, which have ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from longshore.pipeline._ready import Next
+from longshore.pipeline._unit import Step, Unit
+
+__all__ = ["Flights"]
+
+Task: TypeAlias = asyncio.Task[Next | None]
+
+
+class Flights:
+    """Runs steps as tasks and hands them back when they have ended, oldest first."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Task, tuple[Unit, Step]] = {}
+        self._ended: deque[Task] = deque()  # not yet handed back
+        self._landed: set[Task] = set()  # of which only the commit is left
+        self._hashing = 0
+        self._wake = asyncio.Event()
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    @property
+    def in_flight(self) -> int:
+        """Steps with requests still to come; a digest has none, nor has a step being committed."""
+        return len(self._tasks) - self._hashing - len(self._landed)
+
+    def begin(self, work: Coroutine[Any, Any, Next | None], unit: Unit, step: Step) -> None:
+        """Run a step."""
+        task = asyncio.create_task(work)
+        self._tasks[task] = (unit, step)
+        self._hashing += step.verb == "digest"
+        task.add_done_callback(self._note_end)
+
+    def note_landing(self, step: Step) -> None:
+        """The running step had its last answer; called by itself."""
+        task = asyncio.current_task()
+        if task in self._tasks and step.verb != "digest":
+            self._landed.add(task)
+            self.wake()
+
+    def wake(self) -> None:
+        """End ``wait``."""
+        self._wake.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until a step ends or lands, or somebody wakes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._wake.wait()
+
+    def ended(self) -> Iterator[tuple[Task, Unit, Step]]:
+        """Hand the steps back that have ended."""
+        self._wake.clear()
+        while self._ended:
+            task = self._ended.popleft()
+            unit, step = self._tasks.pop(task)
+            self._landed.discard(task)
+            self._hashing -= step.verb == "digest"
+            yield task, unit, step
+
+    async def drain(self, grace: float, patience: float) -> None:
+        """Let what is in flight end; what must not be sent twice gets longer.
+
+        Args:
+            grace: seconds for every step; a digest gets none, it can be computed again.
+            patience: more seconds for those that must not be repeated.
+        """
+        for task, (_, step) in self._tasks.items():
+            if step.verb == "digest":
+                task.cancel()
+        _, late = await asyncio.wait(self._tasks, timeout=grace)
+        once = {task for task in late if _once(*self._tasks[task])}
+        if once:
+            await asyncio.wait(once, timeout=patience)
+        await asyncio.sleep(0)  # what has ended says so in a turn of its own
+
+    def must_not_repeat(self) -> bool:
+        """Tell whether any of them has a request open whose repetition could do harm."""
+        return any(_once(unit, step) for unit, step in self._tasks.values())
+
+    async def cancel(self) -> None:
+        """End them all now."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note_end(self, task: Task) -> None:
+        self._ended.append(task)
+        self.wake()
+
+
+def _once(unit: Unit, step: Step) -> bool:
+    return any(flow == step.flow for flow, _ in unit.intents)
