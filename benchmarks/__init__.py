@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks import (
+    concurrency,
     forms,
     hashing,
     journal,
@@ -41,5 +42,6 @@ BENCHES: dict[str, Callable[[Bench], Result]] = {
     "manifest": manifest.run,
     "polling": polling.run,
     "startup": startup.run,
+    "concurrency": concurrency.run,
     "scaling": scaling.run,
 }

@@ -1,4 +1,4 @@
-"""Log-log plots of the curves, as SVG, each with its fitted exponent."""
+"""Plots of the curves, as SVG; log-log ones each with its fitted exponent."""
 
 from __future__ import annotations
 
@@ -42,10 +42,13 @@ def draw(curves: Sequence[Curve], folder: Path) -> dict[str, Path]:
         figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
         shown = [curve for curve in curves if curve.plot == plot]
         for curve in shown:
-            grows = exponent(curve.points)
+            grows = exponent(curve.points) if curve.log else None
             label = curve.label if grows is None else f"{curve.label} (~ x^{grows:.2f})"
-            axes.plot(*zip(*curve.points, strict=True), marker="o", markersize=3, label=label)
-        axes.set(xscale="log", yscale="log", title=plot)
+            marker = "o" if curve.log else None
+            axes.plot(*zip(*curve.points, strict=True), marker=marker, markersize=3, label=label)
+        axes.set(title=plot)
+        if shown[0].log:
+            axes.set(xscale="log", yscale="log")
         axes.set(xlabel=shown[0].x_label, ylabel=shown[0].y_label)
         axes.grid(visible=True, which="major", color="#dddddd")
         axes.legend(frameon=False, fontsize="small")

@@ -40,13 +40,14 @@ def at_most(bound: float, what: str, figure: float | None, unit: str = "x") -> G
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of a log-log plot: ``plot`` groups curves of one picture."""
+    """Points of a plot, log-log unless it says otherwise; ``plot`` groups those of one picture."""
 
     plot: str
     label: str
     x_label: str
     y_label: str
     points: list[tuple[float, float]]
+    log: bool = True
 
 
 @dataclass

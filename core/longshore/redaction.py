@@ -34,8 +34,8 @@ _USER = re.compile(r"(://)[^\s/?#\"'<>]*@")
 # JSON that cannot be parsed: cut off, or inside other text.
 _MEMBER = re.compile(rf"(\\?[\"'](?:{_NAME})\\?[\"']\s*:\s*\\?[\"'])(?:\\/|[^\"'\\])+", re.I)
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?)\b)[\w.~+/=-]{4,}")
-# The address that a vendor is told to call ends with one: a batch id and its HMAC.
-_HOOK = re.compile(r"\b[0-9a-f]{16}\.[A-Za-z0-9_-]{43}(?![\w-])")
+# The address that a vendor is told to call ends with one: a batch id, or a target, and its HMAC.
+_HOOK = re.compile(r"\b(?:[0-9a-f]{16}|to-[a-z0-9-]{1,80})\.[A-Za-z0-9_-]{43}(?![\w-])")
 _EXCERPT = 200
 _READ = 1 << 20
 

@@ -337,7 +337,7 @@ def test_web_addresses_are_read_by_ranges(tmp_path: Path) -> None:
     (tmp_path / "a b.pdf").write_bytes(b"0123456789")
 
     class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import stat
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -11,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import JsonValue
+from pydantic import JsonValue, SecretStr
 
 from longshore.capabilities import Capabilities, PollSchedule
 from longshore.journal import ChangeUnit, MemoryJournal
@@ -20,7 +21,7 @@ from longshore.pipeline import execute, hook_key, token_of
 from longshore.provider import Flow, Json, Remedy, Request
 from longshore.redaction import redact_text
 from longshore.transfer import Outgoing
-from longshore.webhooks import Receiver, Result, Signature, app
+from longshore.webhooks import Receiver, Result, Signature, address_of, app
 from tests.pipeline.support import Acme, AcmeSettings, World, calm, hasty
 
 FLOOR = 0.3
@@ -159,7 +160,7 @@ async def test_what_is_over_is_not_woken() -> None:
 
 async def test_a_signature_is_checked_where_one_is_told() -> None:
     """A wrong one is answered like a right one, and wakes nobody."""
-    how = Signature(header="X-Signature", secret="s3cret-1", prefix="sha256=")
+    how = Signature(header="X-Signature", secret=(SecretStr("s3cret-1"),), prefix="sha256=")
     door = Door(signatures={"hooked": how})
     await door.open()
     good = "sha256=" + _hmac(b"s3cret-1", b"body")
@@ -184,10 +185,43 @@ async def test_a_flood_is_dropped_not_kept(door: Door) -> None:
 
 
 def _hmac(secret: bytes, body: bytes) -> str:
-    import hashlib
-    import hmac
+    return hmac.new(secret, body, "sha256").hexdigest()
 
-    return hmac.new(secret, body, hashlib.sha256).hexdigest()
+
+# -------------------------------------------------------------------- one address for a target
+
+
+async def test_an_address_of_a_target_finds_batches_by_their_jobs(door: Door) -> None:
+    """Wherever the vendor's id stands in the delivery; other ids and other targets do nothing."""
+    url = address_of(door.world.journal, "hooked", "http://hooks.example/x/")
+    other = address_of(door.world.journal, "other", "http://hooks.example/x/")
+    body = b'{"id": "evt_1", "upload": {"tasks": [{"of": ["job-1"]}], "n": 1, "t": null}}'
+    replies = [
+        await door.post(other, body),
+        await door.post(url, b'{"id": "job-2"}'),
+        await door.post(url, b"no JSON"),
+        await door.post(url, b"[" * 900),
+        await door.post(url, body),
+        await door.post(url, body),
+    ]
+
+    assert {reply.status_code for reply in replies} == {204}
+    assert door.results == [*[Result.STRANGE] * 4, Result.WOKEN, Result.WAITING]
+    assert await door.mail() == [("wake", {"unit": "b0000"})]
+
+
+async def test_a_delivery_for_a_target_must_be_signed_where_that_is_told() -> None:
+    """With a static token, for example."""
+    how = Signature(
+        header="Authorization", secret=(SecretStr("tok-123"),), algorithm="plain", prefix="Bearer "
+    )
+    door = Door(signatures={"hooked": how})
+    await door.open()
+    url = address_of(door.world.journal, "hooked", "http://hooks.example")
+    await door.post(url, b'["job-1"]', Authorization="Bearer tok-124")
+    await door.post(url, b'["job-1"]', Authorization="Bearer tok-123")
+
+    assert door.results == [Result.STRANGE, Result.WOKEN]
 
 
 # ------------------------------------------------------------------------------- a live run
@@ -255,11 +289,11 @@ def test_the_key_of_a_journal_file_is_ours_alone(tmp_path: Path) -> None:
 
 async def test_a_token_is_redacted_wherever_it_turns_up() -> None:
     """A vendor may quote the address in an error."""
-    token = token_of(b"k" * 32, "0123456789abcdef")
-
-    assert redact_text(f"https://x.example/{token} is not reachable") == (
-        "https://x.example/REDACTED is not reachable"
-    )
+    for id in ("0123456789abcdef", "to-my-target"):
+        token = token_of(b"k" * 32, id)
+        assert redact_text(f"https://x.example/{token} is not reachable") == (
+            "https://x.example/REDACTED is not reachable"
+        )
 
 
 async def test_an_address_without_a_place_for_a_token_stays_as_it_is() -> None:

@@ -22,10 +22,33 @@ __all__ = ["webhooks"]
 PORT = 8710
 
 webhooks = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     help="Take deliveries of vendors; each brings the next poll forward.",
 )
+
+
+@command("longshore webhooks", "longshore webhooks serve --public-url https://hooks.example.com")
+def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
+    """List the vendors that can be told where to deliver; serve, and print addresses."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    for name, setting in _settings().items():
+        terminal.line({"event": "webhook_setting", "provider": name, "variable": setting})
+        terminal.say(f"{name:<24}  {setting}")
+    terminal.note("longshore: the others are told in their own pages: longshore webhooks address")
+    return 0
+
+
+def _settings() -> dict[str, str]:
+    """Return the variable that tells a vendor where to deliver, by its name."""
+    from longshore.plugins import load_plugins
+    from longshore.targets import variable
+
+    return {
+        name: variable(name, info.type.webhook_setting)
+        for name, info in load_plugins().providers().items()
+        if info.type.webhook_setting
+    }
 
 
 @command(
@@ -98,14 +121,7 @@ def _checked(url: str | None) -> str | None:
 
 
 def _ready(terminal: Terminal, url: str, base: str, signed: list[str]) -> None:
-    from longshore.plugins import load_plugins
-    from longshore.targets import variable
-
-    settings = {
-        variable(name, info.type.webhook_setting): f"{base}/{{token}}"
-        for name, info in load_plugins().providers().items()
-        if info.type.webhook_setting
-    }
+    settings = dict.fromkeys(_settings().values(), f"{base}/{{token}}")
     terminal.line({"event": "webhooks", "url": url, "variables": settings, "signed": signed})
     for name, value in settings.items():
         terminal.say(f"export {name}={shlex.quote(value)}")
@@ -123,9 +139,38 @@ def _count(terminal: Terminal, receiver: Receiver) -> None:
     terminal.note(f"longshore: deliveries: {words or 'none'}")
 
 
-webhooks.command("serve", epilog=getattr(serve, EPILOG, None))(serve)
+@command("longshore webhooks address my-target --public-url https://hooks.example.com")
+def address(
+    terminal: Terminal,
+    *,
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Whose vendor is told.")],
+    public_url: Annotated[
+        str, typer.Option("--public-url", metavar="URL", help="How the vendor reaches the server.")
+    ],
+) -> int:
+    """Print the address of a target, to be typed into its vendor's own pages.
+
+    A delivery there wakes the batches whose job ids stand in it. Keep the address to yourself.
+    """
+    from longshore.cli._interrupt import run_async
+
+    base = _checked(public_url)
+    return run_async(_address(terminal, target, base or ""))
 
 
-@webhooks.callback()
-def _webhooks() -> None:
-    """Take deliveries of vendors; each brings the next poll forward."""
+async def _address(terminal: Terminal, target: str, base: str) -> int:
+    from longshore.journal import open_journal
+    from longshore.targets import resolve_target
+    from longshore.webhooks import address_of
+
+    name = resolve_target(target, config_file=terminal.config).name
+    async with open_journal(terminal.journal) as journal:
+        url = address_of(journal, name, base)
+    terminal.line({"event": "address", "target": name, "url": url})
+    terminal.say(url)
+    return 0
+
+
+webhooks.callback(epilog=getattr(_list, EPILOG))(_list)
+webhooks.command("address", epilog=getattr(address, EPILOG))(address)
+webhooks.command("serve", epilog=getattr(serve, EPILOG))(serve)

@@ -34,7 +34,7 @@ def together(*listeners: Listener) -> Listener:
 
 
 class JsonLines:
-    """A listener that writes a line of JSON per event.
+    """A listener that writes a line of JSON per event; a context that closes its file.
 
     Args:
         out: a file name (appended to; made with mode 0600) or an open text file.
@@ -68,6 +68,12 @@ class JsonLines:
         """Close the file, unless it was open before."""
         if self._own:
             self._out.close()
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 def _opened(path: str | PathLike[str]) -> TextIO:

@@ -111,8 +111,10 @@ def _lines(path: Path) -> Iterator[tuple[Line, str]]:
                 return
             try:
                 line = json.loads(text)
-                _key(line), line["to"]["target"]
+                known = bool(_key(line) and line["to"]["target"])
             except (ValueError, KeyError, TypeError):
+                known = False
+            if not known:
                 raise UsageError(
                     f"{path}, line {number}: this is no map of a migration",
                     hint="choose another file",

@@ -86,7 +86,7 @@ class Check:
     def json(self) -> dict[str, Any]:
         """Return it as scripts read it."""
         kinds: tuple[Kind, ...] = ("missing", "duplicated", "changed", "not_carried", "unchecked")
-        counts = {kind: sum(p.kind == kind for p in self.problems) for kind in kinds}
+        counts: dict[str, int] = {k: sum(p.kind == k for p in self.problems) for k in kinds}
         return {
             "event": "verified",
             "target": self.target,

@@ -11,16 +11,34 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from longshore.errors import PluginError
-from longshore.webhooks._receiver import Receiver, Result
+from longshore.journal import Journal
+from longshore.pipeline import hook_key, token_of
+from longshore.webhooks._receiver import OF_TARGET, Receiver, Result
 from longshore.webhooks._signature import Signature, signatures_of
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-__all__ = ["MOST", "Receiver", "Result", "Signature", "app", "serve", "signatures_of"]
+__all__ = [
+    "MOST", "Receiver", "Result", "Signature", "address_of", "app", "serve", "signatures_of",
+]  # fmt: skip
 
 MOST = 256 << 10
 """Bytes of a delivery at most."""
+
+
+def address_of(journal: Journal, target: str, public_url: str) -> str:
+    """Return the one address of a target, for vendors where it is typed into their own pages.
+
+    A delivery there wakes the batches whose job ids stand anywhere in its JSON. The address is a
+    secret: whoever has it can cause polls, no more.
+
+    Raises:
+        JournalError: the key cannot be made or read.
+    """
+    token = token_of(hook_key(journal), f"{OF_TARGET}{target}")
+    return f"{public_url.rstrip('/')}/{token}"
+
 
 _EXTRA = "pip install 'longshore[webhooks]'"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import Counter
@@ -18,9 +19,14 @@ from longshore.journal import FactKind, Journal, UnitRecord, open_journal
 from longshore.pipeline import batch_of_token, hook_key
 from longshore.webhooks._signature import Signature
 
-__all__ = ["Receiver", "Result"]
+__all__ = ["OF_TARGET", "Receiver", "Result", "texts_of"]
 
 _log = logging.getLogger(__name__)
+
+OF_TARGET = "to-"
+"""Begins the name of a target in a token: for vendors that are told one address for all."""
+
+_MOST_TEXTS = 200
 
 _AT_ONCE = 256
 """Deliveries that are being dealt with; more are dropped: the next poll comes all the same."""
@@ -85,7 +91,8 @@ class Receiver:
                     given = await self._stack.enter_async_context(open_journal(path))
                 self._key = hook_key(given)
                 self._journal = given
-            return self._journal
+            journal: Journal = self._journal
+            return journal
 
     async def settled(self) -> None:
         """Wait until every delivery that was taken is dealt with."""
@@ -118,15 +125,36 @@ class Receiver:
             if batch_id is None:
                 self._note(Result.STRANGE)
                 return
-            unit = await _unit(journal, batch_id)
-            if unit is None:
+            if batch_id.startswith(OF_TARGET):
+                target = batch_id.removeprefix(OF_TARGET)
+                units = await self._named(journal, target, headers, body)
+            else:
+                unit = await _unit(journal, batch_id)
+                units = [unit] if unit is not None else []
+            if not units:
                 self._note(Result.STRANGE)
-                return
-            result = await self._about(journal, unit, headers, body)
-            self._note(result, unit.run_id, unit.id)
+            for unit in units:
+                result = await self._about(journal, unit, headers, body)
+                self._note(result, unit.run_id, unit.id)
         except LongshoreError as error:
             self._note(Result.DROPPED)
             _log.warning("a delivery is lost, the next poll comes all the same: %s", error)
+
+    async def _named(
+        self, journal: Journal, target: str, headers: list[tuple[str, str]], body: bytes
+    ) -> list[UnitRecord]:
+        """Find the batches of a target whose job ids stand anywhere in a delivery.
+
+        What the fields are called does not matter; only jobs that the journal knows count.
+        """
+        how = self._signatures.get(target)
+        if how is not None and not how.fits(headers, body, now=self._now()):
+            self._warn(target)
+            return []
+        found: dict[str, UnitRecord] = {}
+        for text in texts_of(body):
+            found |= {unit.id: unit for unit in await journal.find_job(text, target=target)}
+        return list(found.values())
 
     async def _about(
         self, journal: Journal, unit: UnitRecord, headers: list[tuple[str, str]], body: bytes
@@ -156,6 +184,24 @@ class Receiver:
         level = logging.DEBUG if target in self._warned else logging.WARNING
         self._warned.add(target)
         _log.log(level, "a delivery for target %r is not signed as it should be", target)
+
+
+def texts_of(body: bytes) -> list[str]:
+    """Return the short texts in a JSON body that may be ids; at most 200, whatever comes."""
+    found: dict[str, None] = {}
+    try:
+        waiting = [json.loads(body)]
+    except (ValueError, RecursionError):
+        return []
+    while waiting and len(found) < _MOST_TEXTS:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and 4 <= len(value) <= 200 and value.isprintable():
+            found[value] = None
+    return list(found)
 
 
 async def _unit(journal: Journal, batch_id: str) -> UnitRecord | None:

@@ -1,0 +1,90 @@
+"""The map: appended as it goes, whole after a kill, one line a document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.errors import UsageError
+from longshore.migrate import open_map, read_map
+
+
+def line(name: str, state: str = "succeeded", to: str = "new") -> dict[str, Any]:
+    """A line of a map."""
+    names = ("provider", "run_id", "batch_id", "job_id", "document_id")
+    side = {**dict.fromkeys(names, "x"), "target": to, "state": state}
+    return {
+        "path": f"/docs/{name}",
+        "sha256": "ab" * 32,
+        "name": name,
+        "size": 7,
+        "from": None,
+        "to": side,
+        "error": None,
+    }
+
+
+@pytest.mark.parametrize("name", ["map.jsonl", "map.sqlite", "map.db"])
+def test_a_line_is_there_as_soon_as_it_is_put(tmp_path: Path, name: str) -> None:
+    """Another process reads it before the map is closed: a kill now loses nothing."""
+    path = tmp_path / name
+    with open_map(path, "new") as map:
+        map.put(line("a.pdf"))
+        assert list(read_map(path)) == [line("a.pdf")]
+
+
+@pytest.mark.parametrize("name", ["map.jsonl", "map.sqlite"])
+def test_a_line_is_not_written_twice_and_its_last_state_counts(tmp_path: Path, name: str) -> None:
+    """Across several openings, as a resumed migration does it."""
+    path = tmp_path / name
+    for states in (("running", "succeeded"), ("succeeded", "succeeded"), ("failed", "succeeded")):
+        with open_map(path, "new") as map:
+            for document, state in zip(("a.pdf", "b.pdf"), states, strict=True):
+                map.put(line(document, state))
+    assert list(read_map(path)) == [line("a.pdf", "failed"), line("b.pdf")]
+    assert [other.name for other in tmp_path.iterdir()] == [name]
+
+
+def test_a_torn_line_is_dropped(tmp_path: Path) -> None:
+    """What a kill left of the last line is no line; it is written again."""
+    path = tmp_path / "map.jsonl"
+    path.write_text(json.dumps(line("a.pdf")) + "\n" + json.dumps(line("b.pdf"))[:40])
+    assert list(read_map(path)) == [line("a.pdf")]
+    with open_map(path, "new") as map:
+        map.put(line("b.pdf"))
+    assert list(read_map(path)) == [line("a.pdf"), line("b.pdf")]
+
+
+@pytest.mark.parametrize("name", ["map.jsonl", "map.db"])
+def test_the_map_of_another_migration_is_left_alone(tmp_path: Path, name: str) -> None:
+    """Its identities would be lost."""
+    path = tmp_path / name
+    with open_map(path, "other") as map:
+        map.put(line("a.pdf", to="other"))
+    with pytest.raises(UsageError, match="to 'other'"), open_map(path, "new"):
+        pass
+    assert list(read_map(path)) == [line("a.pdf", to="other")]
+
+
+@pytest.mark.parametrize("content", ["no json\n", '{"a": 1}\n', "[1]\n", "SQLite\n"])
+@pytest.mark.parametrize("name", ["map.jsonl", "map.db"])
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, name: str, content: str) -> None:
+    """Neither read as a map nor written to."""
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(UsageError), open_map(path, "new"):
+        pass
+    with pytest.raises(UsageError):
+        list(read_map(path))
+    assert path.read_text() == content
+
+
+def test_nothing_is_left_behind_when_nothing_was_begun(tmp_path: Path) -> None:
+    """An empty map is no use to anybody."""
+    for name in ("map.jsonl", "map.db"):
+        with pytest.raises(ValueError, match="no"), open_map(tmp_path / name, "new"):
+            raise ValueError("no")
+    assert list(tmp_path.iterdir()) == []

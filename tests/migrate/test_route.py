@@ -1,0 +1,213 @@
+"""A route under trouble: outages, crashes between two runs, shadows that are slow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.journal import DocumentRecord, documents_of, open_journal
+from longshore.migrate import (
+    Leg,
+    RouteRequest,
+    carry_passage,
+    find_passage,
+    passage_of,
+    upload_by_route_async,
+)
+from longshore.pipeline import DocumentFinished, Environment, Event
+
+Vendors = Callable[..., None]
+
+
+def route(folder: Path, text: str) -> None:
+    """Write the configuration."""
+    (folder / "longshore.toml").write_text(f"[routes.main]\n{text}\n")
+
+
+def files(folder: Path, count: int) -> list[str]:
+    """Write documents of different contents."""
+    for n in range(count):
+        (folder / f"{n}.pdf").write_bytes(f"%PDF-1.4 {n}\n".encode())
+    return [str(folder / f"{n}.pdf") for n in range(count)]
+
+
+async def carried(journal: Path) -> dict[str, list[tuple[str, str]]]:
+    """Target and outcome of each document in each run that did not hand it over."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    async with open_journal(journal) as opened:
+        for run in await opened.runs():
+            async for record in documents_of(opened, run.id):
+                if str(record.outcome) != "skipped":
+                    name = record.document.name
+                    found.setdefault(name, []).append((run.target, str(record.outcome)))
+    return found
+
+
+async def test_an_outage_in_the_middle_hands_over_only_what_was_not_begun(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """What may be with the vendor waits for it; everything is carried once."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]\nfallback_after = 0')
+    outage = {"path": "*/projects/*/jobs", "method": "POST", "status": 503, "nth": [*range(2, 10)]}
+    vendors("plangrep", [outage])
+    vendors("sendai")
+    arrival = await upload_by_route_async(
+        files(tmp_path, 4),
+        "main",
+        journal=tmp_path / "j.db",
+        environment=hurried,
+        concurrency=1,
+        batch_size=1,
+    )
+    found = await carried(tmp_path / "j.db")
+    assert arrival.exit_code == 0
+    assert found == {
+        "0.pdf": [("plangrep", "succeeded")],
+        "1.pdf": [("plangrep", "succeeded")],
+        "2.pdf": [("sendai", "succeeded")],
+        "3.pdf": [("sendai", "succeeded")],
+    }
+    assert sum(arrival.outcomes.values()) == 4
+
+
+async def test_an_unknown_outcome_is_never_handed_over(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """A lost answer to the one request that matters: the document may be there."""
+    route(tmp_path, 'primary = "sendai"\nfallback = ["subworkflow"]\nfallback_after = 0')
+    vendors("sendai", [{"method": "POST", "drop": "after"}])
+    vendors("subworkflow")
+    arrival = await upload_by_route_async(
+        files(tmp_path, 1),
+        "main",
+        settings={"sendai:timeout": "0.1"},
+        journal=tmp_path / "j.db",
+        environment=hurried,
+    )
+    assert await carried(tmp_path / "j.db") == {"0.pdf": [("sendai", "unknown")]}
+    assert arrival.exit_code == 4
+
+
+async def test_a_crash_between_giving_up_and_planning_loses_nothing(
+    tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
+) -> None:
+    """What a run gave up and nobody has is found and planned by the next call."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]')
+    vendors("plangrep", [{"status": 401}])
+    vendors("sendai")
+
+    async def crash(*arguments: object, **more: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("longshore.migrate._route.begin", crash)
+        with pytest.raises(RuntimeError, match="killed"):
+            await upload_by_route_async(
+                files(tmp_path, 2), "main", journal=tmp_path / "j.db", environment=hurried
+            )
+    assert await carried(tmp_path / "j.db") == {}
+    async with open_journal(tmp_path / "j.db") as journal:
+        (run,) = await journal.runs()
+        assert run.finished_at is None
+        request = RouteRequest("")
+        passage = await find_passage(journal, request, passage_of(run) or "")
+        arrival = await carry_passage(journal, passage, request, hurried)
+    assert arrival.exit_code == 0
+    assert await carried(tmp_path / "j.db") == {
+        "0.pdf": [("sendai", "succeeded")],
+        "1.pdf": [("sendai", "succeeded")],
+    }
+
+
+async def test_the_next_fallback_steps_in_for_the_first(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """Two accounts in trouble: the third target carries it."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["subworkflow", "sendai"]')
+    vendors("plangrep", [{"status": 401}])
+    vendors("subworkflow", [{"status": 401}])
+    vendors("sendai")
+    arrival = await upload_by_route_async(
+        files(tmp_path, 2), "main", journal=tmp_path / "j.db", environment=hurried
+    )
+    assert [(leg.role, leg.run.target) for leg in arrival.passage.legs] == [
+        ("main", "plangrep"),
+        ("fallback", "subworkflow"),
+        ("fallback", "sendai"),
+    ]
+    assert {str(outcome): count for outcome, count in arrival.outcomes.items()} == {"succeeded": 2}
+    assert arrival.exit_code == 0
+
+
+async def test_a_fallback_gets_nothing_that_it_does_not_take(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """A document of a type that the first fallback refuses goes to the second."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["subworkflow", "sendai"]')
+    vendors("plangrep", [{"status": 401}])
+    vendors("subworkflow")
+    vendors("sendai")
+    (tmp_path / "scan.png").write_bytes(b"png")
+    await upload_by_route_async(
+        [*files(tmp_path, 1), tmp_path / "scan.png"],
+        "main",
+        journal=tmp_path / "j.db",
+        environment=hurried,
+        batch_size=1,
+    )
+    assert await carried(tmp_path / "j.db") == {
+        "0.pdf": [("subworkflow", "succeeded")],
+        "scan.png": [("sendai", "succeeded")],
+    }
+
+
+async def test_a_slow_shadow_holds_nobody_up(
+    tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
+) -> None:
+    """Its jobs are left to `resume`; its documents are with the vendor all the same."""
+    monkeypatch.setattr("longshore.migrate._route.SHADOW_GRACE", 0.2)
+    route(tmp_path, 'primary = "plangrep"\nshadow = ["subworkflow"]')
+    vendors("plangrep")
+    vendors("subworkflow", [], "subworkflow.walk=IN_PROGRESS:3600,SUCCESS")
+    told: list[tuple[str, DocumentRecord]] = []
+
+    def watch(leg: Leg, event: Event) -> None:
+        if isinstance(event, DocumentFinished) and leg.role == "main":
+            told.append((leg.run.target, event.record))
+
+    arrival = await upload_by_route_async(
+        files(tmp_path, 2),
+        "main",
+        journal=tmp_path / "j.db",
+        environment=hurried,
+        listener=watch,
+    )
+    (shadow,) = arrival.shadows.values()
+    assert arrival.exit_code == 0
+    assert [(target, str(record.outcome)) for target, record in told] == [
+        ("plangrep", "succeeded"),
+    ] * 2
+    assert {str(outcome): count for outcome, count in shadow.outcomes.items() if count} == {
+        "running": 2
+    }
+
+
+async def test_a_share_of_shadow_traffic_is_stable(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """``shadow = {B = 40}`` copies the same documents every time."""
+    route(tmp_path, 'primary = "plangrep"\nshadow = {sendai = 40}')
+    vendors("plangrep")
+    vendors("sendai")
+    names = files(tmp_path, 10)
+    copies: list[Any] = []
+    for number in range(2):
+        journal = tmp_path / f"{number}.db"
+        await upload_by_route_async(names, "main", journal=journal, environment=hurried)
+        found = await carried(journal)
+        copies.append({name for name, places in found.items() if len(places) == 2})
+    assert copies[0] == copies[1]
+    assert 0 < len(copies[0]) < 10
