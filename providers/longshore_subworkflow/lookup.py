@@ -33,7 +33,7 @@ from longshore_subworkflow.wire import Dataset, DatasetReply, JobList, JobRecord
 __all__ = ["ask_for_job"]
 
 _PAGE = 100  # the most that a list gives at once
-_PAGES = 10
+_PAGES = 100  # 10,000 jobs since the request left
 _SKEW = 60.0  # seconds by which the clocks may be further apart than their dates tell
 _AGAIN = 30.0
 _LISTED_FOR = 24 * 3600.0
@@ -43,18 +43,18 @@ def ask_for_job(document: Document) -> Ask:
     """Return the question whether a lost request made a job of this document."""
 
     def ask(lost: LostRequest) -> Flow[Answer]:
-        recent: list[JobRecord] = []
+        recent: dict[str, JobRecord] = {}  # the list may shift while it is read
         for page in range(_PAGES):
             reply = yield Request.get("/v1/jobs", {"limit": _PAGE, "offset": page * _PAGE})
             jobs = reply.parse(JobList).data
-            new = [*_since(jobs, lost, _sent_at(lost, reply))]
-            recent += new
-            if len(jobs) < _PAGE or not new:
+            new = [*_since(jobs, _sent_at(lost, reply))]
+            recent |= {job.id: job for job in new if job.id not in lost.claimed}
+            if len(jobs) < _PAGE or not new:  # a page of claimed jobs is not the last one
                 break
         else:
             return Undecided(_AGAIN, "too many new jobs to look through")
         mine: list[JobRecord] = []
-        for job in recent:
+        for job in recent.values():
             dataset = yield from _dataset_of(job)
             if dataset is None:
                 return Undecided(_AGAIN, f"the dataset of job {job.id} cannot be read")
@@ -68,20 +68,20 @@ def ask_for_job(document: Document) -> Ask:
 def _sent_at(lost: LostRequest, reply: Response) -> float:
     """When the lost request left, by the vendor's clock: ours may be hours ahead of it."""
     date = _date(reply)
-    if date is None or lost.asked_at is None:
+    if date is None or reply.received_at is None:
         return lost.sent_at
-    return date - (lost.asked_at - lost.sent_at)
+    return date - (reply.received_at - lost.sent_at)
 
 
-def _since(jobs: tuple[JobRecord, ...], lost: LostRequest, sent_at: float) -> Iterator[JobRecord]:
-    """Pick the jobs that came after the lost request left and belong to nobody yet.
+def _since(jobs: tuple[JobRecord, ...], sent_at: float) -> Iterator[JobRecord]:
+    """Pick the jobs that came after the lost request left.
 
     The job's own time counts, not its dataset's: whether a session's dataset is as old as its
     ``start`` or its ``end`` is not documented. A job without a time may be any.
     """
     earliest = (sent_at - _SKEW) * 1000
     for job in jobs:
-        if job.id not in lost.claimed and (job.created_at or earliest) >= earliest:
+        if (job.created_at or earliest) >= earliest:
             yield job
 
 

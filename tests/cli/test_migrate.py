@@ -255,12 +255,32 @@ def test_verify_asks_without_the_journal(shore: Shore) -> None:
     assert all("not in this journal" in line["not_checkable"][0] for line in ended.lines)
 
 
-def test_verify_is_two_when_a_vendor_cannot_be_asked(shore: Shore) -> None:
-    """An outage is no finding about the documents; the other vendor is asked all the same."""
-    shore.run("upload", *files(shore, 1), "--to", "sendai")
+def test_verify_is_two_when_a_vendor_cannot_be_asked(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """A refused key is no finding about the documents; the other vendor is asked all the same."""
+    trouble([], "sendai.api_key=right", only="sendai")
+    right, wrong = ("--set", "api_key=right"), ("--set", "sendai:api_key=wrong")
+    shore.run("upload", *files(shore, 1), "--to", "sendai", *right)
     shore.run("migrate", "--from", "sendai", "--to", OLD, "--map", "map.jsonl")
-    ended = shore.run("migrate", "verify", "map.jsonl", "--set", "sendai:api_key=", "--json")
-    assert ended.code == 2
+    ended = shore.run("migrate", "verify", "map.jsonl", *wrong, "--json")
+    there = {line["target"]: line["there"] for line in ended.lines}
+    assert (ended.code, there) == (2, {OLD: 1, "sendai": 0})
+    assert "401" in ended.err
+
+
+def test_what_was_kept_out_counts_after_an_interruption_too(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """The call that goes on chooses nothing itself; it is no success all the same."""
+    names = files(shore, 2)
+    shore.run("upload", *names, "--to", OLD)
+    shore.file(names[0], b"%PDF-1.4 X\n")
+    trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}], only=NEW)
+    command = (*THERE, "--map", "map.jsonl", "--json")
+    first, second = shore.run(*command), shore.run(*command)
+    assert (first.code, second.code) == (2, 1)
+    assert sorted(line["to"]["state"] for line in lines_of(shore)) == ["kept_out", "succeeded"]
 
 
 @pytest.mark.parametrize(

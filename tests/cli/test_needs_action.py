@@ -19,6 +19,17 @@ def test_what_the_vendor_names_no_action_for_is_listed_all_the_same(shore: Shore
     assert (ended.code, "as in complete:ID" in ended.err) == (2, True)
 
 
+def test_skip_existing_knows_what_is_still_open_at_the_vendor(shore: Shore) -> None:
+    """Sent again beside a job that waits or runs, a document would be read and billed twice."""
+    waiting = shore.file("blocked.pdf", b"%PDF waits")
+    running = shore.file("runs.pdf", b"%PDF runs")
+    shore.run("upload", waiting, "--to", "plangrep")
+    shore.run("upload", running, "--to", "plangrep", "--no-wait")
+    ended = shore.run("upload", waiting, running, "--to", "plangrep", "--skip-existing", "--json")
+
+    assert (ended.code, ended.line("run")["skipped"], ended.line("run")["requests"]) == (0, 2, 0)
+
+
 def test_each_task_is_listed_with_its_document(empty_shore: Shore, trouble: Trouble) -> None:
     """One is discarded, all others are completed, and the run comes to its end."""
     shore = empty_shore

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from longshore.cli._command import command
+from longshore.cli._logs import logs
 from longshore.errors import ConfigurationError, PluginError
 from longshore.events import (
     BytesMoved,
@@ -239,3 +240,14 @@ def test_structured_logs_are_json_without_secrets() -> None:
     assert first["message"] == "refused: api_key=REDACTED"
     assert "ValueError" in second["error"]
     assert "123456" not in out.getvalue()
+
+
+def test_the_environment_asks_for_structured_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command says on stderr about itself is JSON then."""
+    said: list[str] = []
+    monkeypatch.setenv("LONGSHORE_LOG", "json")
+    with logs(said.append, quiet=False, verbose=False):
+        logging.getLogger("longshore.test").warning("token=%s is wrong", "tok-123456")
+    (line,) = [json.loads(text) for text in said]
+
+    assert (line["logger"], line["message"]) == ("longshore.test", "token=REDACTED is wrong")

@@ -20,7 +20,7 @@ def told(flow: Flow[Inventory], answers: Any) -> tuple[list[Request], Inventory]
     reply: Response | None = None
     while True:
         try:
-            request = flow.send(reply) if reply is not None else next(flow)  # type: ignore[arg-type]
+            request = flow.send(reply) if reply is not None else next(flow)
         except StopIteration as stop:
             return asked, stop.value
         assert isinstance(request, Request)
@@ -83,7 +83,8 @@ def test_plangrep_names_what_it_works_on_by_our_reference() -> None:
         {"id": f"job_{n}", "status": word, "externalId": f"ls-b{n}-1"}
         for n, word in enumerate(words)
     ]
-    (asked,), found = told(provider.inventory(Setup(data={"project": "p"})), lambda _: {"jobs": jobs})
+    setup = Setup(data={"project": "p"})
+    (asked,), found = told(provider.inventory(setup), lambda _: {"jobs": jobs})
     assert asked.url == "/api/open/v1/projects/p/jobs"
     assert [(held.job, held.reference) for held in found.holdings] == [
         ("job_1", "ls-b1-1"),

@@ -46,12 +46,19 @@ async def carried(journal: Path) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+@pytest.mark.parametrize("tries", [8, 20])
 async def test_an_outage_in_the_middle_hands_over_only_what_was_not_begun(
-    tmp_path: Path, vendors: Vendors, hurried: Environment
+    tmp_path: Path,
+    vendors: Vendors,
+    hurried: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    tries: int,
 ) -> None:
-    """What may be with the vendor waits for it; everything is carried once."""
+    """What may be with the vendor waits for it, as long as it takes; all is carried once."""
+    monkeypatch.setattr("longshore.migrate._route.OUTAGE_PAUSE", 0.01)
     route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]\nfallback_after = 0')
-    outage = {"path": "*/projects/*/jobs", "method": "POST", "status": 503, "nth": [*range(2, 10)]}
+    times = [*range(2, 2 + tries)]
+    outage = {"path": "*/projects/*/jobs", "method": "POST", "status": 503, "nth": times}
     vendors("plangrep", [outage])
     vendors("sendai")
     arrival = await upload_by_route_async(

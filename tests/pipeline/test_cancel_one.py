@@ -19,11 +19,11 @@ class Lasting(Provider[AcmeSettings]):
 
     name = "lasting"
     Settings = AcmeSettings
-    capabilities = Acme.capabilities  # type: ignore[assignment]
+    capabilities = Acme.capabilities
     part, ordered, digest_first, per_batch = 4, False, False, 1
-    start = Acme.start  # type: ignore[assignment]
-    send = Acme.send  # type: ignore[assignment]
-    complete = Acme.complete  # type: ignore[assignment]
+    start = Acme.start
+    send = Acme.send
+    complete = Acme.complete
 
     def poll(self, job: Job) -> Flow[Status]:
         return (yield from Acme.poll(self, job))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from longshore.errors import (
     UnknownOutcome,
 )
+from longshore.journal import FactKind
 from longshore.pipeline import FlowRunner, take
 from longshore.pipeline._runner import Restart, Suspended
 from longshore.provider import (
@@ -108,6 +110,30 @@ async def test_after_five_questions_the_outcome_is_unknown(kind: str) -> None:
         await run(world, flow())
     assert world.vendor.count("GET /ask") == 5
     assert world.vendor.count("POST /one") == 1
+
+
+async def test_what_left_during_a_question_is_known_before_its_answer_counts() -> None:
+    """A job that is found may be that of an equal document sent meanwhile: it is asked again."""
+    world = calm()
+    await world.plan([4], [4])
+    world.vendor.script = {"POST /one": [LOST]}
+    seen: list[LostRequest] = []
+    found = Found(Response.of({"id": "7"}))
+    flow = asking(ask_with(found, Undecided(30.0, "two may be the one"), seen=seen))
+    with pytest.raises(Suspended):
+        await run(world, flow())
+    world.clock.time += 61
+    other = await take(await world.engine(), "b0001")
+    intent = other.fact(FactKind.INTENT, "start", "one", {"digest": "", "at": 0.0})
+
+    def other_leaves(_outgoing: Outgoing) -> None:
+        with suppress(StopIteration):
+            world.journal.commit("b0001", other.record.epoch, [intent]).send(None)
+
+    world.vendor.on_request = other_leaves
+    with pytest.raises(Suspended, match="two may be the one"):
+        await run(world, flow())
+    assert [len(lost.rivals) for lost in seen] == [0, 1]
 
 
 async def test_an_ask_knows_claims_and_rivals() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 
@@ -77,6 +80,17 @@ def test_claimed_job_is_no_answer() -> None:
     other = w.upload(w.batch("plan.pdf", PDF, id="first"))
     request = lose(w, w.batch("plan.pdf", PDF, id="second"), acted=False)
     assert w.ask(request, asked=1, claimed={other.id}) == NotDone()
+
+
+def test_a_page_of_claimed_jobs_is_not_the_last_one() -> None:
+    """Others went on for long before the question: ours stands behind all of their jobs."""
+    w = world()
+    request = lose(w, w.batch("plan.pdf", PDF), acted=True)
+    (job,) = w.vendor.jobs
+    others = {w.upload(w.batch("other.pdf", b"%PDF", id=f"b{n}")).id for n in range(120)}
+    answer = w.ask(request, asked=1, claimed=others)
+    assert isinstance(answer, Found)
+    assert answer.response.parse(JobReply).data.id == job
 
 
 def test_two_candidates_are_never_guessed() -> None:
@@ -175,3 +189,24 @@ def test_absence_proves_nothing_after_24_hours(date: str, decided: bool) -> None
     with pytest.raises(StopIteration) as end:
         flow.send(empty)
     assert isinstance(end.value.value, NotDone if decided else Undecided)
+
+
+def test_an_answer_that_took_minutes_does_not_hide_the_job() -> None:
+    """The vendor's clock is held against the moment at which its answer came: a pause after a
+    429 lies before it, and must not make the job look older than the request.
+    """
+    w = world()
+    request = lose(w, w.batch("plan.pdf", PDF), acted=True)
+    (job,) = w.vendor.jobs
+    flow = request.lost(LostRequest(sent_at=START, asked=1))  # type: ignore[operator]
+    listing = next(flow)
+    assert isinstance(listing, Request)
+    late = replace(w.exchange(listing), received_at=START + 500.0)
+    date = format_datetime(datetime.fromtimestamp(START + 500.0, UTC), usegmt=True)
+    late = replace(late, headers=Headers({**late.headers, "Date": date}))
+    dataset = flow.send(late)
+    assert isinstance(dataset, Request)
+    with pytest.raises(StopIteration) as end:
+        flow.send(w.exchange(dataset))
+    assert isinstance(end.value.value, Found)
+    assert job in end.value.value.response.text

@@ -149,7 +149,7 @@ def test_an_early_poll_is_found_over_two_processes() -> None:
     watch.wrote("b", Fact(FactKind.TIMER, 1, "polled", "", world.now()))
     watch.lives = 2
     world.advance(world.time + 3.0)
-    watch.polls("b", floor=5.0, life=2)
+    watch.polls("b", floor=5.0, life=2, overtaken=False)
     assert watch.problems == ["the job of b was polled 3.0 s after the last time"]
 
 
@@ -159,7 +159,7 @@ def test_polls_without_an_answer_are_counted() -> None:
     watch = Watch(world)
     for life in (1, 2, 3):
         world.advance(world.time + 1.0)
-        watch.polls("b", floor=5.0, life=life)
+        watch.polls("b", floor=5.0, life=life, overtaken=False)
     assert watch.problems == []
     assert list(watch.hurried(2)) == []
     assert list(watch.hurried(1)) == ["the job of b was polled early 2 times after 1 faults"]

@@ -14,9 +14,11 @@ from pydantic import SecretStr
 
 from longshore.cli import main
 from longshore.documents import Document
+from longshore.errors import PluginError
 from longshore.lifecycle import Batch, Setup
 from longshore.plugins import load_plugins
 from longshore.provider import Json
+from longshore.webhooks import app
 
 PLANS = Batch(
     id="b1",
@@ -99,3 +101,14 @@ def test_the_address_of_a_target(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert told[0] == told[1]
     assert told[0].startswith("https://hooks.example/to-sendai.")
     assert len(told[0].splitlines()) == 1
+
+
+def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Starlette the hint names the extra."""
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    monkeypatch.delitem(sys.modules, "longshore.webhooks._app", raising=False)
+    with pytest.raises(PluginError) as caught:
+        app()
+
+    assert caught.value.hint == "pip install 'longshore[webhooks]'"

@@ -227,8 +227,9 @@ async def test_a_delivery_for_a_target_must_be_signed_where_that_is_told() -> No
 # ------------------------------------------------------------------------------- a live run
 
 
-async def test_a_live_run_is_woken() -> None:
+async def test_a_live_run_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The poll that was planned in ten minutes comes now, yet never below the vendor's floor."""
+    monkeypatch.setattr("longshore.pipeline._executor._TICK", 0.05)
     world = World(Hooked(HookSettings(timeout=0.5)), clock=hasty().clock)
     await world.plan([4])
     world.vendor.states = ["busy", "busy", "done"]

@@ -55,7 +55,7 @@ def upload(
         bool,
         typer.Option(
             "--skip-existing",
-            help="Leave out what succeeded here before, by SHA-256 and the same settings.",
+            help="Leave out what this target took before, by SHA-256 and the same settings.",
         ),
     ] = False,
     on_unknown: Annotated[

@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from longshore.journal import (
     DocumentRecord,
     Journal,
@@ -79,7 +81,13 @@ class Migration:
             goes = self.estimate.plan.documents if self.estimate else 0
             there = self.selection.there if self.selection else 0
             code = 2 if chosen and not goes and not there else 0
-        return code or int(bool(self.kept_out))
+        return code or int(bool(self._kept_out_count))
+
+    @property
+    def _kept_out_count(self) -> int:
+        if self.selection is None and self.run is not None:
+            return int(str(self.run.notes.get("kept_out", 0)))
+        return len(self.kept_out)
 
     def plan_line(self) -> dict[str, Any] | None:
         """Describe the plan as scripts read it; None when an earlier call planned."""
@@ -204,7 +212,12 @@ async def open_migration(
         _earlier=mine,
     )
     if selection.documents and not dry_run:
-        notes = {"use": USE, "signature": signature, "from": request.source}
+        notes: dict[str, JsonValue] = {
+            "use": USE,
+            "signature": signature,
+            "from": request.source,
+            "kept_out": len(selection.kept_out),
+        }
         migration.run = await begin(
             journal, target, selection.documents, request.options, environment, notes=notes
         )

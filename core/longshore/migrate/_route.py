@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from longshore.errors import AccountError, LongshoreError
+from longshore.errors import AccountError, LongshoreError, VendorUnavailable
 from longshore.journal import Journal, open_journal
 from longshore.lifecycle import Outcome
 from longshore.migrate._fallback import give_up, orphans
@@ -41,6 +41,9 @@ the vendor yet is still sent."""
 
 SHADOW_PATIENCE = 60.0
 """Seconds of an outage until a shadow is left for a later ``resume``."""
+
+OUTAGE_PAUSE = 30.0
+"""Seconds between two looks at a vendor that could not be reached."""
 
 Watch = Callable[[Leg, Event], None]
 """Is told what happens, and in which run."""
@@ -175,15 +178,28 @@ class _Carrying:
     async def _settle(self, leg: Leg, report: RunReport) -> None:
         """Go on with what was begun before the trouble; if nothing was, there is none any more."""
         rest = await summary(self._journal, leg.run)
-        if any(rest.outcomes.get(outcome, 0) for outcome in _OPEN):
-            again = await self._execute(leg, stop=self._stop)
-            self._arrival.reports[leg.run.id] = again
+        if open_ := sum(rest.outcomes.get(outcome, 0) for outcome in _OPEN):
+            self._tell(leg, Notice(f"{open_} documents were begun there and stay"))
+            await self._go_on(leg)
             return
         finished = self._environment.clock.now()
         await self._journal.change_run(leg.run.id, finished_at=finished)
         rest.seconds, rest.interrupted = report.seconds, report.interrupted
         rest.run = await self._journal.run(leg.run.id)
         self._arrival.reports[leg.run.id] = rest
+
+    async def _go_on(self, leg: Leg) -> None:
+        """Execute a run again, as long as its vendor cannot be reached and nobody gives up."""
+        clock = self._environment.clock
+        until = clock.now() + RunOptions.model_validate(leg.run.options).give_up_after
+        while True:
+            report = await self._execute(leg, stop=self._stop)
+            self._arrival.reports[leg.run.id] = report
+            outage = isinstance(report.trouble, VendorUnavailable)
+            if not outage or self._stop.is_set() or clock.now() >= until:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), OUTAGE_PAUSE)
 
     def _others(self, leg: Leg) -> list[str]:
         """Return the fallbacks that are left: those behind this one."""

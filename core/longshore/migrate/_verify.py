@@ -249,9 +249,13 @@ class _Asking:
                 else:
                     check.there += 1
 
-        async with asyncio.TaskGroup() as group:
-            for job_id, of_job in by_job.items():
-                group.create_task(one(job_id, of_job))
+        tasks = [asyncio.create_task(one(*item)) for item in by_job.items()]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # an account in trouble answers nobody
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         found = await doubles(
             self.journal,
             inventory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from longshore.documents import Document
-from longshore.journal import Journal, RunRecord, documents_of
+from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of
 from longshore.lifecycle import Outcome
 from longshore.sources import digest_of
 from longshore.targets import REFRESHED
@@ -15,10 +15,12 @@ __all__ = ["Existing", "place_of"]
 
 @dataclass(slots=True)
 class Existing:
-    """What succeeded in earlier runs of this journal, with the same provider and settings.
+    """What earlier runs of this journal carried, with the same provider and settings.
+
+    That is what succeeded, and what the vendor has an open job for.
 
     Settings that only say how to talk to the vendor may differ. Documents that were sent without
-    a checksum are not known here. It holds 32 bytes for each document that succeeded.
+    a checksum are not known here. It holds 32 bytes for each such document.
 
     Attributes:
         digests: size -> SHA-256 of the documents of this size.
@@ -38,7 +40,7 @@ class Existing:
     async def _read(self, journal: Journal, run: RunRecord) -> None:
         async for record in documents_of(journal, run.id):
             document = record.document
-            if record.outcome is Outcome.SUCCEEDED and document.sha256:
+            if _took(record) and document.sha256:
                 digest = bytes.fromhex(document.sha256)
                 self.digests.setdefault(document.size, set()).add(digest)
 
@@ -55,6 +57,16 @@ class Existing:
             return None
         digest = digest_of(document)
         return digest if bytes.fromhex(digest) in known else None
+
+
+def _took(record: DocumentRecord) -> bool:
+    """Tell whether the vendor has a document: read it, or has a job that is still open.
+
+    Sent again beside an open job, it would be read and billed twice.
+    """
+    if record.outcome in (Outcome.RUNNING, Outcome.NEEDS_ACTION):
+        return record.parts > 0  # counted when the job was accepted
+    return record.outcome is Outcome.SUCCEEDED
 
 
 def place_of(run: RunRecord) -> tuple[object, ...]:

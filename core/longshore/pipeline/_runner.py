@@ -31,6 +31,7 @@ from longshore.pipeline._requests import digest_of, key_of, makes_work, move, st
 from longshore.pipeline._unit import Answered, Intent, Unit
 from longshore.provider import (
     Abandon,
+    Answer,
     Flow,
     Found,
     LostRequest,
@@ -50,6 +51,7 @@ __all__ = ["FlowRunner", "Restart", "Suspended"]
 
 T = TypeVar("T")
 
+_AT_MOST = 3  # questions in a row, while others send what looks the same
 _CLAIM_MARGIN = 3600.0  # seconds: claims a little older than the request count too
 
 
@@ -146,7 +148,10 @@ class FlowRunner:
     async def _perform(self, request: Request) -> Response:
         if request.retry is Retry.SAFE:
             await self._flush()
-            return self._checked(request, await self._exchange(request, ""))
+            response = await self._exchange(request, "")
+            if self._asking:
+                response = replace(response, received_at=self._engine.clock.now())
+            return self._checked(request, response)
         self._check_step(request)
         slot = (self._flow, request.step)
         answered = self._unit.answers.get(slot)
@@ -319,25 +324,16 @@ class FlowRunner:
         return await self._ask(request, intent)
 
     async def _ask(self, request: Request, intent: Intent) -> Response | None:
-        assert callable(request.lost)
         engine, unit, slot = self._engine, self._unit, (self._flow, request.step)
-        account = engine.run.account
-        lost = LostRequest(
-            sent_at=intent.at,
-            asked=intent.asked,
-            claimed=await engine.journal.claims(
-                account, since=intent.at - _CLAIM_MARGIN, besides=unit.id
-            ),
-            rivals=await engine.journal.rivals(account, *slot, besides=unit.id),
-            asked_at=engine.clock.now(),
-        )
-        asking = FlowRunner(engine, unit, f"{self._flow}?{request.step}", self._tally)
-        try:
-            answer = await asking.run(request.lost(lost))
-        except UnknownOutcome:
-            raise
-        except BatchError as error:  # it says nothing about the lost request
-            answer = Undecided(self._patience(request), f"the question failed: {error.message}")
+        answer: Answer = Undecided(self._patience(request), "equal requests leave all the time")
+        lost = await self._lost_request(request, intent)
+        for _ in range(_AT_MOST):
+            found = await self._question(request, lost)
+            before, lost = lost, await self._lost_request(request, intent)
+            # What was found may be of a request that left while the question was on its way.
+            if not isinstance(found, Found) or lost == before:
+                answer = found
+                break
         if isinstance(answer, Found):
             answered = Answered(intent.digest, answer.response)
             put = unit.fact(FactKind.ANSWER, *slot, answered.json())
@@ -351,6 +347,28 @@ class FlowRunner:
         if asked.asked >= MOST_QUESTIONS:
             raise UnknownOutcome(f"{self._lost(request)}: {answer.why}", hint=_UNKNOWN_HINT)
         raise Suspended(engine.clock.now() + engine.pause(answer.again_in), answer.why)
+
+    async def _lost_request(self, request: Request, intent: Intent) -> LostRequest:
+        journal, account, own = self._engine.journal, self._engine.run.account, self._unit.id
+        since = intent.at - _CLAIM_MARGIN
+        return LostRequest(
+            sent_at=intent.at,
+            asked=intent.asked,
+            claimed=await journal.claims(account, since=since, besides=own),
+            rivals=await journal.rivals(account, self._flow, request.step, besides=own),
+        )
+
+    async def _question(self, request: Request, lost: LostRequest) -> Answer:
+        assert callable(request.lost)
+        flow = f"{self._flow}?{request.step}"
+        try:
+            return await FlowRunner(self._engine, self._unit, flow, self._tally).run(
+                request.lost(lost)
+            )
+        except UnknownOutcome:
+            raise
+        except BatchError as error:  # it says nothing about the lost request
+            return Undecided(self._patience(request), f"the question failed: {error.message}")
 
     def _patience(self, request: Request) -> float:
         return request.timeout or self._engine.provider.settings.timeout

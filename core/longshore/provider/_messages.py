@@ -153,15 +153,12 @@ class LostRequest:
         claimed: vendor job ids that belong to other batches; they are no answer.
         rivals: documents of other batches whose same step is also open or lost right now: a
             job that fits one of them as well proves nothing.
-        asked_at: when this question is asked, by our clock; with the ``Date`` of a reply it
-            tells how far the two clocks are apart. None where nobody knows.
     """
 
     sent_at: float
     asked: int = 0
     claimed: frozenset[str] = frozenset()
     rivals: tuple[Document, ...] = ()
-    asked_at: float | None = None
 
 
 Ask: TypeAlias = "Callable[[LostRequest], Flow[Answer]]"
@@ -290,11 +287,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, whole; the driver bounds its size."""
+    """One HTTP response, whole; the driver bounds its size.
+
+    Attributes:
+        status: the HTTP status.
+        headers: all of them.
+        body: as it came.
+        received_at: when it came, by our clock; only questions after a lost answer are told:
+            with the ``Date`` beside it, it says how far the two clocks are apart.
+    """
 
     status: int
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    received_at: float | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:

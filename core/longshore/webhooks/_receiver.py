@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from longshore.errors import JournalError, LongshoreError
 from longshore.journal import FactKind, Journal, UnitRecord, open_journal
@@ -84,15 +83,19 @@ class Receiver:
             JournalError: it cannot be used.
         """
         async with self._opening:
-            if self._journal is None:
-                given: Any = self._given
-                if given is None or isinstance(given, str | PathLike):
-                    path = Path(given) if given is not None else None
-                    given = await self._stack.enter_async_context(open_journal(path))
-                self._key = hook_key(given)
-                self._journal = given
-            journal: Journal = self._journal
+            journal = self._journal
+            if journal is None:
+                journal = await self._open_given()
+                self._key = hook_key(journal)
+                self._journal = journal
             return journal
+
+    async def _open_given(self) -> Journal:
+        given = self._given
+        if given is not None and not isinstance(given, str | PathLike):
+            return given
+        path = Path(given) if given is not None else None
+        return await self._stack.enter_async_context(open_journal(path))
 
     async def settled(self) -> None:
         """Wait until every delivery that was taken is dealt with."""

@@ -20,6 +20,7 @@ from longshore.pipeline import (
     Candidate,
     Engine,
     Environment,
+    Polled,
     RunOptions,
     RunReport,
     act_on,
@@ -289,9 +290,8 @@ class _Stage:
         )
 
     def _listen(self, event: object) -> None:
-        word = getattr(event, "word", None)
-        if isinstance(word, str) and self.words[-1:] != [word]:
-            self.words.append(word)
+        if isinstance(event, Polled) and self.words[-1:] != [event.word]:
+            self.words.append(event.word)
 
     async def _each(self, do: Callable[[Engine, Any], Any]) -> None:
         async with open_engine(self.journal, self.target, self.run, self.environment) as engine:

@@ -72,7 +72,7 @@ def _explained(case: Case, history: History, record: DocumentRecord) -> set[Outc
         return own | {Outcome.FAILED, Outcome.UNKNOWN}
     hits = list(_hits(case, history, record))
     faults = {hit.fault for hit in hits}
-    losses = sum(hit.fault.rstrip("!") in LOSSES for hit in hits)
+    losses = sum(hit.fault.rstrip("!").partition("/")[0] in LOSSES for hit in hits)
     if case.may_be_unknown and faults:
         own.add(Outcome.UNKNOWN)
     if faults & (_UNUSABLE | _TIMES | _MISMATCHES | {"rival"}) or losses >= _PATIENCE:

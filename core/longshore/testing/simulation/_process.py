@@ -145,7 +145,9 @@ class _Process:
 
     def _note_poll(self, unit: Unit, step: Step) -> None:
         if step.verb == "poll":
-            self.scene.watch.polls(unit.id, self.engine.capabilities.polls.floor, self.life)
+            newest = drive(self.scene.journal.unit(unit.id)).epoch
+            floor, overtaken = self.engine.capabilities.polls.floor, unit.record.epoch < newest
+            self.scene.watch.polls(unit.id, floor, self.life, overtaken=overtaken)
 
     def _acts_on(self, unit: Unit) -> bool:
         """Do as a person would with a job that waits for one."""

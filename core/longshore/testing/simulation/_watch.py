@@ -125,7 +125,7 @@ class Watch:
         if any(key in shown for key in self.keys):
             self.problems.append("the vendor's credentials went to a signed URL")
 
-    def polls(self, unit: str, floor: float, life: int) -> None:
+    def polls(self, unit: str, floor: float, life: int, *, overtaken: bool) -> None:
         """Note that a process asks about a job; sooner than the floor allows breaks a promise.
 
         Counted from the last answer in the journal, whichever process wrote it. What a later
@@ -134,7 +134,8 @@ class Watch:
         now = Leaving(life, self.world.now(), self.world.time)
         begun, self._begun[unit] = self._begun.get(unit), now
         last = self.polled.get(unit)
-        if last is not None and last.life <= life and (waited := now.since(last)) < floor - 0.001:
+        waited = floor if last is None or overtaken else now.since(last)
+        if waited < floor - 0.001:
             self.problems.append(f"the job of {unit} was polled {waited:.1f} s after the last time")
         elif begun is not None and now.since(begun) < floor - 0.001:
             self.early[unit] += 1
