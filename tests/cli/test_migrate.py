@@ -154,6 +154,21 @@ def test_a_manifest_is_carried_as_its_files_are(shore: Shore) -> None:
     assert origins == {"moved.pdf": before.line("document")["vendor_job_id"], "n.pdf": None}
 
 
+def test_a_lost_source_that_is_found_again_is_no_finding_any_more(shore: Shore) -> None:
+    """Carried from another place by a manifest: the same bytes are there, verify is clean."""
+    names = files(shore, 2)
+    shore.run("upload", *names, "--to", OLD)
+    (shore.folder / names[0]).rename(shore.folder / "found.pdf")
+    assert shore.run(*THERE, "--map", "map.jsonl").code == 1
+    assert shore.run("migrate", "verify", "map.jsonl").code == 1
+    (shore.folder / "list.txt").write_text("found.pdf\n")
+    assert shore.run(*THERE, "--manifest", "list.txt", "--map", "map.jsonl").code == 0
+    assert shore.run("migrate", "verify", "map.jsonl").code == 0
+    again = shore.run(*THERE, "--map", "map.jsonl", "--json")
+    plan = again.line("plan")
+    assert (again.code, plan["documents"], plan["kept_out"], plan["there"]) == (0, 0, 0, 2)
+
+
 def test_one_run_is_carried_whole(shore: Shore) -> None:
     """--run takes what failed at the first vendor too; without it only what succeeded goes."""
     names = [shore.file("good.pdf"), shore.file("fail.pdf", b"%PDF-1.4 f\n")]

@@ -124,6 +124,10 @@ def test_without_a_fallback_trouble_is_trouble(
         ('[routes.main]\nprimary = "plangrep"\nshadow = ["plangrep"]\n', "names the primary"),
         ('[routes.main]\nprimary = "plangrep"\nfallback = ["plangrep"]\n', "names the primary"),
         ('[routes.main]\nprimary = "plangrep"\npercent = {sendai = 101}\n', "percentage"),
+        (
+            '[routes.main]\nprimary = "plangrep"\nshadow = ["sendai"]\nfallback = ["sendai"]\n',
+            "twice",
+        ),
         ('[routes.main]\nprimary = "plangrep"\npercent = ["sendai"]\n', "no table"),
         ('[routes.main]\nprimary = "plangrep"\nfallback = ["nobody"]\n', "nobody"),
         ('[routes.main]\nprimary = "plangrep"\nfallback_after = "soon"\n', "no time"),

@@ -192,8 +192,9 @@ def test_absence_proves_nothing_after_24_hours(date: str, decided: bool) -> None
 
 
 def test_an_answer_that_took_minutes_does_not_hide_the_job() -> None:
-    """The vendor's clock is held against the moment at which its answer came: a pause after a
-    429 lies before it, and must not make the job look older than the request.
+    """The vendor's clock is held against the moment at which its answer came.
+
+    A pause after a 429 lies before it, and must not make the job look older than the request.
     """
     w = world()
     request = lose(w, w.batch("plan.pdf", PDF), acted=True)

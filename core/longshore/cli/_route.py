@@ -188,8 +188,9 @@ def _finish(terminal: Terminal, arrival: Arrival) -> None:
     try:
         for report in arrival.shadows.values():
             _tell_run(terminal, report, shadow=True)
-        for report in arrival.reports.values():
-            _tell_run(terminal, report, shadow=False)
+        for leg in arrival.passage.legs:
+            if leg.run.id in arrival.reports:
+                _tell_run(terminal, arrival.reports[leg.run.id], shadow=False)
     except BrokenPipeError:
         terminal.deaf()
     open_ = [r for r in arrival.reports.values() if r.trouble is not None or r.interrupted]

@@ -109,17 +109,21 @@ def _lines(path: Path) -> Iterator[tuple[Line, str]]:
         for number, text in enumerate(file, 1):
             if not text.endswith("\n"):
                 return
-            try:
-                line = json.loads(text)
-                known = bool(_key(line) and line["to"]["target"])
-            except (ValueError, KeyError, TypeError):
-                known = False
-            if not known:
+            line = _parsed(text)
+            if line is None:
                 raise UsageError(
                     f"{path}, line {number}: this is no map of a migration",
                     hint="choose another file",
-                ) from None
+                )
             yield line, text
+
+
+def _parsed(text: str) -> Line | None:
+    try:
+        line: Line = json.loads(text)
+        return line if _key(line) and line["to"]["target"] else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class _Lines:

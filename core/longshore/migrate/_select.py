@@ -120,6 +120,10 @@ async def select(
     chosen = _choose(open_, limit, sample)
     made.there, made.left = len(known) - len(open_), len(open_) - len(chosen)
     made.documents = await _check(chosen, environment, made, proven=True)
+    digests = {digest for _, digest in there if digest}
+    lost = [kept for kept in made.kept_out if kept.origin.document.sha256 not in digests]
+    made.there += len(made.kept_out) - len(lost)  # carried since, from another place
+    made.kept_out = lost
     return made
 
 

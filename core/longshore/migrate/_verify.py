@@ -165,7 +165,7 @@ async def verify_in(
     config: Path | None = None,
 ) -> Verification:
     """Ask both vendors within an open journal; see ``verify_async``."""
-    lines = list(read_map(path))
+    lines = _resolved(list(read_map(path)))
     asking = _Asking(journal, environment, settings or {}, config)
     checks: list[Check] = []
     for side in ("to",) if only_to else ("to", "from"):
@@ -182,6 +182,14 @@ async def verify_in(
             except AccountError as error:
                 check.trouble = error
     return Verification(checks)
+
+
+def _resolved(lines: list[Line]) -> list[Line]:
+    """Leave out what was kept out at first and carried later, from another place."""
+    carried = {line["sha256"] for line in lines if line["to"]["job_id"]}
+    return [
+        line for line in lines if line["to"]["state"] != "kept_out" or line["sha256"] not in carried
+    ]
 
 
 @dataclass(slots=True)

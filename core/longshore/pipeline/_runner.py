@@ -195,7 +195,7 @@ class FlowRunner:
                 await self._forget(request)  # it surely did not act
             raise
         if (refusal := self._refusal(request, response)) is not None:
-            repeated = request.retry is Retry.KEYED and (again or self._tally.acted)
+            repeated = request.retry is Retry.KEYED and (again or self._tally.repeated)
             found = await self._turn_down(request, refusal, repeated=repeated)
             if found is not None:
                 return self._checked(request, found)

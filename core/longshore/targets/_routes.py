@@ -119,6 +119,12 @@ class _Reader:
                 raise self._wrong(f"{key} names the primary", "it gets what the others leave")
         if route.primary in route.fallback:
             raise self._wrong("fallback names the primary", "name another target")
+        for target in route.fallback:
+            if target in route.shadow:
+                raise self._wrong(
+                    f"{target!r} is shadow and fallback: it would get documents twice",
+                    "name another target as one of them",
+                )
         if sum(route.percent.values()) > 100:
             raise self._wrong("percent is more than 100 in all", "the primary gets the rest")
 

@@ -51,7 +51,7 @@ class Tally:
         requests: tries that left, or may have.
         retries: tries after the first of the same request.
         troubles: tries that did not go well, by kind.
-        acted: a try of the last exchange that was repeated may have made the vendor work.
+        repeated: a try of the last exchange that may have arrived was followed by another.
         progress: told document bytes as they leave, for a progress bar.
         retried: told why, and how long until the next try.
     """
@@ -60,7 +60,7 @@ class Tally:
     requests: int = 0
     retries: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
-    acted: bool = False
+    repeated: bool = False
     progress: Callable[[int], None] = field(default=lambda _count: None)
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
 
@@ -135,16 +135,17 @@ class Driver:
         if request.absolute:
             self._check_absolute(request.url)
         body = encode(request.body, f"longshore-{key}")
-        deadline, tally.acted = math.inf, False
+        deadline, acted, tally.repeated = math.inf, False, False
 
         async def attempt(number: int) -> Response:
-            nonlocal deadline
+            nonlocal deadline, acted
             tally.retries += number > 1
             try:
                 outcome = await self._try(request, key, body, documents, tally)
             except DocumentError as error:  # the file is not what an earlier try carried
-                error.sent |= tally.acted
+                error.sent |= acted
                 raise
+            acted |= _may_have_acted(outcome)
             if number == 1:  # neither the wait for a turn nor a long upload uses up the patience
                 deadline = self._clock.now() + self._policy.seconds
             return self._judge(request, number, outcome, deadline, tally)
@@ -265,7 +266,7 @@ class Driver:
             case RetryIn(seconds):
                 if throttled and not request.absolute:
                     self._pace.throttled(seconds)
-                tally.acted |= _may_have_acted(outcome)
+                tally.repeated |= not isinstance(outcome, NotSent)
                 tally.retried(_why(outcome), seconds)
                 raise Again(seconds)
             case Lost():

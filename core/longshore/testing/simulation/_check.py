@@ -146,9 +146,14 @@ def _unit_of(case: Case, history: History) -> dict[str, str]:
 
 
 def _beyond_our_means(history: History) -> int:
-    """Jobs that a request made which came after every question, where no key helps."""
+    """Jobs that a request made which came after every question, where no key helps.
+
+    A clock that jumps ahead ends the wait before the time is over: then any late request may.
+    """
+    jumped = any(happened.fault == "jump" for happened in history.happened)
+    weak = WEAK | {"late"} if jumped else WEAK
     return sum(
-        happened.fault in WEAK and " once " in f" {happened.what}" for happened in history.happened
+        happened.fault in weak and " once " in f" {happened.what}" for happened in history.happened
     )
 
 
