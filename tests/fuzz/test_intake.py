@@ -47,7 +47,7 @@ def test_a_folder_tells_of_all_that_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "c.pdf").symlink_to(tmp_path / "nowhere")
     (tmp_path / "d.pdf").symlink_to(tmp_path / "d.pdf")
     (tmp_path / "again").symlink_to(tmp_path)
-    found = {}
+    found: dict[str, object] = {}
     for candidate in find_documents([str(tmp_path)]):
         try:
             found[Path(candidate.path).name] = type(candidate.document("d"))
