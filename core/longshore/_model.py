@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 __all__ = ["Frozen"]
@@ -13,3 +16,17 @@ class Frozen(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True
     )
+
+    def changed(self, changes: Mapping[str, object]) -> Self:
+        """Return a copy with other values, which are not validated.
+
+        The same as ``model_copy(update=...)`` for models without extra or private fields, in a
+        sixth of its time: every step of a batch changes some record.
+        """
+        copied = self.__class__.__new__(self.__class__)
+        fields = self.__pydantic_fields_set__ | changes.keys()
+        object.__setattr__(copied, "__dict__", {**self.__dict__, **changes})
+        object.__setattr__(copied, "__pydantic_fields_set__", fields)
+        object.__setattr__(copied, "__pydantic_extra__", None)
+        object.__setattr__(copied, "__pydantic_private__", None)
+        return copied

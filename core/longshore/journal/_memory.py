@@ -57,7 +57,7 @@ class MemoryJournal:
         self._units[run.id] = UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at)
 
     async def change_run(self, run_id: str, **changes: object) -> None:
-        self._runs[run_id] = (await self.run(run_id)).model_copy(update=changes)
+        self._runs[run_id] = (await self.run(run_id)).changed(changes)
 
     async def run(self, run_id: str) -> RunRecord:
         if run_id in self._runs:
@@ -100,7 +100,7 @@ class MemoryJournal:
 
     async def take(self, unit_id: str) -> Taken:
         unit = self._units[unit_id]
-        self._units[unit_id] = unit.model_copy(update={"epoch": unit.epoch + 1})
+        self._units[unit_id] = unit.changed({"epoch": unit.epoch + 1})
         return await self.facts(unit_id)
 
     async def facts(self, unit_id: str) -> Taken:
@@ -123,7 +123,7 @@ class MemoryJournal:
             else:
                 self._write(unit_id, write)
         if changes:
-            self._units[unit_id] = self._units[unit_id].model_copy(update=changes)
+            self._units[unit_id] = self._units[unit_id].changed(changes)
 
     def _write(self, unit_id: str, write: BesidesUnit) -> None:
         unit = self._units[unit_id]
@@ -152,7 +152,7 @@ class MemoryJournal:
         records = self._documents[run_id]
         for place, record in enumerate(records):
             if record.document.id == document_id:
-                records[place] = record.model_copy(update=dict(changes))
+                records[place] = record.changed(changes)
 
     async def due(
         self,
@@ -185,7 +185,7 @@ class MemoryJournal:
     async def reopen(self, run_id: str) -> int:
         for unit in list(self._units.values()):
             if unit.run_id == run_id and not unit.outcome.terminal:
-                self._units[unit.id] = unit.model_copy(update={"settled": False, "at": 0.0})
+                self._units[unit.id] = unit.changed({"settled": False, "at": 0.0})
         return len(self._waiting(run_id, frozenset(), unsent=False))
 
     async def units(

@@ -177,7 +177,7 @@ def _put_unit(connection: sqlite3.Connection, unit_id: str, unit: UnitRecord, te
 def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
     """Raise the epoch and return all that is known."""
     unit = unit_row(connection, unit_id)
-    unit = unit.model_copy(update={"epoch": unit.epoch + 1})
+    unit = unit.changed({"epoch": unit.epoch + 1})
     _put_unit(connection, unit_id, unit, dump(unit))
     return _with_all(connection, unit)
 

@@ -157,7 +157,7 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     assert unit.job is not None
     # The receipts go with the session; the records keep what they said.
     known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
-    job = unit.job.model_copy(update={"documents": (*known, *unit.job.documents)})
+    job = unit.job.changed({"documents": (*known, *unit.job.documents)})
     found = match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
     now, outcome = engine.clock.now(), Outcome(status.state)
     error = _vendor_error(engine, status.error) if status.error else None

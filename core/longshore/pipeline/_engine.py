@@ -105,7 +105,7 @@ def capabilities_of(
         pace = settings.poll_interval
         polls = PollSchedule(floor=pace, interval=pace, longest=pace, timeout=polls.timeout)
     if settings.poll_timeout is not None:
-        polls = polls.model_copy(update={"timeout": settings.poll_timeout})
+        polls = polls.changed({"timeout": settings.poll_timeout})
     if polls is not own.polls:
         changes["polls"] = polls
-    return own.model_copy(update=changes) if changes else own
+    return own.changed(changes) if changes else own

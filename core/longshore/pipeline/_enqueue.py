@@ -118,7 +118,7 @@ def plan(
                 aside.append(_refused(run_id, candidate.stub(id), candidate.shown, info))
                 continue
             if known is not None:
-                there = document.model_copy(update={"sha256": known})
+                there = document.changed({"sha256": known})
                 aside.append(_skipped(run_id, there, candidate.shown))
                 continue
             paths[id] = candidate.shown
@@ -173,7 +173,7 @@ async def enqueue(
     for item in planned:
         if isinstance(item, DocumentRecord):
             refused = refused or item.outcome is Outcome.REFUSED
-            documents.append(item.model_copy(update={"place": place}))
+            documents.append(item.changed({"place": place}))
             place += 1
         else:
             unit = UnitRecord(

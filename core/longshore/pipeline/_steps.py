@@ -171,7 +171,7 @@ async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> lis
                     raise
                 unit.undigested.add(id)  # what is still to be sent notices by itself
                 continue
-            known = record.document.model_copy(update={"sha256": digest})
+            known = record.document.changed({"sha256": digest})
             writes.append(ChangeDocument(id, {"document": known}))
     return writes
 
@@ -213,7 +213,7 @@ async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     flow = engine.provider.renew(unit.batch(engine.capabilities), unit.session, wanted)
     fresh = {t.id: t for t in await FlowRunner(engine, unit, step.flow, tally).run(flow)}
     transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
-    session = unit.session.model_copy(update={"transfers": transfers})
+    session = unit.session.changed({"transfers": transfers})
     unit.stale.clear()
     unit.renewals += 1
     return [

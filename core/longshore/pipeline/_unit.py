@@ -225,7 +225,7 @@ class Unit:
         if batch is None or batch.attempt != self.record.attempt or batch.setup is not self.setup:
             documents = [record.document for record in self.documents.values()]
             if not capabilities.wants_sha256:
-                documents = [document.model_copy(update={"sha256": None}) for document in documents]
+                documents = [document.changed({"sha256": None}) for document in documents]
             batch = self._batch = Batch(
                 id=self.record.id,
                 attempt=self.record.attempt,
@@ -297,7 +297,7 @@ class Unit:
             else:
                 self._apply(write)
         if changes:
-            self.record = self.record.model_copy(update=changes)
+            self.record = self.record.changed(changes)
 
     # ------------------------------------------------------------------ what a write means
 
@@ -309,7 +309,7 @@ class Unit:
                 self._drop(kinds, flow, name)
             case ChangeDocument(document_id, changes):
                 self._batch = None
-                changed = self.documents[document_id].model_copy(update=dict(changes))
+                changed = self.documents[document_id].changed(changes)
                 if changed.unit_id is None:  # it no longer travels with this batch
                     del self.documents[document_id]
                 else:

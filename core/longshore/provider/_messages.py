@@ -229,7 +229,7 @@ class Request:
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.absolute and not self.url.startswith("/"):
+        if not self.url.startswith("/") and not is_absolute(self.url):
             # Put behind the base URL, "@host/" or ".host/" would take the credentials elsewhere.
             raise ValueError(f"{self.method} {self.url}: a relative URL begins with /")
         if self.retry is not Retry.SAFE and not self.step:
@@ -240,7 +240,7 @@ class Request:
     @property
     def absolute(self) -> bool:
         """True for a URL that carries its own host, and its own credentials."""
-        return is_absolute(self.url)
+        return not self.url.startswith("/")
 
     def with_header(self, name: str, value: str) -> Request:
         """Return the same request with one more header field."""
