@@ -61,7 +61,8 @@ def test_an_address_is_what_httpx_makes_of_it(origin: str, rest: str) -> None:
     try:
         url = httpx.URL(text)
         expected = [url.raw_scheme, url.raw_host, url.port, url.raw_path, url.netloc, url.host]
-    except (httpx.InvalidURL, UnicodeError):
+        assert url.port != 99999  # which httpx would try to reach
+    except (httpx.InvalidURL, UnicodeError, AssertionError):
         with pytest.raises(ProtocolError):
             _url(text)
         return
@@ -126,6 +127,15 @@ async def test_a_length_is_given_where_a_body_is_expected(
     assert server.peers[0].header("content-length") == length
 
 
+async def test_a_length_that_is_not_that_of_the_body_never_leaves(
+    transport: HttpTransport,
+) -> None:
+    """The server would take the next request for the rest of this one."""
+    async with serving(answer_all) as server:
+        await transport.send(outgoing(server.url, "GET", headers={"content-Length": "5"}))
+    assert server.peers[0].header("content-length") == "0"
+
+
 async def test_a_form_of_files_is_streamed_between_its_own_bytes(
     transport: HttpTransport, tmp_path: Path
 ) -> None:
@@ -170,7 +180,10 @@ async def test_a_header_that_http_cannot_carry_is_refused_without_showing_it(
     assert "key" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "127.0.0.1/x", "http://", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://127.0.0.1/x", "127.0.0.1/x", "http://", "http://[::1", "http://a:65536/", "http://a:0"],
+)
 async def test_what_is_no_http_url_is_refused(transport: HttpTransport, url: str) -> None:
     """Sending it again would not help: no retry, a clear error."""
     with pytest.raises(ProtocolError):

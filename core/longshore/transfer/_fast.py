@@ -15,6 +15,7 @@ import os
 import re
 import select
 import ssl
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any, TypeAlias
@@ -82,6 +83,7 @@ class FastPool:
         self._wires: set[Wire] = set()
         self._idle: dict[_Origin, list[Wire]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """Carry one request; the reply is all there when this returns.
@@ -91,6 +93,7 @@ class FastPool:
             LongshoreError: see ``Body.small``, ``Upload.run`` and ``Reply.feed``.
         """
         head = _head(request)
+        self._check_open()
         stream: Any = request.stream
         body: Body | None = stream if type(stream) is Body and not stream.throttled else None
         small = await body.small() if body is not None else None
@@ -103,7 +106,8 @@ class FastPool:
             if body is not None and small is None:
                 await self._upload(wire, head, body, reply, times)
             else:
-                await wire.exchange(head, stream if small is None else small, reply, times)
+                content = _counted(request) if small is None else small
+                await wire.exchange(head, content, reply, times)
         except BaseException:
             wire.abort()
             raise
@@ -118,7 +122,8 @@ class FastPool:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; requests that are on their way fail."""
+        """Close all connections; requests that are on their way fail, and new ones too."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for wire in tuple(self._wires):
@@ -175,7 +180,14 @@ class FastPool:
             raise httpcore.ConnectTimeout("timed out") from error
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that could be looked up
             raise httpcore.ConnectError(str(error)) from _first(error)
+        if self._closed:
+            wire.abort()
+        self._check_open()
         return wire
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise httpcore.ConnectError("the transport was closed")
 
     # -------------------------------------------------------------------- idle connections
 
@@ -190,7 +202,7 @@ class FastPool:
         return None
 
     def _put(self, origin: _Origin, wire: Wire, *, keep: bool) -> None:
-        if not keep:
+        if not keep or self._closed:
             wire.abort()
             return
         loop = asyncio.get_running_loop()
@@ -227,7 +239,26 @@ def _head(request: httpcore.Request) -> bytes:
     lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
     lines += [b"%b: %b" % header for header in request.headers]
     head = b"\r\n".join(lines) + b"\r\n\r\n"
-    # As many lines as parts: none of them has a line end of its own.
-    if _HEAD.fullmatch(head) is None or head.count(b"\r\n") != len(lines) + 1:
+    # As many lines as parts: none of them has a line end of its own. And bodies leave uncoded.
+    if (
+        _HEAD.fullmatch(head) is None
+        or head.count(b"\r\n") != len(lines) + 1
+        or b"\r\ntransfer-encoding:" in head.lower()
+    ):
         raise httpcore.LocalProtocolError("not a head that HTTP can carry")
     return head
+
+
+async def _counted(request: httpcore.Request) -> AsyncIterator[bytes]:
+    """Hold a body to the length in its head: more would be the beginning of another request."""
+    headers = {name.lower(): value for name, value in request.headers}
+    length = headers.get(b"content-length", b"0")
+    left = int(length) if length.isdigit() else -1
+    stream: Any = request.stream
+    async for chunk in stream:
+        left -= len(chunk)
+        if left < 0:
+            break
+        yield chunk
+    if left:
+        raise httpcore.LocalProtocolError("the body is not as long as its head says")

@@ -90,10 +90,15 @@ class Reply:
         if self.done and self._buffer:
             self.keep = False
 
-    def eof(self) -> None:
-        """The connection ended: some replies end with it."""
+    def eof(self, *, sure: bool = True) -> None:
+        """The connection ended: some replies end with it.
+
+        Args:
+            sure: the server ended it, in good order. Else more may have been on its way, which
+                only a refusal can do without (RFC 9112, section 9.8).
+        """
         self.keep = False
-        self.done = self.done or self._step == self._until_end
+        self.done = self.done or (self._step == self._until_end and (sure or self.refused))
 
     # Each step takes what it can from the buffer and says whether to go on at once.
 
@@ -135,6 +140,8 @@ class Reply:
             raise Malformed("an unknown transfer coding")
         if self._bare or self.status in (204, 304):
             self.done = True
+            if self.status == 204 and (codings or any(map(int, lengths))):
+                self.keep = False  # whoever announces content here may send it as well
         elif codings:
             self._step = self._chunk_line
         elif lengths:

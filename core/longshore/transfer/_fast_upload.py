@@ -27,6 +27,7 @@ __all__ = ["Upload"]
 _BATCH = 256 << 10
 _MORE = getattr(socket, "MSG_MORE", 0)
 _TELL_EVERY = 0.1
+_LONGEST = 1e6  # seconds; poll() takes no more than some 2e9 ms
 _NETWORK = frozenset(
     {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTUNREACH,
      errno.ENETUNREACH, errno.ENETDOWN, errno.ECONNABORTED, errno.ESHUTDOWN}
@@ -66,9 +67,11 @@ class Upload:
         self._tls = tls
         self._body = body
         self._reply = reply
-        self._patience = {name: max(int(times[name] * 1000), 1) for name in ("read", "write")}
+        patience = {name: int(min(times[name], _LONGEST) * 1000) for name in ("read", "write")}
+        self._patience = {name: max(seconds, 1) for name, seconds in patience.items()}
         self._tell = tell
         self._told_at = time.monotonic()
+        self._broken = False
         self.untold = 0
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN | select.POLLOUT)
@@ -82,15 +85,20 @@ class Upload:
             ProtocolError: the reply is too large.
         """
         try:
-            self._send(head)
-            self._receive_rest()
-        except _Refused:
-            self._receive_rest()
-            self._reply.keep = False
+            self._carry(head)
         except Malformed as error:
             raise httpcore.RemoteProtocolError(str(error)) from error
         except OSError as error:  # of the network: those of files have become others
             self._receive_left(error)
+
+    def _carry(self, head: bytes) -> None:
+        try:
+            self._send(head)
+        except _Refused:
+            self._receive_rest()
+            self._reply.keep = False
+        else:
+            self._receive_rest()
 
     def _send(self, head: bytes) -> None:
         """Send it all; bytes before a region leave together with it."""
@@ -169,6 +177,7 @@ class Upload:
 
     def _receive_left(self, error: OSError) -> None:
         """The connection broke: an answer that came before may still lie there."""
+        self._broken = True
         try:
             while not self._reply.done:
                 self._receive()
@@ -183,7 +192,8 @@ class Upload:
         content = self._tls.decrypt(data) if self._tls and data else data
         self._reply.feed(content)
         if not data or (self._tls and self._tls.ended):
-            self._reply.eof()
+            ended = self._tls.ended if self._tls else not self._broken
+            self._reply.eof(sure=ended)
             if not self._reply.done:
                 raise cut(self._reply)
 

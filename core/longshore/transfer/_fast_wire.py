@@ -140,13 +140,15 @@ class Wire(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         self._closed = True
         if self._reply is not None:
-            self._reply.eof()
+            self._reply.eof(sure=self.tls is None or self.tls.ended)
         self._wake()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
         self._error = self._error or exc
+        if exc is not None and self._reply is not None:
+            self._reply.eof(sure=False)
         self._gone(self)
         if not self._lent:
             self._close_twin()
@@ -211,9 +213,17 @@ class Wire(asyncio.BufferedProtocol):
                 await self._until_taken(seconds)
 
     async def _until_taken(self, seconds: float) -> None:
+        """Wait as long as something leaves; after a success that came early all the same."""
         assert self._reply is not None
-        while self._full and not self._reply.refused and not self._reply.done:
-            await self._wait(seconds, httpcore.WriteTimeout)
+        while self._full and not self._reply.refused:
+            if self._closed and self._reply.done:
+                return
+            left = self._transport.get_write_buffer_size()
+            try:
+                await self._wait(seconds, httpcore.WriteTimeout)
+            except httpcore.WriteTimeout:
+                if self._transport.get_write_buffer_size() >= left:
+                    raise
 
     async def _wait(self, seconds: float, late: type[Exception]) -> None:
         """Wait for the next event; the time is counted from the last one."""

@@ -195,7 +195,8 @@ class HttpTransport:
         if url.userinfo:  # below credentials that were given
             user = f"{url.username}:{url.password}".encode()
             headers.setdefault(b"authorization", b"Basic " + base64.b64encode(user))
-        if outgoing.body.size or outgoing.method.upper() in _BODY_METHODS:
+        told = b"content-length" in headers or outgoing.method.upper() in _BODY_METHODS
+        if outgoing.body.size or told:  # never another one than that of the body
             headers[b"content-length"] = b"%d" % outgoing.body.size
         return list(headers.items())
 
@@ -211,9 +212,10 @@ def _url(text: str) -> httpx.URL:
             url._uri_reference = parts._replace(path=clean[2], query=clean[3])  # noqa: SLF001
         elif clean:  # an httpx with other inner parts
             url = httpx.URL(text)
-        if url.scheme in ("http", "https") and url.host:
+        port = 1 if url.port is None else url.port
+        if url.scheme in ("http", "https") and url.host and 0 < port < 1 << 16:
             return url
-        wrong = "it needs http:// or https:// and a host"
+        wrong = "it needs http:// or https://, a host, and no port or one up to 65535"
     except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: of a name like "xn--a"
         wrong = str(error)
     raise ProtocolError(f"not an address that can be asked: {wrong}", hint="check base_url")
