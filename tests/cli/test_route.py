@@ -150,3 +150,11 @@ def test_a_dry_run_plans_for_every_target_of_the_route(shore: Shore) -> None:
         ("plangrep", 0),
         ("geolens", 1),
     ]
+    assert ended.code == 0  # what a shadow does not take changes nothing
+
+
+def test_a_dry_run_fails_where_a_target_that_counts_takes_nothing(shore: Shore) -> None:
+    """A fallback is no shadow: what it would refuse is trouble."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\nfallback = ["geolens"]\n')
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "route:main", "--dry-run")
+    assert ended.code == 2, ended.err

@@ -147,6 +147,14 @@ def test_a_manager_reads_the_summary(html: str) -> None:
     assert "alpha and bravo agree most: on 87.5 % of the fields they share." in text
 
 
+def test_nobody_agrees_most_where_nobody_agrees() -> None:
+    """Of two targets that share a field and no value, it is not said that they agree."""
+    rows = [row(1, target) for target in ("alpha", "bravo")]
+    details = {("alpha", 1, 1): detail(("total", 1)), ("bravo", 1, 1): detail(("total", 2))}
+    text = Page(render(comparison(rows, details))).text
+    assert ("agree most" in text, "No two targets agree on any field" in text) == (False, True)
+
+
 def test_an_engineer_finds_how_to_repeat_it(html: str) -> None:
     """Settings, versions, the command and the runs are on the page."""
     text = " ".join(Page(html).text.split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,11 +64,12 @@ async def show_plan(
     options: RunOptions,
     *,
     ask: bool = False,
+    shadows: Container[str] = (),
 ) -> int:
     """Print the plan for each target.
 
     Returns:
-        0, or 2 when nothing could go to one of them.
+        0, or 2 when nothing could go to one of them that is not a shadow.
     """
     from longshore.pipeline import Environment, capabilities_of, find_documents
     from longshore.targets import resolve_target
@@ -85,7 +86,8 @@ async def show_plan(
         existing = await _existing(terminal, target) if options.skip_existing else None
         total = _plan(terminal, target, capabilities, candidates, options, existing=existing)
         nothing_goes = not total.documents and not total.skipped
-        if nothing_goes or (options.strict and total.refused):
+        amiss = nothing_goes or (options.strict and bool(total.refused))
+        if amiss and target.name not in shadows:
             code = TROUBLE
         line = _line(target, capabilities, options, total, asked=ask)
         terminal.line(line)

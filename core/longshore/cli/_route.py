@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["go_on_by_route", "plan_route", "upload_by_route"]
 
 
-def plan_route(terminal: Terminal, name: str) -> list[str]:
-    """Return the targets that a route may send documents to, each once.
+def plan_route(terminal: Terminal, name: str) -> tuple[list[str], frozenset[str]]:
+    """Return the targets that a route may send to, each once, and those that get only copies.
 
     Raises:
         ConfigurationError: there is no such route.
@@ -28,7 +28,9 @@ def plan_route(terminal: Terminal, name: str) -> list[str]:
     from longshore.targets import resolve_route
 
     route = resolve_route(name, config_file=terminal.config)
-    return list(dict.fromkeys((*route.mains, *route.fallback, *route.shadow)))
+    counting = (*route.mains, *route.fallback)
+    shadows = frozenset(route.shadow) - frozenset(counting)
+    return list(dict.fromkeys((*counting, *route.shadow))), shadows
 
 
 async def upload_by_route(terminal: Terminal, request: RouteRequest) -> int:

@@ -90,8 +90,8 @@ def upload(
         from longshore.cli._plan import show_plan
         from longshore.cli._route import plan_route
 
-        targets = plan_route(terminal, to) if by_route else [to]
-        return run_async(show_plan(terminal, paths, targets, pairs(set), options))
+        targets, shadows = plan_route(terminal, to) if by_route else ([to], frozenset[str]())
+        return run_async(show_plan(terminal, paths, targets, pairs(set), options, shadows=shadows))
     if by_route:
         from longshore.cli._route import upload_by_route
         from longshore.migrate import RouteRequest

@@ -152,7 +152,10 @@ def _highlights(comparison: Comparison) -> Iterable[str]:
     rates = [(s.rate, pair) for pair, s in comparison.agreement.pairs.items() if s.rate is not None]
     if rates:
         rate, (one, other) = max(rates)
-        yield f"{one} and {other} agree most: on {100 * rate:.1f} % of the fields they share."
+        if rate > 0:
+            yield f"{one} and {other} agree most: on {100 * rate:.1f} % of the fields they share."
+        else:
+            yield "No two targets agree on any field that they share."
     else:
         yield "No two targets read a field of the same name: there is no agreement to show."
     for side in comparison.sides:
