@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -312,6 +313,21 @@ async def test_needs_action_ends_the_wait() -> None:
         3,
         {Outcome.NEEDS_ACTION: 1, Outcome.SUCCEEDED: 1},
     )
+
+
+async def test_a_run_ends_however_many_jobs_wait_for_somebody() -> None:
+    """Each is asked about, but that some poll is always due keeps no run from ending."""
+    world = hasty()
+    await world.plan(*[[4]] * 120, concurrency=4)
+    world.vendor.always = {"GET /jobs/": reply({"state": "review"})}
+    report = await asyncio.wait_for(run(world), 20)
+    assert (report.exit_code, report.outcomes) == (3, {Outcome.NEEDS_ACTION: 120})
+    report = await asyncio.wait_for(run(world), 20)
+    assert (report.exit_code, report.outcomes) == (3, {Outcome.NEEDS_ACTION: 120})
+    polls = Counter(line for line in world.vendor.log if line.startswith("GET /jobs/"))
+    assert len(polls) == 120
+    assert min(polls.values()) >= 2
+    assert sum(polls.values()) <= 120 * 20
 
 
 async def test_without_waiting_the_run_ends_when_jobs_are_accepted() -> None:

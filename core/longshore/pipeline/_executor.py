@@ -86,6 +86,8 @@ class Executor:
         self._held: set[str] = set()  # by the mailbox
         self._reading = asyncio.Lock()
         self._hungry = True
+        self._others_run = False  # jobs that are out of memory, as far as is known
+        self._began = engine.clock.now()
         self._looked_at = 0.0
         self._paused_until = 0.0
         self._failures = 0
@@ -236,6 +238,9 @@ class Executor:
         if isinstance(steps, Next):
             self._park(unit, steps, now)
             return
+        if steps[0].verb == "poll" and self._waits_for_nobody(unit):
+            heapq.heappush(self._timers, (now + _TICK, unit.id))
+            return
         if unit.asked_about and steps[0].verb == "poll" and self._others_wait():
             self._set_aside(unit, Next("later", unit.record.at, unit.record.why))
             return
@@ -268,6 +273,15 @@ class Executor:
         """True when jobs that are asked about again and again would keep others out of memory."""
         return self._hungry and len(self._active) >= self._window
 
+    def _waits_for_nobody(self, unit: Unit) -> bool:
+        """True for a blocked job that this command has asked about, when only such are left.
+
+        Asking them again and again would keep the run from ending.
+        """
+        if unit.record.outcome is not Outcome.NEEDS_ACTION or unit.polled_at < self._began:
+            return False
+        return not self._others_run and not any(_moves(other) for other in self._active.values())
+
     def _set_aside(self, unit: Unit, outcome: Next) -> None:
         unit.running.add(_ASIDE.flow)
         self._flights.begin(self._put_aside(unit, outcome), unit, _ASIDE)
@@ -290,6 +304,7 @@ class Executor:
         """The unit is done with, for this command."""
         self._active.pop(unit.id, None)
         self._hungry = True
+        self._others_run = False  # to be looked up again
         for record in unit.documents.values():
             self._failures += record.outcome is Outcome.FAILED
             self._left_running += record.outcome is Outcome.RUNNING
@@ -352,9 +367,11 @@ class Executor:
             return True
         if due is not None and due <= engine.clock.now():
             self._hungry = True
-            return False
+            if due < self._began:  # nobody looked at it in this command
+                return False
         running = (await engine.journal.outcomes(engine.run.id)).get(Outcome.RUNNING, 0)
-        return running <= self._left_running
+        self._others_run = running > self._left_running
+        return not self._others_run
 
     # ------------------------------------------------------------------ the end
 
