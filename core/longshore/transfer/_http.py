@@ -10,6 +10,7 @@ the bounded reply, however large the file is.
 from __future__ import annotations
 
 import base64
+import os
 import re
 import socket
 import ssl
@@ -226,7 +227,9 @@ _parsed = lru_cache(maxsize=64)(httpx.URL)
 
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
     if not verify or not ca_bundle:
-        return httpx.create_ssl_context(verify=verify)
+        return _usual_context(
+            verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        )
     try:
         folder = Path(ca_bundle).is_dir()
         return ssl.create_default_context(
@@ -237,6 +240,11 @@ def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
             f"ca_bundle {ca_bundle}: {error.strerror or error}",
             hint="name a file (or an OpenSSL folder) of PEM certificates",
         ) from error
+
+
+@lru_cache(maxsize=4)  # some hundred certificates are read: 50 ms, for every run of a process
+def _usual_context(verify: bool, _file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context(verify=verify)
 
 
 def _no_connection(error: httpx.TransportError) -> str:
