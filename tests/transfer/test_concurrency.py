@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.transfer import Concurrency, Turnstile
+from longshore.transfer import Concurrency
 from tests.transfer.network import MIB, Network, VirtualClock
 
 
@@ -96,56 +94,3 @@ def test_whatever_happens_it_stays_within_its_limits(
         else:
             control.crowded(flying.pop(0))
         assert 1 <= control.level <= most
-
-
-async def test_requests_go_through_in_their_order_and_no_more_than_the_level() -> None:
-    """Those that wait tell that there is more to do."""
-    control = Concurrency(VirtualClock(), 3)
-    turnstile, through, order = Turnstile(control), 0, list[int]()
-
-    async def request(number: int) -> None:
-        nonlocal through
-        async with turnstile:
-            through += 1
-            order.append(number)
-            assert through <= 3
-            await asyncio.sleep(0)
-            through -= 1
-
-    await asyncio.gather(*map(request, range(20)))
-    assert order == list(range(20))
-
-
-async def test_whoever_is_cancelled_while_waiting_keeps_no_place() -> None:
-    """Neither before its turn nor at the very moment at which its turn comes."""
-    control = Concurrency(VirtualClock(), 1)
-    turnstile = Turnstile(control)
-    async with turnstile:
-        waiting = [asyncio.create_task(turnstile.__aenter__()) for _ in range(3)]
-        await asyncio.sleep(0)
-        waiting[0].cancel()
-        await asyncio.sleep(0)
-    waiting[1].cancel()  # its turn has come, it does not know yet
-    await asyncio.wait(waiting)
-    assert [task.cancelled() for task in waiting] == [True, True, False]
-    await turnstile.__aexit__()
-    async with asyncio.timeout(1), turnstile:
-        pass
-
-
-async def test_a_lower_level_lets_fewer_through() -> None:
-    """Those that are through stay; nobody follows until they are fewer than allowed now."""
-    control = Concurrency(VirtualClock(), 2)
-    turnstile = Turnstile(control)
-    await turnstile.__aenter__()
-    await turnstile.__aenter__()
-    third = asyncio.create_task(turnstile.__aenter__())
-    await asyncio.sleep(0)
-    control.crowded(control.began())
-    assert control.level == 1
-    await turnstile.__aexit__()
-    await asyncio.sleep(0)
-    assert not third.done()
-    await turnstile.__aexit__()
-    await asyncio.sleep(0)
-    assert third.done()

@@ -36,9 +36,6 @@ _KEEP = 2.0
 _TICK = 1.0
 """Seconds between looks into the mailbox."""
 
-_STEPS = 2
-"""Steps that run for each request that may be in flight."""
-
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
 
@@ -212,7 +209,10 @@ class Executor:
             self._line_up(heapq.heappop(self._timers)[1])
         if now < self._paused_until:
             return
-        while self._runnable and self._flights.in_flight < self._room():
+        while self._runnable:
+            if self._flights.in_flight >= self._room():
+                self._engine.driver.concurrency.full()
+                return
             unit_id = self._runnable.popleft()
             self._queued.discard(unit_id)
             unit = self._active.get(unit_id)
@@ -220,8 +220,7 @@ class Executor:
                 self._look_at(unit, now)
 
     def _room(self) -> int:
-        """Steps that may run: the requests are bounded where they leave, some steps commit."""
-        return _STEPS * min(self._limits.concurrency, self._engine.driver.concurrency.level)
+        return min(self._limits.concurrency, self._engine.driver.concurrency.level)
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""

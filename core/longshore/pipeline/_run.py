@@ -26,7 +26,7 @@ from longshore.plugins import load_plugins
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.targets import Target, secret_values
-from longshore.transfer import Bandwidth, Concurrency, Driver, Pace, Turnstile, quiet_http_logs
+from longshore.transfer import Bandwidth, Concurrency, Driver, Pace, quiet_http_logs
 
 __all__ = ["begin", "execute", "open_engine", "summary"]
 
@@ -131,7 +131,6 @@ async def open_engine(
     redactor = Redactor(secret_values(provider.settings))
     quiet_http_logs(redactor)
     most = options.concurrency or capabilities.concurrency
-    concurrency = Concurrency(environment.clock, most)
     transport = environment.transport(provider.settings, most)
     driver = Driver(
         provider,
@@ -142,8 +141,7 @@ async def open_engine(
         retries=environment.retries,
         rng=environment.rng,
         bandwidth=Bandwidth(environment.clock, options.bwlimit) if options.bwlimit else None,
-        concurrency=concurrency,
-        turnstile=Turnstile(concurrency),
+        concurrency=Concurrency(environment.clock, most),
     )
     try:
         yield Engine(

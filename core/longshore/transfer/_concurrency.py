@@ -7,12 +7,9 @@ network: it only sees requests begin and end.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-
 from longshore.transfer._port import Clock
 
-__all__ = ["Concurrency", "Turnstile"]
+__all__ = ["Concurrency"]
 
 _FIRST = 4
 _WORTH = 1.1  # a higher level is kept when it brings a tenth more
@@ -107,44 +104,3 @@ class Concurrency:
         step = self.level if self._doubling else max(self.level // 4, 1)
         self._windows = 0
         self.level = min(self.level + step, self._most, self._crowd - 1)
-
-
-class Turnstile:
-    """Lets requests through on an event loop, in the order in which they come.
-
-    A step also commits: were steps counted instead of requests, the network would idle meanwhile.
-
-    Args:
-        concurrency: says how many may be through at once; learns whether more would come.
-    """
-
-    def __init__(self, concurrency: Concurrency) -> None:
-        self._concurrency = concurrency
-        self._through = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def __aenter__(self) -> None:
-        if self._waiting or self._through >= self._concurrency.level:
-            self._concurrency.full()
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():  # it was its turn already
-                    self._through -= 1
-                    self._let_through()
-                raise
-        else:
-            self._through += 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self._through -= 1
-        self._let_through()
-
-    def _let_through(self) -> None:
-        while self._waiting and self._through < self._concurrency.level:
-            turn = self._waiting.popleft()
-            if not turn.done():  # else its task was cancelled
-                self._through += 1
-                turn.set_result(None)

@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -79,7 +79,6 @@ class Driver:
         policy: how patient one exchange is.
         bandwidth: caps the bytes a second; None: no cap.
         concurrency: learns how many requests at once are worth their while.
-        turnstile: is entered for the time of each request; None: whoever calls bounds them.
     """
 
     def __init__(
@@ -95,7 +94,6 @@ class Driver:
         policy: Policy | None = None,
         bandwidth: Bandwidth | None = None,
         concurrency: Concurrency | None = None,
-        turnstile: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
         self._provider = provider
         self._base = provider.settings.base_url
@@ -108,7 +106,6 @@ class Driver:
         self._policy = policy or Policy()
         self._throttle = bandwidth.take if bandwidth else None
         self.concurrency = concurrency or Concurrency(clock, 1)
-        self._turnstile = turnstile or nullcontext()
         self.answered_at: float | None = None
         """When the vendor last answered with anything but an outage."""
         self._skew = 0.0
@@ -144,8 +141,7 @@ class Driver:
             nonlocal deadline, acted
             tally.retries += number > 1
             try:
-                async with self._turnstile:
-                    outcome = await self._try(request, key, body, documents, tally)
+                outcome = await self._try(request, key, body, documents, tally)
             except DocumentError as error:  # the file is not what an earlier try carried
                 error.sent |= acted
                 raise
