@@ -33,7 +33,7 @@ async def test_two_large_documents_are_hashed_at_once_beside_the_loop(
     def watched(self: SourceFile) -> str:
         hashing.add(threading.get_ident())
         peak.append(len(hashing))
-        time.sleep(0.002)  # long enough for others to begin, if they could
+        time.sleep(0.02)  # long enough for others to begin, if they could
         hashing.discard(threading.get_ident())
         return hashed(self)
 
