@@ -13,7 +13,13 @@ import typer
 
 from longshore.cli._command import command
 from longshore.cli._lines import tell_document
-from longshore.cli._parameters import Paths, Set, pairs
+from longshore.cli._parameters import (
+    BatchSize,
+    PartSize,
+    Paths,
+    Set,
+    pairs,
+)
 from longshore.cli._progress import PAUSE
 from longshore.cli._terminal import Terminal, colour, printable
 from longshore.errors import UsageError
@@ -57,12 +63,8 @@ def compare(
     concurrency: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests in flight, at each target.")
     ] = None,
-    part_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
-    ] = None,
+    part_size: PartSize = None,
+    batch_size: BatchSize = None,
     bwlimit: Annotated[
         str | None,
         typer.Option(metavar="RATE", help="Bytes a second that may leave, to each target."),

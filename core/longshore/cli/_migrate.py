@@ -10,7 +10,17 @@ import typer
 
 from longshore.cli._command import EPILOG, command
 from longshore.cli._lines import tell_document
-from longshore.cli._parameters import Set, pairs
+from longshore.cli._parameters import (
+    BatchSize,
+    BwLimit,
+    Concurrency,
+    Follow,
+    GiveUpAfter,
+    MaxFailures,
+    PartSize,
+    Set,
+    pairs,
+)
 from longshore.cli._terminal import Terminal, colour, printable
 from longshore.errors import UsageError
 
@@ -61,27 +71,13 @@ def _migrate(
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; send nothing.")] = False,
     set: Set = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")
-    ] = None,
-    part_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
-    ] = None,
-    bwlimit: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M.")
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Follow the jobs until they are over.")
-    ] = True,
-    max_failures: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Begin nothing new after N failures.")
-    ] = None,
-    give_up_after: Annotated[
-        str, typer.Option(metavar="TIME", help="How long an outage is waited out.")
-    ] = "24h",
+    concurrency: Concurrency = None,
+    part_size: PartSize = None,
+    batch_size: BatchSize = None,
+    bwlimit: BwLimit = None,
+    wait: Follow = True,
+    max_failures: MaxFailures = None,
+    give_up_after: GiveUpAfter = "24h",
 ) -> int | None:
     """Carry the documents of one target to another: of its earlier runs, or of a manifest.
 

@@ -8,7 +8,10 @@ import typer
 
 from longshore.errors import UsageError
 
-__all__ = ["Paths", "Run", "Set", "SomeRun", "pairs"]
+__all__ = [
+    "BatchSize", "BwLimit", "Concurrency", "Follow", "GiveUpAfter", "MaxFailures", "PartSize",
+    "Paths", "Run", "Set", "SomeRun", "pairs",
+]  # fmt: skip
 
 Paths = Annotated[
     list[str],
@@ -25,6 +28,32 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Overrule a setting of the target."),
 ]
+
+# What bounds an upload, whichever command makes it.
+
+Concurrency = Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")]
+
+PartSize = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
+]
+
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
+]
+
+BwLimit = Annotated[
+    str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M.")
+]
+
+Follow = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Follow the jobs until they are over.")
+]
+
+MaxFailures = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Begin nothing new after N failures.")
+]
+
+GiveUpAfter = Annotated[str, typer.Option(metavar="TIME", help="How long an outage is waited out.")]
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:

@@ -10,7 +10,13 @@ import typer
 
 from longshore.cli._command import TROUBLE, command
 from longshore.cli._lines import tell_document
-from longshore.cli._parameters import Paths, Set, pairs
+from longshore.cli._parameters import (
+    BatchSize,
+    PartSize,
+    Paths,
+    Set,
+    pairs,
+)
 from longshore.cli._terminal import Terminal
 
 if TYPE_CHECKING:
@@ -41,12 +47,8 @@ def plan(
         typer.Option("--ask", help="Ask the vendor for its own limits first (runs prepare)."),
     ] = False,
     set: Set = None,
-    part_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
-    ] = None,
+    part_size: PartSize = None,
+    batch_size: BatchSize = None,
 ) -> int:
     """Show what an upload would do: batches, parts, bytes, and what is refused, and why."""
     from longshore.cli._interrupt import run_async

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from longshore.cli._command import command
-from longshore.cli._parameters import Paths, Set, pairs
+from longshore.cli._parameters import (
+    BatchSize,
+    BwLimit,
+    Concurrency,
+    Follow,
+    GiveUpAfter,
+    MaxFailures,
+    PartSize,
+    Paths,
+    Set,
+    pairs,
+)
 from longshore.cli._terminal import Terminal
 from longshore.errors import UsageError
 
@@ -29,21 +40,11 @@ def upload(
         str, typer.Option("--to", metavar="TARGET", help="Where: a target, or route:NAME.")
     ],
     set: Set = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Requests in flight.")
-    ] = None,
-    part_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes of a part, such as 16MiB.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Documents in one submission, at most.")
-    ] = None,
-    bwlimit: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M.")
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Follow the jobs until they are over.")
-    ] = True,
+    concurrency: Concurrency = None,
+    part_size: PartSize = None,
+    batch_size: BatchSize = None,
+    bwlimit: BwLimit = None,
+    wait: Follow = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; send nothing.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Send nothing if one document is refused.")
@@ -62,12 +63,8 @@ def upload(
         Literal["hold", "resend"],
         typer.Option(help="When nobody can tell whether the vendor acted."),
     ] = "hold",
-    max_failures: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Begin nothing new after N failures.")
-    ] = None,
-    give_up_after: Annotated[
-        str, typer.Option(metavar="TIME", help="How long an outage is waited out.")
-    ] = "24h",
+    max_failures: MaxFailures = None,
+    give_up_after: GiveUpAfter = "24h",
 ) -> int:
     """Carry documents to a target, and follow their jobs until they are over."""
     from longshore.cli._interrupt import run_async

@@ -16,7 +16,7 @@ from longshore.evaluate._comparison import Comparison, Side
 from longshore.evaluate._details import Budget
 from longshore.evaluate._gather import gather, number
 from longshore.evaluate._runs import Entry, Request, note_kept, open_runs
-from longshore.journal import Journal, RunRecord, open_journal
+from longshore.journal import Journal, RunRecord, open_journal, with_units
 from longshore.pipeline import (
     DocumentFinished,
     Environment,
@@ -229,12 +229,8 @@ def _listener(watch: Watch | None, entry: Entry) -> Listener:
 
 async def _tell_all(journal: Journal, run: RunRecord, listen: Listener) -> None:
     """Tell of the documents of a run that was not executed now."""
-    after = -1
-    while page := await journal.documents(run.id, after=after):
-        after = page[-1][0]
-        for _, record in page:
-            unit = await journal.unit(record.unit_id) if record.unit_id else None
-            listen(DocumentFinished(run, record, unit))
+    async for record, unit in with_units(journal, run.id):
+        listen(DocumentFinished(run, record, unit))
 
 
 async def _gather(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,14 @@ from longshore.evaluate._details import Budget, Detail, Measures, match_results
 from longshore.evaluate._figures import TROUBLES
 from longshore.evaluate._rows import Row
 from longshore.evaluate._runs import Entry
-from longshore.journal import DocumentRecord, Journal, RunRecord, UnitRecord
+from longshore.journal import (
+    DocumentRecord,
+    Journal,
+    RunRecord,
+    UnitRecord,
+    documents_of,
+    units_of,
+)
 from longshore.lifecycle import Outcome
 from longshore.pipeline import (
     Engine,
@@ -57,7 +64,7 @@ async def number(journal: Journal, run: RunRecord) -> Numbers:
     """Number the documents in the order of a run: the same for all targets and rounds."""
     numbers: Numbers = {}
     seen: Counter[tuple[str, str]] = Counter()
-    async for record in _documents(journal, run.id):
+    async for record in documents_of(journal, run.id):
         _number(record, numbers, seen)
     return numbers
 
@@ -97,8 +104,8 @@ async def gather(
     Returns:
         The rows, what is kept of the results, and whether it is worth asking for more later.
     """
-    units = {unit.id: unit async for unit in _units(journal, entry.run.id)}
-    records = [record async for record in _documents(journal, entry.run.id)]
+    units = {unit.id: unit async for unit in units_of(journal, entry.run.id)}
+    records = [record async for record in documents_of(journal, entry.run.id)]
     of_unit: dict[str, list[DocumentRecord]] = {}
     for record in records:
         if record.unit_id:
@@ -133,22 +140,6 @@ async def gather(
                 details[row.target, row.round, row.document] = detail
         rows.append(row)
     return rows, details, fetcher.trouble is not None
-
-
-async def _units(journal: Journal, run_id: str) -> AsyncIterator[UnitRecord]:
-    after = ""
-    while page := await journal.units(run_id, after=after):
-        after = page[-1].id
-        for unit in page:
-            yield unit
-
-
-async def _documents(journal: Journal, run_id: str) -> AsyncIterator[DocumentRecord]:
-    after = -1
-    while page := await journal.documents(run_id, after=after):
-        after = page[-1][0]
-        for _, record in page:
-            yield record
 
 
 # ------------------------------------------------------------------------------ results

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from longshore.errors import UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
-from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
+from longshore.targets import Target, lasting, overrides_of, target_again, target_now
 
 __all__ = ["Entry", "Request", "note_kept", "open_runs"]
 
@@ -66,37 +66,23 @@ class Request:
                     hint=f"there are: {', '.join(self.to)}",
                 )
 
-    def settings_of(self, target: str) -> dict[str, str]:
-        """Return what is overruled for one target; its own settings stand above the common."""
-        common = {key: value for key, value in self.settings.items() if ":" not in key}
-        start = f"{target}:"
-        own = {k.removeprefix(start): v for k, v in self.settings.items() if k.startswith(start)}
-        return common | own
-
     def target(self, name: str) -> Target:
         """Fill a target's settings.
 
         Raises:
             ConfigurationError: one of them is wrong or missing.
         """
-        target = resolve_target(name, overrides=self.settings_of(name), config_file=self.config)
-        require(target)
-        return target
+        return target_now(name, overrides_of(name, self.settings), self.config)
 
     def again(self, run: RunRecord) -> Target:
         """Make the target of an earlier run: with its settings, but secrets come freshly."""
-        free = {*REFRESHED, "base_url"}
-        given = self.settings_of(run.target)
-        fresh = {k: v for k, v in given.items() if _root(k) in free or _root(k) not in run.settings}
-        target = resolve_for_resume(
+        return target_again(
             run.target,
             run.settings,
             provider_name=run.provider,
-            overrides=fresh,
+            given=overrides_of(run.target, self.settings),
             config_file=self.config,
         )
-        require(target)
-        return target
 
 
 @dataclass(slots=True)
@@ -106,10 +92,6 @@ class Entry:
     target: Target
     round: int
     run: RunRecord
-
-
-def _root(key: str) -> str:
-    return key.partition(".")[0]
 
 
 async def open_runs(
@@ -213,10 +195,7 @@ def _signature(
         "settings": sorted(
             f"{name}:{key}={value}"
             for name, target in targets.items()
-            for key, value in request.settings_of(name).items()
-            if _root(key) in target.settings_public
-            and _root(key) not in REFRESHED
-            and _root(key) != "base_url"
+            for key, value in lasting(target, overrides_of(name, request.settings)).items()
         ),
         "options": request.options.model_dump(mode="json"),
     }

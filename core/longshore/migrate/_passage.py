@@ -15,13 +15,12 @@ from longshore.journal import Journal, RunRecord
 from longshore.migrate._select import Checked, bucket
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import (
-    REFRESHED,
     Route,
     Target,
-    require,
-    resolve_for_resume,
+    overrides_of,
     resolve_route,
-    resolve_target,
+    target_again,
+    target_now,
 )
 
 __all__ = ["Leg", "Passage", "RouteRequest", "begin_passage", "find_passage", "passage_of"]
@@ -60,37 +59,17 @@ class RouteRequest:
         Raises:
             ConfigurationError: one of them is wrong or missing.
         """
-        given = self._given(name)
-        target = resolve_target(name, overrides=given, config_file=self.config)
-        require(target)
-        return target
+        return target_now(name, overrides_of(name, self.settings), self.config)
 
     def again(self, run: RunRecord) -> Target:
         """Make the target of an earlier run again: its settings, but secrets come freshly."""
-        free = {*REFRESHED, "base_url"}
-        given = {
-            key: value
-            for key, value in self._given(run.target).items()
-            if _root(key) in free or _root(key) not in run.settings
-        }
-        target = resolve_for_resume(
+        return target_again(
             run.target,
             run.settings,
             provider_name=run.provider,
-            overrides=given,
+            given=overrides_of(run.target, self.settings),
             config_file=self.config,
         )
-        require(target)
-        return target
-
-    def _given(self, target: str) -> dict[str, str]:
-        start = f"{target}:"
-        own = {k.removeprefix(start): v for k, v in self.settings.items() if k.startswith(start)}
-        return {k: v for k, v in self.settings.items() if ":" not in k} | own
-
-
-def _root(key: str) -> str:
-    return key.partition(".")[0]
 
 
 @dataclass(slots=True)

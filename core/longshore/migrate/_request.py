@@ -12,7 +12,7 @@ from pathlib import Path
 from longshore.errors import UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.pipeline import Candidate, RunOptions, find_documents
-from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
+from longshore.targets import Target, lasting, target_again, target_now
 from longshore.units import parse_seconds
 
 __all__ = ["USE", "Request"]
@@ -116,27 +116,17 @@ class Request:
         Raises:
             ConfigurationError: one of them is wrong or missing.
         """
-        target = resolve_target(self.to, overrides=self.settings, config_file=self.config)
-        require(target)
-        return target
+        return target_now(self.to, self.settings, self.config)
 
     def again(self, run: RunRecord) -> Target:
         """Make the target of an unfinished run: with its settings, but secrets come freshly."""
-        free = {*REFRESHED, "base_url"}
-        fresh = {
-            key: value
-            for key, value in self.settings.items()
-            if _root(key) in free or _root(key) not in run.settings
-        }
-        target = resolve_for_resume(
+        return target_again(
             run.target,
             run.settings,
             provider_name=run.provider,
-            overrides=fresh,
+            given=self.settings,
             config_file=self.config,
         )
-        require(target)
-        return target
 
     def signature(self, target: Target, listed: Sequence[Candidate] | None) -> str:
         """Sum up what makes two calls the same migration; no secret goes into it."""
@@ -151,18 +141,11 @@ class Request:
             "sample": self.sample,
             "since": self.since,
             "settings": sorted(
-                f"{key}={value}"
-                for key, value in self.settings.items()
-                if _root(key) in target.settings_public
-                and _root(key) not in {*REFRESHED, "base_url"}
+                f"{key}={value}" for key, value in lasting(target, self.settings).items()
             ),
             "options": self.options.model_dump(mode="json", exclude={"wait"}),
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-
-
-def _root(key: str) -> str:
-    return key.partition(".")[0]
 
 
 def _moment(text: str, now: float) -> float:

@@ -1,0 +1,73 @@
+"""A call that is made again: what it overrules, and what of that an earlier run keeps already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from longshore.targets._resolve import (
+    REFRESHED,
+    Target,
+    require,
+    resolve_for_resume,
+    resolve_target,
+)
+
+__all__ = ["lasting", "overrides_of", "target_again", "target_now"]
+
+_FRESH = {*REFRESHED, "base_url"}
+"""What may differ between two calls for the same run, besides secrets."""
+
+
+def overrides_of(target: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return what is overruled for one target: ``key`` of all, and above it ``target:key``."""
+    common = {key: value for key, value in given.items() if ":" not in key}
+    start = f"{target}:"
+    own = {k.removeprefix(start): v for k, v in given.items() if k.startswith(start)}
+    return common | own
+
+
+def lasting(target: Target, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that tell one call from another: no secret, nothing that may differ."""
+    public = target.settings_public
+    return {k: v for k, v in given.items() if _root(k) in public and _root(k) not in _FRESH}
+
+
+def target_now(name: str, given: Mapping[str, str], config_file: Path | None) -> Target:
+    """Fill a target's settings, all that talking to the vendor needs.
+
+    Raises:
+        ConfigurationError: one of them is wrong or missing.
+    """
+    target = resolve_target(name, overrides=given, config_file=config_file)
+    require(target)
+    return target
+
+
+def target_again(
+    name: str,
+    stored: Mapping[str, JsonValue],
+    *,
+    provider_name: str,
+    given: Mapping[str, str],
+    config_file: Path | None,
+) -> Target:
+    """Make the target of an earlier run for a call that repeats what began it.
+
+    The run goes on with its own settings, so those are no change; secrets come freshly.
+
+    Raises:
+        ConfigurationError: a setting is wrong or missing.
+    """
+    fresh = {k: v for k, v in given.items() if _root(k) in _FRESH or _root(k) not in stored}
+    target = resolve_for_resume(
+        name, stored, provider_name=provider_name, overrides=fresh, config_file=config_file
+    )
+    require(target)
+    return target
+
+
+def _root(key: str) -> str:
+    return key.partition(".")[0]
