@@ -232,11 +232,10 @@ def test_a_map_can_be_written_again_from_the_journal(shore: Shore) -> None:
 
 def test_verify_finds_what_is_missing_and_what_is_there_twice(shore: Shore) -> None:
     """Missing: the vendor does not know the job. Twice: its list has another job of it."""
-    names = files(shore, 2)
-    shore.run("upload", *names, "--to", OLD)
+    shore.run("upload", *files(shore, 2), "--to", OLD)
     shore.run(*THERE, "--map", "map.jsonl")
-    lines = lines_of(shore)
-    shore.run("upload", names[0], "--to", NEW)
+    lines = lines_of(shore)  # in the order in which they ended
+    shore.run("upload", lines[0]["name"], "--to", NEW)
     lines[1]["to"]["job_id"] = "dsj_gone"
     lines[1]["sha256"] = "0" * 64  # so that its real job is no second one of it
     (shore.folder / "map.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
