@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ async def test_a_file_that_shrinks_while_it_is_sent(
             return
         os.truncate(local.path, MIB)
         taken = 0
-        while data := await peer.reader.read(MIB):
-            taken += len(data)
+        with suppress(ConnectionError):  # a reset, where the last word to the client is unread
+            while data := await peer.reader.read(MIB):
+                taken += len(data)
         assert taken < 64 * MIB
         ended.set()
 
