@@ -108,7 +108,7 @@ async def test_every_document_is_told_once_in_each_life_of_a_run() -> None:
     """A resume tells of all documents, also of those that an earlier command finished."""
     world = hasty()
     await world.plan(*[[4]] * 9, concurrency=2)
-    world.vendor.script = {"POST /complete/s4": [reply({}, 401)], "PUT /parts/s2": [reply({}, 422)]}
+    world.vendor.script = {"POST /complete/s7": [reply({}, 401)], "PUT /parts/s2": [reply({}, 422)]}
     for expected in (2, 1, 1):
         report = await run(world)
         assert report.exit_code == expected

@@ -19,7 +19,7 @@ from tests.simulation import minimal
 from tests.simulation.cases import CASES
 
 # What a fault-free history needs, at least: an enumeration of nothing proves nothing.
-FEWEST_HISTORIES = 25
+FEWEST_HISTORIES = 20
 SEEDS = 20
 Record = Callable[[str, object], None]
 KEYED = [

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
+from longshore._model import Frozen
 from longshore.documents import Document
 from longshore.errors import ClaimTaken, RunInUse, RunNotFound, StaleEpoch
 from longshore.journal._records import (
@@ -130,6 +131,8 @@ class MemoryJournal:
         facts = self._facts.setdefault(unit_id, {})
         match write:
             case PutFact(fact):
+                if isinstance(fact.value, Frozen):
+                    fact = replace(fact, value=fact.value.model_dump(mode="json"))
                 facts[fact.kind, fact.attempt, fact.flow, fact.name] = fact
             case DropFacts():
                 for key in [key for key, fact in facts.items() if falls_under(fact, write)]:

@@ -216,14 +216,14 @@ class Fact:
         attempt: of the unit, when it was written; facts of earlier attempts count no more.
         flow: the verb and the transfer it belongs to: ``send/3``; "" for results of a batch.
         name: the step, the wait, or the transfer.
-        value: JSON.
+        value: JSON; a model may be put, and comes back as JSON.
     """
 
     kind: FactKind
     attempt: int
     flow: str
     name: str
-    value: JsonValue
+    value: JsonValue | Frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from longshore.pipeline._executor import Executor, Limits
 from longshore.pipeline._existing import Existing, place_of
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
 from longshore.pipeline._intake import Candidate, find_documents
-from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, offered
+from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, check_offer, offered
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._report import RunReport, document_line, exit_code, run_line
@@ -43,8 +43,8 @@ __all__ = [
     "LocalFiles", "Next", "Notice", "Plan", "PlannedBatch", "Polled", "Retried", "RunFinished",
     "RunOptions", "RunReport", "RunStarted", "Step", "StepEnded", "SystemClock", "TransferSent",
     "Unit", "act_on", "advance", "advance_unit", "ask", "batch_of_token", "begin", "cancel_run",
-    "cancel_unit", "capabilities_of", "document_line", "enqueue", "execute", "exit_code",
-    "fetch_results", "find_documents", "give_back", "hook_key", "offered", "open_engine",
-    "place_of", "plan", "prepare", "ready", "recheck", "rerun", "run_line", "run_step", "summary",
-    "take", "token_of",
+    "cancel_unit", "capabilities_of", "check_offer", "document_line", "enqueue", "execute",
+    "exit_code", "fetch_results", "find_documents", "give_back", "hook_key", "offered",
+    "open_engine", "place_of", "plan", "prepare", "ready", "recheck", "rerun", "run_line",
+    "run_step", "summary", "take", "token_of",
 ]  # fmt: skip

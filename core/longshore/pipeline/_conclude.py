@@ -163,7 +163,7 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     error = _vendor_error(engine, status.error) if status.error else None
     changes: dict[str, object] = {"outcome": outcome, "word": status.word, "error": error}
     writes: list[Write] = [
-        unit.fact(FactKind.STATUS, "", "", status.model_dump(mode="json")),
+        unit.fact(FactKind.STATUS, "", "", status),
         unit.polls(now),
     ]
     rejected = {a.document: a.error for r in unit.receipts.values() for a in r.documents if a.error}

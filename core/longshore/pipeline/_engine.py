@@ -41,6 +41,8 @@ class Engine:
         driver: carries requests.
         clock: time, and how to wait.
         digest: returns a document's SHA-256.
+        small: bytes: documents up to this size are hashed when their batch starts (40 us each);
+            larger ones in a step of its own, beside the sending.
         redactor: knows the secrets.
         checksum: compute a SHA-256 of every document.
         resend: after an unknown outcome send again, at the risk of a second job.
@@ -49,6 +51,7 @@ class Engine:
         hooks: makes the addresses that the vendor is told to call; None: it calls nobody.
         setup: what ``prepare`` found.
         landed: is told of a step whose last request was answered; what is left is its commit.
+        follows: asked whether a unit's next step may follow a step at once, in one go with it.
         trouble: the last reason why the account could not go on.
     """
 
@@ -68,6 +71,8 @@ class Engine:
     trouble: AccountError | None = None
     setup: Setup = field(default_factory=Setup)
     landed: Callable[[Step], None] | None = None
+    follows: Callable[[Unit, Step], bool] | None = None
+    small: int = 1 << 16
 
     def emit(self, event: Event) -> None:
         """Tell the listener."""

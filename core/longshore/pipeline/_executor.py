@@ -76,7 +76,7 @@ class Executor:
         self._queued: set[str] = set()
         self._timers: list[tuple[float, str]] = []
         self._flights = Flights()
-        engine.landed = self._flights.note_landing
+        engine.landed, engine.follows = self._flights.note_landing, self._follows
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._taking = asyncio.Lock()
@@ -253,6 +253,16 @@ class Executor:
     def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
         self._flights.begin(run_step(self._engine, unit, step), unit, step)
+
+    def _follows(self, unit: Unit, step: Step) -> bool:
+        """Tell whether a step may begin at once, in the place of the one that ends."""
+        engine = self._engine
+        ends = self._ending() or engine.clock.now() < self._paused_until
+        enough = engine.until is not None and engine.until(unit)
+        if step.verb != "conclude" and (ends or enough):
+            return False
+        self._flights.turn_to(step)
+        return True
 
     def _park(self, unit: Unit, outcome: Next, now: float) -> None:
         """Deal with a unit that can do nothing now."""

@@ -48,6 +48,12 @@ class Flights:
             self._landed.add(task)
             self.wake()
 
+    def turn_to(self, step: Step) -> None:
+        """The running step is over and another one of its unit follows; called by the first."""
+        task = asyncio.current_task()
+        if task in self._tasks:
+            self._tasks[task] = (self._tasks[task][0], step)
+
     def wake(self) -> None:
         """End ``wait``."""
         self._wake.set()

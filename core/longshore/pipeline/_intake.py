@@ -90,14 +90,14 @@ def find_documents(paths: Iterable[str], *, stdin: TextIO | None = None) -> Iter
         elif is_remote(path):
             yield from (Candidate(found.url, info=found.info) for found in find_remote(path))
         elif _is_folder(path):
-            yield from _directory(Path(path))
+            yield from _directory(str(Path(path)))
         elif any(mark in path for mark in _MAGIC) and not os.path.lexists(path):
             yield from _glob(path)
         else:
             yield Candidate(path)
 
 
-def _directory(folder: Path) -> Iterator[Candidate]:
+def _directory(folder: str) -> Iterator[Candidate]:
     found = False
     for candidate in _walk(folder):
         found = True
@@ -121,24 +121,26 @@ def _glob(pattern: str) -> Iterator[Candidate]:
     yield from map(Candidate, sorted(once.values()))
 
 
-def _walk(folder: Path) -> Iterator[Candidate]:
+def _walk(folder: str) -> Iterator[Candidate]:
     """Give all that is below a folder, sorted; what is no file is refused later, by its name.
 
     Hidden names are left out, and links to folders are not followed: they may lead in a circle.
     A folder that cannot be listed is told too: what is in it must not be missing in silence.
     """
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield Candidate(str(folder), trouble=f"the folder cannot be listed: {error.strerror}")
+        yield Candidate(folder, trouble=f"the folder cannot be listed: {error.strerror}")
         return
-    for path in entries:
-        if path.name.startswith("."):
+    for entry in found:
+        path = entry.name if folder == "." else entry.path
+        if entry.name.startswith("."):
             continue
-        if not _is_folder(str(path)):
-            yield Candidate(str(path))
-        elif not path.is_symlink():
+        if entry.is_dir(follow_symlinks=False):
             yield from _walk(path)
+        elif not entry.is_symlink() or not _is_folder(path):
+            yield Candidate(path)
 
 
 def _is_folder(path: str) -> bool:

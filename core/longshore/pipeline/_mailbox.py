@@ -16,7 +16,9 @@ from longshore.pipeline._events import Notice
 from longshore.pipeline._steps import ask_to_cancel, run_step
 from longshore.pipeline._unit import Step, Unit
 
-__all__ = ["Held", "Hold", "act_on", "cancel_run", "cancel_unit", "offered", "read_mail"]
+__all__ = [
+    "Held", "Hold", "act_on", "cancel_run", "cancel_unit", "check_offer", "offered", "read_mail",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,8 @@ async def _deliver(engine: Engine, hold: Hold, message: Message) -> list[str]:
         return await cancel_run(engine, hold)
     async with hold(str(message.body["unit"])) as held:
         unit = held.unit
-        if message.verb == "act" and _cancels(engine, unit, str(message.body["action"])):
-            await _cancel(engine, held)
-        elif message.verb == "act":
-            unit.ask(Step("act", str(message.body["action"])))
-            await _do_now(engine, held)
+        if message.verb == "act":
+            await _act(engine, held, Action.parse(str(message.body["action"])))
         elif unit.job is not None:  # a wake: ask sooner, though never sooner than allowed
             soonest = unit.polled_at + engine.capabilities.polls.floor
             at = max(engine.clock.now(), soonest)
@@ -133,18 +132,50 @@ def offered(unit: Unit) -> tuple[Action, ...]:
     return unit.status.actions if unit.status is not None else ()
 
 
-def _offers(unit: Unit, action: Action) -> str:
-    names = ", ".join(str(offer) for offer in offered(unit))
-    if names or unit.record.outcome is not Outcome.NEEDS_ACTION:
-        return f"it offers: {names or 'nothing'}"
-    return f"the vendor's reply names nothing: say what it is about, as in {action}:ID"
+def check_offer(unit: Unit, action: Action, *, cancels: bool) -> bool:
+    """Look whether an action is one that the job's last status offered, or can be done anyway.
+
+    Args:
+        unit: the batch of the job.
+        action: what is asked for.
+        cancels: the vendor offers to cancel any job that is not over.
+
+    Returns:
+        True when the job is to be cancelled though it did not offer that itself.
+
+    Raises:
+        UsageError: it cannot be done; the hint lists what can.
+    """
+    actions, outcome = offered(unit), unit.record.outcome
+    if any(a.name == action.name and action.object in (None, a.object) for a in actions):
+        return False
+    if str(action) == "cancel" and cancels and not outcome.terminal:
+        return True
+    # A vendor may say that something is to be done without saying to what: a person may know.
+    if action.object is not None and not actions and outcome is Outcome.NEEDS_ACTION:
+        return False
+    raise UsageError(
+        f"job {unit.record.job_id} does not offer {action}: it is {unit.record.word or outcome}",
+        hint=_hint(unit, action),
+    )
 
 
-def _cancels(engine: Engine, unit: Unit, action: str) -> bool:
-    """Tell whether ``cancel`` is meant for a job that is not over, and did not offer it itself."""
-    offers = any(offer.name == "cancel" for offer in offered(unit))
-    open_ = not unit.record.outcome.terminal
-    return action == "cancel" and open_ and not offers and engine.provider.offers("cancel")
+def _hint(unit: Unit, action: Action) -> str:
+    if names := ", ".join(str(offer) for offer in offered(unit)):
+        return f"it offers: {names}"
+    if unit.record.outcome is Outcome.NEEDS_ACTION:
+        return f"the vendor's reply names nothing: say what it is about, as in {action}:ID"
+    if unit.record.outcome.terminal:
+        return "it is over and offers nothing"
+    return f"it offers nothing, as last asked; longshore resume {unit.record.run_id} asks again"
+
+
+async def _act(engine: Engine, held: Held, action: Action) -> None:
+    if check_offer(held.unit, action, cancels=engine.provider.offers("cancel")):
+        await _cancel(engine, held)
+        return
+    held.unit.ask(Step("act", str(action)))
+    await _do_now(engine, held)
 
 
 async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
@@ -153,17 +184,11 @@ async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
     Raises:
         UsageError: it was not offered; the hint lists what is.
     """
-    if _cancels(engine, unit, str(action)):
+    if check_offer(unit, action, cancels=engine.provider.offers("cancel")):
         await cancel_unit(engine, unit)
         if engine.trouble is not None:
             raise engine.trouble
         return
-    actions = offered(unit)
-    fits = [a for a in actions if a.name == action.name and action.object in (None, a.object)]
-    # A vendor may say that something is to be done without saying to what: a person may know.
-    known = action.object is not None and not actions
-    if not fits and not (known and unit.record.outcome is Outcome.NEEDS_ACTION):
-        raise UsageError(f"the job does not offer {action}", hint=_offers(unit, action))
     step = Step("act", str(action))
     unit.ask(step)
     await run_step(engine, unit, step)

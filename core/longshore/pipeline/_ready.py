@@ -56,6 +56,7 @@ def ready(
     if not unit.running.isdisjoint(_ALONE):
         return Next("busy")
     undigested = (checksum or capabilities.wants_sha256) and unit.lacks_digest()
+    undigested &= not (unit.small and unit.fresh)
     digest = [Step("digest")] if undigested and unit.verdict is None else []
     wanted = chain(digest, _wanted(unit, now, capabilities, undigested=undigested))
     due: list[Step] = []
@@ -92,7 +93,7 @@ def _wanted(
         return [] if unit.running else [Step("conclude")]
     if unit.record.id == unit.record.run_id:
         return [Step("prepare")]
-    if unit.session is None and unit.job is None:
+    if unit.fresh:
         if capabilities.wants_sha256 and undigested:
             return []
         return [Step("start")]

@@ -121,6 +121,8 @@ async def open_engine(
 ) -> AsyncIterator[Engine]:
     """Build the engine of a run, and close its connections at the end.
 
+    Plugins that observe are told what happens, besides the listener.
+
     Raises:
         IncompatibleState: the run was written by another ``state_version`` of the provider.
     """
@@ -156,7 +158,7 @@ async def open_engine(
             checksum=options.checksum,
             resend=options.on_unknown == "resend",
             until=None if options.wait else accepted,
-            listener=listener,
+            listener=_observed(listener),
             hooks=hooks_of(journal, provider),
         )
     finally:
@@ -194,7 +196,6 @@ async def execute(
     """
     began = environment.clock.now()
     stop = stop or asyncio.Event()
-    listener = _observed(listener)
     options = RunOptions.model_validate(run.options)
     async with (
         journal.lock_run(run.id),
@@ -204,7 +205,7 @@ async def execute(
         # Another process may have had the run until now.
         engine.run = run.model_copy(update={"alive_at": (await journal.run(run.id)).alive_at})
         outcomes = await journal.outcomes(run.id)
-        listener(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
+        engine.emit(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
         limits = Limits(
             concurrency=options.concurrency or engine.capabilities.concurrency,
             max_failures=options.max_failures,
@@ -225,7 +226,7 @@ async def execute(
         report.trouble, report.interrupted = trouble, stop.is_set()
         if not any(report.outcomes.get(outcome, 0) for outcome in _OPEN):
             await journal.change_run(run.id, finished_at=environment.clock.now())
-        listener(RunFinished(report.run, dict(report.outcomes)))
+        engine.emit(RunFinished(report.run, dict(report.outcomes)))
         return report
 
 

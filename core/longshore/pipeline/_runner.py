@@ -253,7 +253,7 @@ class FlowRunner:
     async def _flush(self) -> None:
         writes = [*starmap(self._answered, self._answers), *self._pending]
         self._answers, self._pending = [], []
-        if writes:
+        if writes or self._unit.deferred:  # nothing leaves before what came before it is durable
             await self._write(writes)
 
     def _answered(self, request: Request, response: Response) -> Write:

@@ -21,7 +21,7 @@ from longshore.lifecycle import Action, Job, Transfer
 from longshore.pipeline._conclude import conclude, follow, may_be_at_work
 from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
-from longshore.pipeline._ready import Next
+from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._runner import FlowRunner, Restart, Suspended
 from longshore.pipeline._unit import Step, Unit, Verdict
 from longshore.pipeline._watching import Watched
@@ -45,12 +45,22 @@ _MOST_ROOM = 120.0
 async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
     """Run one step; the unit then knows more, or waits, or has a verdict.
 
+    Steps that follow it at once, and what they write, are a matter of ``Engine.follows``.
+
     Returns:
         ``blocked`` when the account cannot go on; otherwise None.
 
     Raises:
         JournalError: the record cannot be written, or another executor took the unit.
     """
+    outcome = await _run(engine, unit, step)
+    while isinstance(outcome, Step):
+        outcome = await _run(engine, unit, outcome)
+    return outcome
+
+
+async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
+    """Run one step; what is returned besides is the one that follows at once."""
     tally = Tally(
         progress=lambda count: engine.emit(BytesMoved(unit.id, count)),
         retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
@@ -63,16 +73,18 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
         unit.count(step.verb, tally, began, engine.clock.now())
-        if engine.landed is not None:
-            engine.landed(step)
-        if step.verb == "digest" and unit.job is None:
-            unit.defer(writes)  # it can be computed again: no commit of its own
-        else:
-            await unit.write(engine.journal, [*writes, unit.cost()])
+        following = None
+        if _may_wait(engine, unit, step, tally):
+            unit.defer(writes)
+            writes = []
+            following = _next(engine, unit, step)
+        if following is None:
+            await _make_durable(engine, unit, step, writes)
         if step in unit.asked:
             unit.asked.remove(step)
         _tell(engine, unit, step)
         watched.done()
+        return following
     except ClaimTaken as error:
         watched.failed(error)
         unit.judge(Verdict(UnknownOutcome(error.message)))
@@ -82,15 +94,50 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
         if step in unit.asked and not isinstance(failure, Suspended | AccountError):
             await _turn_down(engine, unit, step, failure)
             return None
-        return _failed(engine, unit, step, failure)
+        blocked = _failed(engine, unit, step, failure)
+        return blocked or (_next(engine, unit, step) if unit.verdict else None)
     finally:
         unit.running.discard(step.flow)
         watched.tell()
     return None
 
 
+def _may_wait(engine: Engine, unit: Unit, step: Step, tally: Tally) -> bool:
+    """Tell whether a result can become durable with what follows it, before anything leaves.
+
+    That saves a commit for a session that asked nobody anything, and for the last part.
+    """
+    if engine.follows is None or unit.asked:
+        return False
+    if step.verb == "send":
+        return unit.missing.keys() == {step.object}
+    return step.verb == "start" and not tally.requests
+
+
+def _next(engine: Engine, unit: Unit, step: Step) -> Step | None:
+    """Return the step that follows at once, unless several could."""
+    unit.running.discard(step.flow)
+    if engine.follows is None or (len(unit.missing) > 1 and unit.verdict is None):
+        return None
+    now = engine.clock.now()
+    steps = ready(unit, now, engine.capabilities, checksum=engine.checksum, limit=1)
+    if isinstance(steps, Next) or not engine.follows(unit, steps[0]):
+        return None
+    unit.running.add(steps[0].flow)
+    return steps[0]
+
+
+async def _make_durable(engine: Engine, unit: Unit, step: Step, writes: list[Write]) -> None:
+    if engine.landed is not None:
+        engine.landed(step)
+    if step.verb == "digest" and unit.job is None:
+        unit.defer(writes)  # it can be computed again: no commit of its own
+    else:
+        await unit.write(engine.journal, [*writes, unit.cost()])
+
+
 def _tell(engine: Engine, unit: Unit, step: Step) -> None:
-    """Tell the listener what is durable now."""
+    """Tell the listener what is durable now, or will be before another request leaves."""
     if step.verb == "send" and unit.session is not None:
         transfers = unit.session.transfers
         transfer = unit.transfers[step.object]
@@ -154,13 +201,17 @@ def _can_renew(engine: Engine, unit: Unit) -> bool:
 async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     setup = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.prepare())
     return [
-        unit.fact(FactKind.SETUP, "", "", setup.model_dump(mode="json")),
+        unit.fact(FactKind.SETUP, "", "", setup),
         *unit.scratch(step.flow),
         ChangeUnit({"settled": True}),
     ]
 
 
 async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:
+    return await _digests(engine, unit)
+
+
+async def _digests(engine: Engine, unit: Unit) -> list[Write]:
     writes: list[Write] = []
     for id, record in list(unit.documents.items()):
         if record.document.sha256 is None:
@@ -177,11 +228,14 @@ async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> lis
 
 
 async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
+    wants_digests = engine.checksum or engine.capabilities.wants_sha256
+    if unit.small and wants_digests and unit.lacks_digest():
+        unit.defer(await _digests(engine, unit))
     batch = unit.batch(engine.capabilities)
     session = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.start(batch))
     engine.redactor.learn(session.secrets.values())
     return [
-        unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
+        unit.fact(FactKind.SESSION, "", "", session),
         *unit.scratch(step.flow),
     ]
 
@@ -194,7 +248,7 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     receipt = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     unit.renewals = 0
     return [
-        unit.fact(FactKind.RECEIPT, "", transfer.id, receipt.model_dump(mode="json")),
+        unit.fact(FactKind.RECEIPT, "", transfer.id, receipt),
         *unit.scratch(step.flow),
     ]
 
@@ -217,7 +271,7 @@ async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     unit.stale.clear()
     unit.renewals += 1
     return [
-        unit.fact(FactKind.SESSION, "", "", session.model_dump(mode="json")),
+        unit.fact(FactKind.SESSION, "", "", session),
         *unit.scratch(step.flow),
     ]
 
@@ -244,7 +298,7 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     first = max(polls.floor, min(polls.interval, 2.0))
     return [
         ClaimJob(engine.run.account, job.id, now, unit.record.created_at),
-        unit.fact(FactKind.JOB, "", "", job.model_dump(mode="json")),
+        unit.fact(FactKind.JOB, "", "", job),
         *unit.scratch(step.flow),
         ChangeUnit({"job_id": job.id, "restarts": 0, "at": now + first, "accepted_at": now}),
         *_carried(unit, job),

@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from longshore._model import Frozen
 from longshore.capabilities import Capabilities
 from longshore.documents import Document
-from longshore.errors import LongshoreError, ResumeMismatch, UnknownOutcome
+from longshore.errors import JournalError, LongshoreError, ResumeMismatch, UnknownOutcome
 from longshore.journal import (
     ChangeDocument,
     ChangeUnit,
@@ -158,6 +159,7 @@ class Unit:
     asked_about: bool = False  # its job was polled since it came into memory
     crashed: set[Slot] = field(default_factory=set)
     asked: list[Step] = field(default_factory=list)
+    small: bool = False  # its documents are hashed by the way, when it starts
     counters: Counters = field(default_factory=Counters)
     seconds: dict[str, float] = field(default_factory=dict)
     sending_since: float | None = None
@@ -207,6 +209,11 @@ class Unit:
         unknown = isinstance(verdict.error, UnknownOutcome | ResumeMismatch)
         if self.verdict is None or unknown:
             self.verdict = verdict
+
+    @property
+    def fresh(self) -> bool:
+        """True as long as the vendor knows nothing of it."""
+        return self.session is None and self.job is None
 
     def lacks_digest(self) -> bool:
         """Tell whether a document's SHA-256 is still to be computed."""
@@ -265,7 +272,7 @@ class Unit:
         """The documents by their ids."""
         return {id: record.document for id, record in self.documents.items()}
 
-    def fact(self, kind: FactKind, flow: str, name: str, value: JsonValue) -> PutFact:
+    def fact(self, kind: FactKind, flow: str, name: str, value: JsonValue | Frozen) -> PutFact:
         """Make a fact of the present attempt."""
         return PutFact(Fact(kind, self.record.attempt, flow, name, value))
 
@@ -278,9 +285,12 @@ class Unit:
 
     async def write(self, journal: Journal, writes: Sequence[Write]) -> None:
         """Make writes durable, and those deferred until now; then true here as well."""
-        deferred = len(self.deferred)
-        await journal.commit(self.record.id, self.record.epoch, [*self.deferred, *writes])
-        del self.deferred[:deferred]
+        deferred, self.deferred = self.deferred, []
+        try:
+            await journal.commit(self.record.id, self.record.epoch, [*deferred, *writes])
+        except JournalError:
+            self.deferred = [*deferred, *self.deferred]
+            raise
         self.apply(writes)
 
     def defer(self, writes: Sequence[Write]) -> None:

@@ -179,6 +179,12 @@ async def clean_up(engine: Engine) -> float | None:
 class Sequential(_Process):
     """One thing after another: what the exhaustive enumeration plays."""
 
+    def __init__(
+        self, scene: Scene, provider: Callable[[], Provider[ProviderSettings]] | None = None
+    ) -> None:
+        super().__init__(scene, provider)
+        self.engine.follows = self._follows
+
     def run(self) -> None:
         """Prepare, then move every batch, until nothing moves any more.
 
@@ -204,6 +210,9 @@ class Sequential(_Process):
                 self.finished = True
                 return
         raise Endless(f"a process looked at its batches {_ROUNDS} times in vain")
+
+    def _follows(self, _unit: Unit, _step: Step) -> bool:
+        return not self._stopped()
 
     def _stopped(self) -> bool:
         return self.scene.world.stopping
@@ -263,6 +272,8 @@ class Concurrent(_Process):
         super().__init__(scene, provider)
         assert scene.world.rng is not None
         self._rng = scene.world.rng
+        self.engine.follows = self._follows
+        self.engine.small = self._rng.choice((0, self.engine.small))
         self._units: list[Unit] = []
         self._due: dict[str, float] = {}
         self._starved: set[str] = set()  # wait for room to compute a digest
@@ -349,6 +360,11 @@ class Concurrent(_Process):
             self._due.update(dict.fromkeys((unit.id for unit in self._units), 0.0))
         if outcome is not None:
             self._blocked(outcome)
+
+    def _follows(self, _unit: Unit, step: Step) -> bool:
+        """Tell whether a step may follow at once; often it may, but has to wait for its turn."""
+        ends = self._ending() or self.scene.world.now() < self._paused_until
+        return step.verb == "conclude" or (not ends and self._rng.random() < 0.7)
 
     def _blocked(self, outcome: Next) -> None:
         if isinstance(self.engine.trouble, VendorUnavailable):
