@@ -261,8 +261,7 @@ class Executor:
         enough = engine.until is not None and engine.until(unit)
         if step.verb != "conclude" and (ends or enough):
             return False
-        self._flights.turn_to(step)
-        return True
+        return self._flights.turn_to(step)
 
     def _park(self, unit: Unit, outcome: Next, now: float) -> None:
         """Deal with a unit that can do nothing now."""

@@ -48,11 +48,17 @@ class Flights:
             self._landed.add(task)
             self.wake()
 
-    def turn_to(self, step: Step) -> None:
-        """The running step is over and another one of its unit follows; called by the first."""
+    def turn_to(self, step: Step) -> bool:
+        """Let another step of its unit take the place of the running one, which calls this.
+
+        Returns:
+            False when it was not begun here: somebody else decides what comes after it.
+        """
         task = asyncio.current_task()
-        if task in self._tasks:
-            self._tasks[task] = (self._tasks[task][0], step)
+        if task not in self._tasks:
+            return False
+        self._tasks[task] = (self._tasks[task][0], step)
+        return True
 
     def wake(self) -> None:
         """End ``wait``."""

@@ -109,7 +109,9 @@ def _towards_a_job(unit: Unit, capabilities: Capabilities) -> Iterable[Step]:
         return [] if unit.running else [Step("renew")]
     if not unit.missing:
         return [Step("complete")]
-    ordered = capabilities.parts is not None and capabilities.parts.ordered
-    # Those being sent stand in front, so a few more than the limit are looked at.
-    most = 1 if ordered else 64 + len(unit.running)
-    return (Step("send", id) for id in islice(unit.missing, most))
+    if capabilities.parts is not None and capabilities.parts.ordered:
+        return (Step("send", id) for id in islice(unit.missing, 1))
+    # In front stand those that are being sent or committed: there may be many, so each counts.
+    running = unit.running
+    idle = (id for id in unit.missing if f"send/{id}" not in running)
+    return (Step("send", id) for id in islice(idle, 64))

@@ -117,7 +117,9 @@ def _may_wait(engine: Engine, unit: Unit, step: Step, tally: Tally) -> bool:
 def _next(engine: Engine, unit: Unit, step: Step) -> Step | None:
     """Return the step that follows at once, unless several could."""
     unit.running.discard(step.flow)
-    if engine.follows is None or (len(unit.missing) > 1 and unit.verdict is None):
+    if engine.follows is None or unit.record.id == unit.record.run_id:
+        return None
+    if len(unit.missing) > 1 and unit.verdict is None:
         return None
     now = engine.clock.now()
     steps = ready(unit, now, engine.capabilities, checksum=engine.checksum, limit=1)
