@@ -6,6 +6,7 @@ import argparse
 import platform
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks import BENCHES
@@ -31,7 +32,7 @@ def main() -> None:
     for line in summary(results):
         print(line)
     if asked.write:
-        write(results, asked.write, _machine(), list(BENCHES))
+        write(results, asked.write, _machine(asked.rounds), list(BENCHES))
         print(f"\nwritten to {asked.write}")
 
 
@@ -65,10 +66,12 @@ def measure(names: list[str], scale: str, rounds: int, folder: Path) -> list[Res
             bench = Bench(_SCALES[scale], rounds, home, sink, authority, _say)
             for name in names:
                 _say(f"{name} ...")
+                began = time.monotonic()
                 try:
                     result = BENCHES[name](bench)
                 except Wrong as error:
                     result = Result(name, name, "failed", notes=[str(error)])
+                result.took = time.monotonic() - began
                 print_result(result)
                 results.append(result)
     return results
@@ -78,13 +81,14 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _machine() -> dict[str, str]:
+def _machine(rounds: int) -> dict[str, str]:
     client, sink = cores()
     system = f"{platform.system()} {platform.machine()}"
     return {
         "machine": f"{system}, client on core {client}, sink on {sink}",
         "python": f"Python {platform.python_version()}",
         "tcp": congestion(),
+        "rounds": f"{rounds} rounds",
     }
 
 

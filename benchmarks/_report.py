@@ -59,13 +59,15 @@ def _wanted(goal: Goal) -> str:
 
 
 def summary(results: Sequence[Result]) -> Iterator[str]:
-    """Yield how many goals are reached, and which are not."""
+    """Yield how many goals are reached, which are not, and how long each benchmark took."""
     goals = [(result.name, goal) for result in results for goal in result.goals]
     reached = sum(goal.reached is True for _, goal in goals)
     yield f"\n{reached} of {len(goals)} goals reached"
     for name, goal in goals:
         if not goal.reached:
             yield f"  {name}: {_goal_line(goal).strip()}"
+    yield f"\n{sum(result.took for result in results):,.0f} seconds"
+    yield from (f"  {result.name}: {result.took:,.0f} s" for result in results)
 
 
 def write(
@@ -111,7 +113,8 @@ def _markdown(
     for result in results:
         entry = kept[result.name]
         yield f"\n### {result.title}\n"
-        where = ", ".join(entry[key] for key in ("date", "python", "machine", "tcp"))
+        known = ("date", "python", "machine", "tcp", "rounds")
+        where = ", ".join(entry[key] for key in known if key in entry)
         yield f"{result.how} ({where})\n"
         yield from _table([result.columns, *([number(c) for c in row] for row in result.rows)])
         if result.goals:

@@ -63,6 +63,7 @@ class Result:
         goals: from the table of goals.
         curves: for the plots.
         notes: what was skipped, and why.
+        took: seconds that the benchmark took, all in.
     """
 
     name: str
@@ -73,3 +74,4 @@ class Result:
     goals: list[Goal] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    took: float = 0.0

@@ -262,7 +262,8 @@ class Sink:
         return Answer.json(told)
 
     def _timeout(self) -> float | None:
-        return max(self._late[0][0] - monotonic(), 0.0) if self._late else None
+        """Say how long to wait; epoll rounds up to milliseconds, so the last one is not slept."""
+        return max(self._late[0][0] - monotonic() - 0.001, 0.0) if self._late else None
 
     def _send_late(self) -> None:
         for connection, data in self._due():

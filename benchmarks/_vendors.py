@@ -102,7 +102,7 @@ class Vendors:
         """Answer one request."""
         method, target, _ = head.split(b" ", 2)
         if target.startswith((b"/put/", b"/s3/")):
-            return _storage(method, target)
+            return Answer(_storage(method, target), _late(target))
         _, vendor, options, path = target.split(b"/", 3)
         prefix = vendor + b"/" + options
         if prefix not in self._known:
@@ -161,11 +161,17 @@ class Call:
 Protocol: TypeAlias = Callable[[Call], bytes]
 
 
-def _storage(method: bytes, target: bytes) -> Answer:
+def _storage(method: bytes, target: bytes) -> bytes:
     """Signed URLs and S3: one has the parts, the other the calls around them too."""
     if method != b"POST":
-        return Answer(_STORED)
-    return Answer(_S3_BEGUN if b"uploads" in target else _S3_DONE)
+        return _STORED
+    return _S3_BEGUN if b"uploads" in target else _S3_DONE
+
+
+def _late(target: bytes) -> float:
+    """Read from a signed URL how late its vendor answers, and so its storage."""
+    _, late, milliseconds = target.partition(b"?late=")
+    return int(milliseconds) / 1000 if late else 0.0
 
 
 def _geolens(call: Call) -> bytes:
@@ -197,9 +203,10 @@ def _presign(call: Call) -> bytes:
     parted = size > part
     parts = -(-size // part) if parted else 1
     base = f"{call.origin()}/put/{call.number}"
+    late = f"?late={call.options.delay * 1000:.0f}" if call.options.delay else "?signature=0"
     reply = {
         "job_id": f"j{call.number}",
-        "urls": [f"{base}/{number}?signature=0" for number in range(1, parts + 1)],
+        "urls": [f"{base}/{number}{late}" for number in range(1, parts + 1)],
         "s3_key": "k",
         "upload_id": "u" if parted else None,
         "part_size": part if parted else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks._job import Job
 from benchmarks._measure import Bench, Sample
 from benchmarks._result import Result, at_least, at_most
-from benchmarks._rounds import take_turns
+from benchmarks._rounds import Rounds, take_turns
 from benchmarks._targets import settings
 from benchmarks.small import documents_a_second
 
@@ -45,16 +45,22 @@ def run(bench: Bench) -> Result:
     """Measure the two steps, and how their memory grows."""
     many = bench.scale.manifest
     few = max(many // 10, 1)
-    rounds = take_turns(
-        {
+
+    def turns(times: int, *steps: tuple[str, int]) -> Rounds:
+        contenders = {
             f"{verb} {count}": partial(plan_and_enqueue, bench, count, verb)
-            for verb in ("plan", "enqueue")
-            for count in (few, many)
-        },
-        bench.rounds,
-        bench.say,
+            for verb, count in steps
+        }
+        return take_turns(contenders, times, bench.say)
+
+    rounds = turns(bench.rounds, ("plan", few), ("plan", many), ("enqueue", few))
+    once = turns(1, ("enqueue", many))  # takes minutes, and a peak is a peak
+    rounds.samples |= once.samples
+    rounds.skipped |= once.skipped
+    how = (
+        "A manifest on standard input that names each document's file; one document a batch. "
+        f"Medians, but {many:,} documents are enqueued once."
     )
-    how = "A manifest on standard input that names each document's file; one document a batch."
     columns = ["step", "documents", "documents/s", "CPU us/document", "peak MB"]
     result = Result("manifest", "A manifest of many documents", how, columns)
     for name in rounds.samples:

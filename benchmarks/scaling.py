@@ -14,9 +14,11 @@ from benchmarks.manifest import manifest_of, plan_and_enqueue
 from benchmarks.parts import upload_in_parts
 from benchmarks.small import bare_loop, documents_a_second, upload_small
 
-__all__ = ["run"]
+__all__ = ["measured", "run"]
 
 _MIB = 2**20
+_LONGEST = 240.0
+"""Seconds: a point that would take longer, by the one before it, is left out, and that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,11 @@ class Axes:
 
 def run(bench: Bench) -> Result:
     """Draw the curves; each point is one run, because a curve shows its own noise."""
-    how = "One run a point. Exponents are fitted to the last three points, log-log."
+    how = (
+        "One run a point. Exponents are fitted to the last three points, log-log. A curve ends "
+        f"where one more point would take more than {_LONGEST:.0f} seconds; that is told below. "
+        "Documents up to 4 GiB are in the page cache, larger ones are not."
+    )
     result = Result("scaling", "How cost grows", how, ["curve", "from", "to", "exponent"])
     for draw in (_by_size, _by_documents, _by_requests):
         draw(bench, result)
@@ -38,7 +44,8 @@ def run(bench: Bench) -> Result:
 
 
 def _by_size(bench: Bench, result: Result) -> None:
-    samples = _measured(bench, "bytes", bench.scale.sizes, partial(upload_in_parts, bench))
+    at = partial(upload_in_parts, bench)
+    samples = measured(bench, result, "bytes uploaded", bench.scale.sizes, at)
     samples = [(x // _MIB, sample) for x, sample in samples]
     cost, memory = Axes("Cost by size", "MiB", "seconds"), Axes("Memory by size", "MiB", "MB")
     _add(result, cost, "wall", samples, _wall)
@@ -51,11 +58,11 @@ def _by_documents(bench: Bench, result: Result) -> None:
     memory = Axes("Memory by documents", "documents", "MB")
     scale = bench.scale
     for what, points, at in (
-        ("uploaded", scale.counts, partial(_upload, bench)),
+        ("uploaded end to end", scale.counts, partial(_upload, bench)),
         ("planned", scale.planned, partial(plan_and_enqueue, bench, verb="plan")),
         ("enqueued", scale.planned, partial(plan_and_enqueue, bench, verb="enqueue")),
     ):
-        samples = _measured(bench, what, points, at)
+        samples = measured(bench, result, f"documents {what}", points, at)
         _add(result, cost, what, samples, _cpu)
         _add(result, memory, what, samples, _peak)
 
@@ -68,7 +75,7 @@ def _by_requests(bench: Bench, result: Result) -> None:
         ("Longshore", partial(upload_small, bench, "geolens", count)),
         ("bare httpx loop", partial(bare_loop, bench, "geolens")),
     ):
-        samples = _measured(bench, f"at once, {who}", bench.scale.at_once, at)
+        samples = measured(bench, result, f"requests at once, {who}", bench.scale.at_once, at)
         _add(result, speed, who, samples, documents_a_second)
         _add(result, cost, who, samples, _cpu_a_request)
 
@@ -82,18 +89,31 @@ def _upload(bench: Bench, count: int) -> Sample:
     return bench.measure("longshore:upload", job)
 
 
-def _measured(
-    bench: Bench, what: str, points: Sequence[int], at: Callable[[int], Sample]
+def measured(
+    bench: Bench, result: Result, what: str, points: Sequence[int], at: Callable[[int], Sample]
 ) -> list[tuple[int, Sample]]:
-    samples = []
+    """Measure point after point; those that are left out are named in the result's notes."""
+    samples: list[tuple[int, Sample]] = []
     for point in points:
+        label = f"{point:,} {what}"
+        if (likely := _likely(samples, point)) > _LONGEST:
+            result.notes.append(f"{label}: not measured; it would take about {likely:,.0f} s")
+            continue
         try:
             samples.append((point, at(point)))
         except Wrong as error:
-            bench.say(f"  {what} {point:,}: {error}")
+            result.notes.append(f"{label}: {error}")
             continue
-        bench.say(f"  {what} {point:,}: {samples[-1][1].seconds:.2f} s")
+        bench.say(f"  {label}: {samples[-1][1].seconds:.2f} s")
     return samples
+
+
+def _likely(samples: Sequence[tuple[int, Sample]], point: int) -> float:
+    """Say how many seconds a point will take if each of its units takes what they took so far."""
+    if not samples:
+        return 0.0
+    last, sample = samples[-1]
+    return sample.seconds * point / last
 
 
 def _add(

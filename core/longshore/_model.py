@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Frozen"]
+__all__ = ["Frozen", "Lean"]
 
 
 class Frozen(BaseModel):
@@ -30,3 +30,20 @@ class Frozen(BaseModel):
         object.__setattr__(copied, "__pydantic_extra__", None)
         object.__setattr__(copied, "__pydantic_private__", None)
         return copied
+
+
+class Lean(Frozen):
+    """A value of which thousands are held at once.
+
+    Which of its fields were given is not remembered for each: those sets would be half of it.
+    """
+
+    _all_fields: ClassVar[set[str]]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls._all_fields = set(cls.model_fields)
+
+    def model_post_init(self, _context: Any) -> None:
+        """Share one set."""
+        object.__setattr__(self, "__pydantic_fields_set__", self._all_fields)

@@ -9,7 +9,7 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 
-from longshore._model import Frozen
+from longshore._model import Frozen, Lean
 from longshore.errors import SourceChanged, SourceMissing, SourceUnreadable
 
 __all__ = [
@@ -37,7 +37,7 @@ _MEDIA_TYPES = {
     ".tiff": "image/tiff",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_HASH_CHUNK = 1 << 20
+_HASH_CHUNK = 2 << 20  # 1.3 ms: after each chunk a thread waits for its turn among the others
 # Without O_NONBLOCK, opening a pipe that took the file's place would wait for its writer.
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -68,6 +68,11 @@ class Fingerprint(Frozen):
             ctime_ns=status.st_ctime_ns,
             inode=status.st_ino,
         )
+
+    def fits(self, status: os.stat_result) -> bool:
+        """Tell whether ``of`` would be equal, without making it: each request asks twice."""
+        marks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, "")
+        return marks == (self.size, self.mtime_ns, self.ctime_ns, self.inode, self.etag)
 
 
 class Document(Frozen):
@@ -143,7 +148,7 @@ class Document(Frozen):
         )
 
 
-class Piece(Frozen):
+class Piece(Lean):
     """A contiguous byte range of one document.
 
     Attributes:
@@ -199,9 +204,10 @@ class SourceFile:
         Raises:
             SourceChanged: the file changed since it was planned.
         """
-        document, now = self.document, Fingerprint.of(os.fstat(self.fd))
-        if self._proved is None or now == self._proved:
+        status, proved = os.fstat(self.fd), self._proved
+        if proved is None or proved.fits(status):
             return
+        document, now = self.document, Fingerprint.of(status)
         # The open file is hashed, not its path: that may be another file by now, or none.
         if now.size == document.size and document.sha256 and self.sha256() == document.sha256:
             self._proved = now

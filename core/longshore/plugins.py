@@ -16,12 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 from longshore.errors import LongshoreError, PluginError, UnknownTarget
-from longshore.provider import Provider, ProviderSettings
+from longshore.provider import Card
+
+if TYPE_CHECKING:
+    from longshore.provider import Provider
 
 __all__ = [
     "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "closest",
@@ -46,8 +49,8 @@ class Hooks:
     """The three hooks of Longshore. An implementation may leave out arguments it does not need."""
 
     @_spec
-    def longshore_providers(self) -> Sequence[type[Provider[Any]]]:  # type: ignore[empty-body]
-        """Return the provider classes of this plugin. Called once, at discovery."""
+    def longshore_providers(self) -> Sequence[type[Provider[Any]] | Card]:  # type: ignore[empty-body]
+        """Return the provider classes of this plugin, or their cards. Called once, at discovery."""
 
     @_spec(firstresult=True)
     def longshore_sandbox(self, name: str, options: Mapping[str, Any]) -> object | None:
@@ -65,7 +68,36 @@ class Hooks:
 class ProviderInfo:
     """A provider that can be used, and the distribution that brought it ("" if none did)."""
 
-    type: type[Provider[Any]]
+    card: Card
+    distribution: str = ""
+    version: str = ""
+    offered: type[Provider[Any]] | None = None
+
+    @property
+    def type(self) -> type[Provider[Any]]:
+        """Its class, imported if that has not happened yet.
+
+        Raises:
+            PluginError: its card leads to no provider class that can be used.
+        """
+        if self.offered is not None:
+            return self.offered
+        try:
+            found = _checked(self.card.load())
+        except PluginError:
+            raise
+        except (Exception, SystemExit) as error:
+            what = f"the provider {self.card.name!r} cannot be imported: {_described(error)}"
+            raise PluginError(what) from error
+        if found.name != self.card.name:
+            raise PluginError(f"the card of {self.card.name!r} leads to {found.name!r}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The distribution that a plugin comes from; "" if none."""
+
     distribution: str = ""
     version: str = ""
 
@@ -115,7 +147,7 @@ class Plugins:
         made = cls()
         for plugin in plugins:
             name = getattr(plugin, "__name__", type(plugin).__name__)
-            made._admit(name, plugin, ProviderInfo(Provider))
+            made._admit(name, plugin, _Source())
         made._connect_observers()
         return made
 
@@ -130,7 +162,7 @@ class Plugins:
         )
         made = cls()
         for entry in sorted(found, key=_precedence):
-            source = ProviderInfo(Provider, *_distribution(entry))
+            source = _Source(*_distribution(entry))
             try:
                 plugin = entry.load()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin can do anything
@@ -169,7 +201,7 @@ class Plugins:
         )
 
     def provider(self, name: str) -> type[Provider[Any]]:
-        """Return a provider class by its name or an alias; raises as ``info`` does."""
+        """Return a provider class by its name or an alias; raises as ``info`` and ``type`` do."""
         return self.info(name).type
 
     def version_of(self, provider: str | Provider[Any] | type[Provider[Any]]) -> str:
@@ -185,7 +217,7 @@ class Plugins:
             UnknownTarget: no such provider.
             PluginError: its plugin has no sandbox, or cannot make it.
         """
-        name = self.provider(name).name
+        name = self.info(name).card.name
         owner = self._owners[name]
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not owner]
         # The provider's own plugin first: another one's error must not stand in its way.
@@ -228,7 +260,7 @@ class Plugins:
 
     # ------------------------------------------------------------------------------- admission
 
-    def _admit(self, name: str, plugin: object, source: ProviderInfo) -> None:
+    def _admit(self, name: str, plugin: object, source: _Source) -> None:
         if self._manager.is_registered(plugin):
             self._quarantine(name, source, "it is registered already, under another entry point")
             return
@@ -243,13 +275,13 @@ class Plugins:
                 name, source, error.message if isinstance(error, PluginError) else broken
             )
 
-    def _quarantine(self, name: str, source: ProviderInfo, reason: str) -> None:
+    def _quarantine(self, name: str, source: _Source, reason: str) -> None:
         _log.warning("plugin %r is not used: %s", name, reason)
         left_out = Quarantined(name, source.distribution, reason)
         self.quarantined = (*self.quarantined, left_out)
 
     @staticmethod
-    def _check_version(plugin: object, source: ProviderInfo) -> None:
+    def _check_version(plugin: object, source: _Source) -> None:
         wanted = getattr(plugin, "longshore_api", API_VERSION)
         if wanted == API_VERSION:
             return
@@ -261,19 +293,16 @@ class Plugins:
             cure = f"install a version of {plugin_name} for plugin API {API_VERSION}"
         raise PluginError(f"it needs plugin API {wanted!r}, but {here}: {cure}")
 
-    def _register(self, name: str, plugin: object, source: ProviderInfo) -> None:
+    def _register(self, name: str, plugin: object, source: _Source) -> None:
         where = source.distribution or len(self._manager.get_plugins())
         self._manager.register(plugin, f"{name}@{where}")
         self._check_hooks(plugin)
-        infos = [
-            ProviderInfo(_checked(found), source.distribution, source.version)
-            for found in self._ask(plugin)
-        ]
+        infos = [_info(offered, source) for offered in self._ask(plugin)]
         self._check_names(infos)
         for info in infos:
-            self._providers[info.type.name] = info
-            self._owners[info.type.name] = plugin
-            self.aliases.update(dict.fromkeys(info.type.aliases, info.type.name))
+            self._providers[info.card.name] = info
+            self._owners[info.card.name] = plugin
+            self.aliases.update(dict.fromkeys(info.card.aliases, info.card.name))
 
     def _connect_observers(self) -> None:
         """Give each observer a caller of its own, so that one's error does not skip the next."""
@@ -308,24 +337,41 @@ class Plugins:
     def _check_names(self, infos: list[ProviderInfo]) -> None:
         taken = {**{name: name for name in self._providers}, **self.aliases}
         for info in infos:
-            for name in (info.type.name, *info.type.aliases):
+            for name in (info.card.name, *info.card.aliases):
                 if name in taken:
                     where = self._providers.get(taken[name])
                     by = f" by {where.distribution}" if where and where.distribution else ""
                     raise PluginError(f"the name {name!r} is already taken{by}")
-                taken[name] = info.type.name
+                taken[name] = info.card.name
+
+
+def _info(offered: object, source: _Source) -> ProviderInfo:
+    """Describe what a plugin offers; a card is believed until its class is needed."""
+    if isinstance(offered, Card):
+        _check_words(offered.name, *offered.aliases)
+        return ProviderInfo(offered, source.distribution, source.version)
+    kind = _checked(offered)
+    place = f"{kind.__module__}:{kind.__qualname__}"
+    card = Card(kind.name, place, kind.aliases, kind.title, kind.documentation)
+    return ProviderInfo(card, source.distribution, source.version, kind)
+
+
+def _check_words(*names: object) -> None:
+    for word in names:
+        if not (isinstance(word, str) and _NAME.fullmatch(word)):
+            raise PluginError(f"the name {word!r} is not of the form [a-z0-9-]+")
 
 
 def _checked(offered: object) -> type[Provider[Any]]:
     """Return the class if it is a provider that can be used."""
+    from longshore.provider import Provider, ProviderSettings
+
     if not (isinstance(offered, type) and issubclass(offered, Provider)):
         raise PluginError(f"longshore_providers() returned {offered!r}, which is no Provider class")
     name = getattr(offered, "name", None)
     if not name:
         raise PluginError(f"the provider class {offered.__name__} has no name")
-    for word in (name, *offered.aliases):
-        if not (isinstance(word, str) and _NAME.fullmatch(word)):
-            raise PluginError(f"the name {word!r} is not of the form [a-z0-9-]+")
+    _check_words(name, *offered.aliases)
     for verb in _REQUIRED:
         if getattr(offered, verb) is getattr(Provider, verb):
             raise PluginError(f"the provider {name!r} does not define {verb}()")

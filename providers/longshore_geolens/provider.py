@@ -51,6 +51,7 @@ from longshore.provider import (
     upload_url,
     url_expiry,
 )
+from longshore_geolens import CARD
 from longshore_geolens.limits import capabilities_of
 from longshore_geolens.settings import GeoLensSettings
 from longshore_geolens.wire import (
@@ -94,13 +95,9 @@ _ACCOUNT = {
 _QUESTION_PAUSE = 30.0
 
 
-class GeoLens(Provider[GeoLensSettings]):
+class GeoLens(Provider[GeoLensSettings], card=CARD):
     """The adapter to GeoLens' presigned ingest (v1.2.0 to v1.14.2)."""
 
-    name = "geolens"
-    aliases = ("presigned-s3",)
-    title = "GeoLens"
-    documentation = "https://docs.getgeolens.com/guides/api/reference/"
     Settings = GeoLensSettings
 
     def capabilities(self) -> Capabilities:

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from longshore.provider import Provider, hookimpl
-from longshore_plangrep.provider import Plangrep
-from longshore_plangrep.settings import PlangrepSettings, SignedFields
+from longshore.provider import Card, hookimpl
 
-__all__ = ["Plangrep", "PlangrepSettings", "SignedFields"]
+if TYPE_CHECKING:
+    from longshore_plangrep.provider import Plangrep
+    from longshore_plangrep.sandbox import PlangrepSandbox
+    from longshore_plangrep.settings import PlangrepSettings, SignedFields
+
+__all__ = [
+    "CARD",
+    "Plangrep",
+    "PlangrepSettings",
+    "SignedFields",
+    "longshore_providers",
+    "longshore_sandbox",
+]
+
+CARD = Card(
+    "plangrep",
+    "longshore_plangrep.provider:Plangrep",
+    title="Plangrep",
+    documentation="https://docs.plangrep.com",
+)
 
 
 @hookimpl
-def longshore_providers() -> list[type[Provider[Any]]]:
+def longshore_providers() -> Sequence[Card]:
     """Offer the provider."""
-    return [Plangrep]
+    return [CARD]
 
 
 @hookimpl
-def longshore_sandbox(name: str, options: Mapping[str, Any]) -> object | None:
-    """Build the vendor's side for tests and demonstrations; None for another provider's name."""
-    if name != Plangrep.name:
+def longshore_sandbox(name: str, options: Mapping[str, Any]) -> PlangrepSandbox | None:
+    """Make the vendor's side, if it is this vendor that is asked for."""
+    if name != CARD.name:
         return None
     from longshore_plangrep.sandbox import PlangrepSandbox
 
     return PlangrepSandbox(options)
+
+
+def __getattr__(name: str) -> object:
+    """Import a class when it is asked for."""
+    if name in __all__:
+        home = "provider" if name == "Plangrep" else "settings"
+        return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

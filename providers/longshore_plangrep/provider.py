@@ -58,7 +58,7 @@ from longshore.provider import (
     Wait,
     refusal_of,
 )
-from longshore_plangrep import wire
+from longshore_plangrep import CARD, wire
 from longshore_plangrep.results import results_of
 from longshore_plangrep.settings import PlangrepSettings
 from longshore_plangrep.states import BEFORE_COMPLETE, status_of
@@ -74,12 +74,9 @@ KEY = "Idempotency-Key"
 READY_EVERY, READY_WITHIN = 10.0, 300.0
 
 
-class Plangrep(Provider[PlangrepSettings]):
+class Plangrep(Provider[PlangrepSettings], card=CARD):
     """Construction documents: many files in one job of a project."""
 
-    name = "plangrep"
-    title = "Plangrep"
-    documentation = "https://docs.plangrep.com"
     Settings = PlangrepSettings
     webhook_setting = "webhook_url"
 

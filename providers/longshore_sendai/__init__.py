@@ -6,27 +6,47 @@ Read ``provider`` for the protocol, ``wire`` for the vendor's JSON, ``states`` f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from longshore.provider import hookimpl
-from longshore_sendai.provider import Sendai
-from longshore_sendai.settings import SendaiSettings
+from longshore.provider import Card, hookimpl
 
-__all__ = ["Sendai", "SendaiSettings", "longshore_providers", "longshore_sandbox"]
+if TYPE_CHECKING:
+    from longshore_sendai.provider import Sendai
+    from longshore_sendai.sandbox import SendaiSandbox
+    from longshore_sendai.settings import SendaiSettings
+
+__all__ = ["CARD", "Sendai", "SendaiSettings", "longshore_providers", "longshore_sandbox"]
+
+CARD = Card(
+    "sendai",
+    "longshore_sendai.provider:Sendai",
+    aliases=("batch-tasks",),
+    title="Send AI",
+    documentation="https://docs.send.ai/api/v2/uploads/overview",
+)
 
 
 @hookimpl
-def longshore_providers() -> list[type[Sendai]]:
+def longshore_providers() -> Sequence[Card]:
     """Offer the provider."""
-    return [Sendai]
+    return [CARD]
 
 
 @hookimpl
-def longshore_sandbox(name: str, options: Mapping[str, Any]) -> Any:
-    """Return the vendor's side, if it is this vendor that is asked for."""
-    if name != Sendai.name:
+def longshore_sandbox(name: str, options: Mapping[str, Any]) -> SendaiSandbox | None:
+    """Make the vendor's side, if it is this vendor that is asked for."""
+    if name != CARD.name:
         return None
     from longshore_sendai.sandbox import SendaiSandbox
 
     return SendaiSandbox(options)
+
+
+def __getattr__(name: str) -> object:
+    """Import a class when it is asked for."""
+    if name in __all__:
+        home = "provider" if name == "Sendai" else "settings"
+        return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -42,6 +42,7 @@ from longshore.provider import (
     immediately,
     refusal_of,
 )
+from longshore_sendai import CARD
 from longshore_sendai.results import result_of
 from longshore_sendai.settings import REFERENCE, SendaiSettings
 from longshore_sendai.states import ACTIONS, REVIEWING, status_of
@@ -69,13 +70,9 @@ _BEHAVIOURS = (
 )
 
 
-class Sendai(Provider[SendaiSettings]):
+class Sendai(Provider[SendaiSettings], card=CARD):
     """The batch upload and task API of Send AI."""
 
-    name = "sendai"
-    aliases = ("batch-tasks",)
-    title = "Send AI"
-    documentation = "https://docs.send.ai/api/v2/uploads/overview"
     Settings = SendaiSettings
 
     def account(self) -> str:

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from longshore.provider import Provider, hookimpl
-from longshore_subworkflow.provider import Subworkflow
-from longshore_subworkflow.settings import SubworkflowSettings
+from longshore.provider import Card, hookimpl
 
 if TYPE_CHECKING:
+    from longshore_subworkflow.provider import Subworkflow
     from longshore_subworkflow.sandbox import SubworkflowSandbox
+    from longshore_subworkflow.settings import SubworkflowSettings
 
-__all__ = ["Subworkflow", "SubworkflowSettings", "longshore_providers", "longshore_sandbox"]
+__all__ = ["CARD", "Subworkflow", "SubworkflowSettings", "longshore_providers", "longshore_sandbox"]
+
+CARD = Card(
+    "subworkflow",
+    "longshore_subworkflow.provider:Subworkflow",
+    title="Subworkflow.ai",
+    documentation="https://docs.subworkflow.ai",
+)
 
 
 @hookimpl
-def longshore_providers() -> Sequence[type[Provider[Any]]]:
+def longshore_providers() -> Sequence[Card]:
     """Offer the provider."""
-    return [Subworkflow]
+    return [CARD]
 
 
 @hookimpl
 def longshore_sandbox(name: str, options: Mapping[str, Any]) -> SubworkflowSandbox | None:
-    """Offer the vendor's side for tests and demos."""
-    if name != Subworkflow.name:
+    """Make the vendor's side, if it is this vendor that is asked for."""
+    if name != CARD.name:
         return None
     from longshore_subworkflow.sandbox import SubworkflowSandbox
 
     return SubworkflowSandbox(options)
+
+
+def __getattr__(name: str) -> object:
+    """Import a class when it is asked for."""
+    if name in __all__:
+        home = "provider" if name == "Subworkflow" else "settings"
+        return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

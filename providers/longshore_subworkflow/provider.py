@@ -7,7 +7,6 @@ back, which is asked about until it says SUCCESS or ERROR.
 from __future__ import annotations
 
 import json
-from typing import ClassVar
 from urllib.parse import quote
 
 from longshore.provider import (
@@ -39,6 +38,7 @@ from longshore.provider import (
     cut,
     refusal_of,
 )
+from longshore_subworkflow import CARD
 from longshore_subworkflow.inventory import take_inventory
 from longshore_subworkflow.limits import capabilities_of
 from longshore_subworkflow.lookup import ask_for_job
@@ -61,12 +61,9 @@ _ITEMS = 100  # the most that a list gives at once
 _MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory
 
 
-class Subworkflow(Provider[SubworkflowSettings]):
+class Subworkflow(Provider[SubworkflowSettings], card=CARD):
     """The adapter to the v1 API of Subworkflow.ai."""
 
-    name: ClassVar[str] = "subworkflow"
-    title: ClassVar[str] = "Subworkflow.ai"
-    documentation: ClassVar[str] = "https://docs.subworkflow.ai"
     Settings = SubworkflowSettings
 
     def capabilities(self) -> Capabilities:

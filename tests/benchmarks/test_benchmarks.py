@@ -17,13 +17,14 @@ if sys.platform != "linux":
 if shutil.which("openssl") is None:
     pytest.skip("the benchmarks make their certificate with openssl", allow_module_level=True)
 
-from benchmarks import BENCHES, _child
-from benchmarks._measure import Bench, Sink, running_sink
+from benchmarks import BENCHES, _child, scaling
+from benchmarks._measure import Bench, Sample, Sink, running_sink
 from benchmarks._network import certificate
 from benchmarks._plots import draw, exponent
 from benchmarks._report import write
 from benchmarks._result import Curve, Result, at_least, at_most
 from benchmarks._scale import TINY
+from benchmarks._vendors import Vendors
 
 
 class BenchHere(Bench):
@@ -60,6 +61,33 @@ def test_a_benchmark_runs(name: str, sink: tuple[Sink, Path], tmp_path: Path) ->
     assert [note for note in result.notes if not note.endswith("is not installed")] == []
     assert result.rows
     assert json.dumps([goal.reached for goal in result.goals])
+
+
+def test_a_late_vendor_has_a_late_storage() -> None:
+    """Every request waits, those to the signed URLs that it gave too."""
+    vendors = Vendors()
+    head = b"POST /geolens/d50/ingest/upload/presigned HTTP/1.1\r\nHost: here\r\n\r\n"
+    given = vendors.answer(head, b'{"file_size":1}', secure=False)
+    reply = json.loads(given.data.partition(b"\r\n\r\n")[2])
+    path = reply["urls"][0].removeprefix("http://here")
+
+    stored = vendors.answer(f"PUT {path} HTTP/1.1\r\n\r\n".encode(), b"", secure=False)
+
+    assert (given.delay, stored.delay) == (0.05, 0.05)
+
+
+def test_a_curve_ends_where_a_point_would_take_too_long(tmp_path: Path) -> None:
+    """What is left out is told, with what it would have taken."""
+    result = Result("one", "First", "So.")
+    bench = Bench(TINY, 1, tmp_path, Sink.__new__(Sink), tmp_path, lambda text: None)
+
+    def carry(count: int) -> Sample:
+        return Sample(seconds=count / 100, cpu=1.0, rss=1, size=1, requests=1)
+
+    samples = scaling.measured(bench, result, "documents", (10, 1_000, 100_000), carry)
+
+    assert [point for point, _ in samples] == [10, 1_000]
+    assert result.notes == ["100,000 documents: not measured; it would take about 1,000 s"]
 
 
 def test_goals_are_judged() -> None:

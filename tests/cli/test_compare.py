@@ -91,13 +91,14 @@ def test_an_account_in_trouble_is_two_with_everything_else_reported(
 def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) -> None:
     """After trouble the same command carries on with what is left, in the same runs."""
     trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}])
-    command = ("compare", shore.file("a.pdf"), *TWO, "--json")
+    command = ("compare", shore.file("a.pdf"), *TWO, "--report", "r.html", "--json")
     ended = [shore.run(*command) for _ in range(3)]
     ids = [[line["run_id"] for line in one.lines if line["event"] == "run"] for one in ended]
     assert [one.code for one in ended] == [2, 0, 0]
     assert (ids[0] == ids[1], ids[1] == ids[2]) == (True, False)
     assert "going on with comparison" in ended[1].err
     assert ["go on with it:" in one.err for one in ended] == [True, False, False]
+    assert " --report r.html" in ended[0].err  # else it would be over, and nothing written
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from longshore.cli._app import COMMANDS
 from tests.cli.conftest import Shore
 
-HEAVY = ("httpx", "pydantic", "sqlite3", "pluggy", "rich", "asyncio", "anyio", "stamina")
+HEAVY = ("httpx", "pydantic", "sqlite3", "rich", "asyncio", "anyio", "stamina")
 
 
 def names() -> Iterator[tuple[str, ...]]:
@@ -47,11 +47,18 @@ def test_completion_is_offered(empty_shore: Shore) -> None:
     assert "--install-completion" in empty_shore.bare("--help").out
 
 
+@pytest.mark.parametrize("name", list(names()), ids=" ".join)
+def test_help_has_a_short_form(empty_shore: Shore, name: tuple[str, ...]) -> None:
+    """-h is --help, for every command."""
+    assert empty_shore.bare(*name, "-h").out == empty_shore.bare(*name, "--help").out
+
+
 @pytest.mark.process
-def test_the_help_loads_nothing_heavy() -> None:
-    """`longshore --help` imports neither HTTP nor validation nor a database."""
+@pytest.mark.parametrize("arguments", ["--help", "providers"])
+def test_what_needs_nothing_loads_nothing_heavy(arguments: str) -> None:
+    """Help and the list of providers import neither HTTP nor validation nor a database."""
     code = (
-        "import sys; from longshore.cli import main; main(['--help']);"
+        f"import sys; from longshore.cli import main; main({arguments.split()});"
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -122,6 +122,22 @@ def test_limit_leaves_the_rest_for_the_next_call(shore: Shore) -> None:
     assert shore.run("migrate", "verify", "map.jsonl").code == 0
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_cannot_go_does_not_use_up_the_limit(shore: Shore, listed: bool) -> None:
+    """Gone at its source, or not taken by the other vendor: told, and the next ones go instead."""
+    names = [shore.file("a.dwg", b"AC1032"), *files(shore, 4)]
+    shore.run("upload", *names, "--to", OLD)
+    (shore.folder / names[1]).unlink()
+    (shore.folder / "list.txt").write_text("\n".join(names))
+    chosen = ["--manifest", "list.txt"] if listed else []
+    ended = shore.run(*THERE, *chosen, "--limit", "2", "--map", "map.jsonl", "--json")
+    plan = ended.line("plan")
+    assert [plan[key] for key in ("documents", "refused", "kept_out", "left")] == [2, 1, 1, 1]
+    assert {line["name"]: line["to"]["state"] for line in lines_of(shore)} == {
+        names[0]: "refused", names[1]: "kept_out", names[2]: "succeeded", names[3]: "succeeded",
+    }  # fmt: skip
+
+
 def test_a_sample_is_the_same_every_time(shore: Shore) -> None:
     """It depends on the contents alone, not on names, order or the target."""
     names = files(shore, 8)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from longshore.cli import _route
 from tests.cli.conftest import Ended, Shore
 
 
@@ -52,7 +54,7 @@ def test_a_shadow_gets_copies_and_changes_nothing(
     assert {path: found[1] for path, found in where(ended, "shadow").items()}.keys() == set(names)
     assert [line["event"] for line in ended.lines].count("shadow_run") == 2
     assert ended.lines[-1]["event"] == "run"
-    assert "shadow traffic to subworkflow ended" in ended.err
+    assert "subworkflow: shadow traffic ended" in ended.err
 
 
 def test_the_split_is_the_same_every_time(shore: Shore) -> None:
@@ -158,3 +160,18 @@ def test_a_dry_run_fails_where_a_target_that_counts_takes_nothing(shore: Shore) 
     config(shore, '[routes.main]\nprimary = "plangrep"\nfallback = ["geolens"]\n')
     ended = shore.run("upload", shore.file("a.pdf"), "--to", "route:main", "--dry-run")
     assert ended.code == 2, ended.err
+
+
+def test_progress_counts_a_document_once(
+    shore: Shore, trouble: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a shadow's copy nor a fallback's run makes more documents than the user gave."""
+    monkeypatch.setattr(_route, "PAUSE", 0.001)
+    words = 'primary = "sendai"\nshadow = ["subworkflow"]\nfallback = ["plangrep"]\n'
+    config(shore, f"[routes.main]\n{words}")
+    trouble([{"status": 401}], only="sendai")
+    ended = shore.run("upload", *files(shore, 3), "--to", "route:main")
+    told = {(int(n), int(all_)) for n, all_ in re.findall(r"(\d+) of (\d+) documents", ended.err)}
+    assert ended.code == 0
+    assert {all_ for _, all_ in told} <= {0, 3}
+    assert 0 < max(finished for finished, _ in told) <= 3

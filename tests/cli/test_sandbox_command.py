@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import longshore_plangrep
 from longshore.cli import _sandbox
 from longshore.errors import UsageError
-from longshore.plugins import load_plugins
+from longshore.plugins import Plugins, load_plugins
+from longshore.provider import Card, hookimpl
 from tests.cli.conftest import Shore
 
 
@@ -74,6 +76,45 @@ def test_the_providers_are_listed_with_their_aliases(empty_shore: Shore) -> None
         "subworkflow": [],
     }
     assert all("results" in line["offers"] for line in lines)
+
+
+def test_a_list_for_people_says_where_each_comes_from(empty_shore: Shore) -> None:
+    """Name and alias, title, distribution; the same ones as for scripts."""
+    lines = empty_shore.bare("providers").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["geolens", "plangrep", "sendai", "subworkflow"]
+    assert lines[2].startswith("sendai (batch-tasks)      Send AI           longshore ")
+
+
+@pytest.mark.parametrize("option", ["--json", "--verbose"])
+def test_a_provider_that_cannot_be_imported_is_listed_as_such(
+    option: str, empty_shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every class is looked at, one that is broken is left out, with the reason."""
+    plugins = Plugins.of(longshore_plangrep, _Broken)
+    monkeypatch.setattr("longshore.plugins.load_plugins", lambda: plugins)
+
+    ended = empty_shore.bare("providers", option)
+
+    assert (ended.code, "no_such_module" in ended.out) == (0, True)
+    assert ended.out.count("plangrep") >= 1
+
+
+class _Broken:
+    @staticmethod
+    @hookimpl
+    def longshore_providers() -> list[Card]:
+        return [Card("broken", "no_such_module:Broken")]
+
+
+def test_what_a_document_costs_is_shown(empty_shore: Shore) -> None:
+    """In the vendor's words, for people and for scripts; nothing where it does not say."""
+    words = "10 credits a drawing page and 1 a document page"
+    line = empty_shore.bare("providers", "show", "plangrep", "--json").line("provider")
+    assert words in line["capabilities"]["credits"]
+    assert (
+        f"what a document costs: {words}" in empty_shore.bare("providers", "show", "plangrep").out
+    )
+    assert "costs" not in empty_shore.bare("providers", "show", "sendai").out
 
 
 def test_a_provider_shows_its_limits_and_variables(empty_shore: Shore) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from longshore.evaluate._figures import Spread, figures_of
 from tests.evaluate.conftest import comparison, refused, row
 
@@ -39,6 +41,16 @@ def test_repeats_give_a_spread() -> None:
     rows = [row(1, seconds_to_done=1.0), row(1, round=2, seconds_to_done=3.0)]
     found = figures_of(rows)
     assert (found.rounds, found.wobble) == ((1.0, 3.0), 1.0)
+
+
+def test_a_share_says_how_sure_it_is() -> None:
+    """Wilson's interval: ten of ten are not certainly all, and more documents make it narrower."""
+    few, many = (figures_of([row(n) for n in range(count)]) for count in (10, 1000))
+    half = figures_of([row(1), row(2, outcome="failed")])
+    assert few.succeeded_within == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert many.succeeded_within == pytest.approx((0.9962, 1.0), abs=1e-4)
+    assert half.succeeded_within == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert figures_of([refused(1, "alpha")]).succeeded_within is None
 
 
 def test_nothing_known_is_not_zero() -> None:

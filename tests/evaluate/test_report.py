@@ -144,7 +144,15 @@ def test_a_manager_reads_the_summary(html: str) -> None:
     text = " ".join(Page(html).text.split())
     assert "alpha was the quickest" in text or "bravo was the quickest" in text
     assert "Documents not taken (times rounds), and in no other figure: bravo 1." in text
-    assert "alpha and bravo agree most: on 87.5 % of the fields they share." in text
+    assert "alpha and bravo agree most: on 87.5 % of the 8 fields that they share" in text
+
+
+def test_a_target_without_results_says_why_at_the_top() -> None:
+    """Nobody has to open a document to learn why a vendor's column is empty."""
+    rows = [row(1, results="none", results_note="the reply names no tasks"), row(1, "bravo")]
+    text = " ".join(Page(render(comparison(rows))).text.split())
+    assert "There are no results of alpha: the reply names no tasks." in text
+    assert "There are no results of bravo" not in text
 
 
 def test_nobody_agrees_most_where_nobody_agrees() -> None:

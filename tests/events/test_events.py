@@ -23,6 +23,7 @@ from longshore.events import (
     Notice,
     StepEnded,
     event_line,
+    log_events,
     log_handler,
     observing,
     together,
@@ -154,7 +155,7 @@ async def test_events_as_lines_of_json(tmp_path: Path) -> None:
     (job,) = [line for line in found if line["event"] == "job_accepted"]
     assert job == {
         "at": 1.5, "event": "job_accepted", "batch_id": "b0000", "vendor_job_id": "job-s1",
-        "documents": ["d0"],
+        "documents": ["d0"], "run_id": "run", "target": "acme", "provider": "acme",
     }  # fmt: skip
     assert "sk-123456" not in file.read_text()
     assert "key-123456" not in file.read_text()
@@ -238,7 +239,7 @@ def test_structured_logs_are_json_without_secrets() -> None:
 
     assert (first["level"], first["logger"]) == ("warning", "longshore.test.structured")
     assert first["message"] == "refused: api_key=REDACTED"
-    assert "ValueError" in second["error"]
+    assert "ValueError" in second["traceback"]
     assert "123456" not in out.getvalue()
 
 
@@ -251,3 +252,51 @@ def test_the_environment_asks_for_structured_logs(monkeypatch: pytest.MonkeyPatc
     (line,) = [json.loads(text) for text in said]
 
     assert (line["logger"], line["message"]) == ("longshore.test", "token=REDACTED is wrong")
+
+
+async def test_what_happens_in_a_run_can_be_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A record for each event, as urgent as it is, with the fields that `--json` has."""
+    world = await carried(hasty(), concurrency=1)
+    with caplog.at_level(logging.DEBUG, "longshore.run"):
+        for event in world.events:
+            log_events()(event)
+    levels: dict[str, set[int]] = {}
+    for record in caplog.records:
+        fields = record.__dict__["fields"]
+        levels.setdefault(fields["event"], set()).add(record.levelno)
+        assert (record.name, fields["run_id"]) == ("longshore.run", "run")
+
+    assert levels == {
+        "run_started": {logging.INFO},
+        "job_accepted": {logging.INFO},
+        "document_changed": {logging.INFO},
+        "document": {logging.INFO, logging.WARNING},
+        "run_finished": {logging.INFO},
+        "retried": {logging.WARNING},
+        "step_ended": {logging.DEBUG, logging.WARNING},
+        "transfer_sent": {logging.DEBUG},
+        "polled": {logging.DEBUG},
+    }
+    assert "sk-123456" not in caplog.text
+
+
+async def test_runs_at_the_same_time_are_told_apart() -> None:
+    """An event that does not name its run belongs to the one that its task executes."""
+    out = io.StringIO()
+    lines = JsonLines(out)
+    worlds = [hasty(), hasty()]
+    for name, world in zip(("one", "two"), worlds, strict=True):
+        await world.plan([6])
+        run = (await world.journal.run("run")).model_copy(update={"target": name})
+        world.made = asyncio.create_task(  # type: ignore[attr-defined]
+            execute(world.journal, world.target(), run, world.environment(), listener=lines)
+        )
+    await asyncio.wait_for(asyncio.gather(*[world.made for world in worlds]), 20)  # type: ignore[attr-defined]
+    found = [json.loads(line) for line in out.getvalue().splitlines()]
+    kinds = {
+        name: sorted(line["event"] for line in found if line["target"] == name)
+        for name in ("one", "two")
+    }
+
+    assert kinds["one"] == kinds["two"]
+    assert {"job_accepted", "document_changed"} < set(kinds["one"])

@@ -189,8 +189,23 @@ def test_an_exporter_that_is_missing_is_told() -> None:
     assert "OTEL_TRACES_EXPORTER=none" in caught.value.hint
 
 
-def test_the_environment_asks_for_an_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is found by its name among those installed; spans are out when the command ends."""
+@pytest.mark.parametrize(
+    ("more", "service"),
+    [
+        ({}, "longshore"),
+        ({"OTEL_SERVICE_NAME": "quay-7"}, "quay-7"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=quay-8"}, "quay-8"),
+    ],
+)
+def test_the_environment_asks_for_an_exporter(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], service: str
+) -> None:
+    """It is found by its name among those installed; spans are out when the command ends.
+
+    The service has a name by which it is found in a collector.
+    """
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
     exporter = InMemorySpanExporter()
 
     class Point:
@@ -206,8 +221,11 @@ def test_the_environment_asks_for_an_exporter(monkeypatch: pytest.MonkeyPatch) -
         "LONGSHORE_OTEL": "true",
         "OTEL_TRACES_EXPORTER": "mine",
         "OTEL_METRICS_EXPORTER": "none",
+        **more,
     }
     with observing(wanted):
         load_plugins().notify(StepEnded(run, "run", 1, (), "prepare", "", 1.0, 2.0, "done"))
 
-    assert [span.name for span in exporter.get_finished_spans()] == ["longshore.prepare"]
+    (span,) = exporter.get_finished_spans()
+    assert span.name == "longshore.prepare"
+    assert span.resource.attributes["service.name"] == service

@@ -206,6 +206,15 @@ def test_the_digest_is_that_of_the_bytes(path: Path) -> None:
     assert sha256_file(str(path)) == hashlib.sha256(DATA).hexdigest()
 
 
+def test_the_digest_of_a_large_file_is_made_of_all_its_chunks(tmp_path: Path) -> None:
+    """By its path, and by the open file, whose position does not matter."""
+    data, file = b"0123456" * (5 << 20 >> 3), tmp_path / "large.pdf"
+    file.write_bytes(data)
+    with SourceFile(Document.from_path(file, id="d")) as source:
+        os.lseek(source.fileno(), 5, os.SEEK_SET)
+        assert {source.sha256(), sha256_file(str(file))} == {hashlib.sha256(data).hexdigest()}
+
+
 def test_closing_twice_is_harmless(document: Document) -> None:
     """A with block around a closed file does no harm to another file of the same number."""
     with SourceFile(document) as source:

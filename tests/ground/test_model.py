@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from pydantic import ValidationError
 
+from longshore.documents import Piece
 from longshore.journal import Counters, UnitRecord
-from longshore.lifecycle import Outcome
+from longshore.lifecycle import Outcome, Receipt, Transfer
 
 
 def test_a_changed_copy_is_that_of_pydantic() -> None:
@@ -26,3 +29,29 @@ def test_a_changed_copy_is_immutable_too() -> None:
     changed = UnitRecord(id="b", run_id="r").changed({"at": 5.0})
     with pytest.raises(ValidationError, match="frozen"):
         changed.at = 6.0  # type: ignore[misc]
+
+
+def test_a_part_and_its_receipt_need_little_memory() -> None:
+    """20 GiB are 2,560 parts, and all of them are held."""
+
+    def part(number: int) -> tuple[Transfer, Receipt]:
+        piece = Piece(document="d", offset=number << 23, size=1 << 23)
+        transfer = Transfer(id=f"part-{number}", pieces=(piece,), number=number)
+        return transfer, transfer.receipt(f"etag-{number}")
+
+    part(0)  # what is made once
+    tracemalloc.start()
+    parts = [part(number) for number in range(1000)]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size / len(parts) < 1_800
+
+
+def test_what_is_held_thousands_of_times_is_a_model_like_others() -> None:
+    """Equal, of equal JSON; a copy with other values leaves the first one alone."""
+    piece = Piece(document="d", offset=0, size=5)
+    transfer = Transfer(id="p", pieces=(piece,))
+    assert Transfer.model_validate_json(transfer.model_dump_json()) == transfer
+    changed = transfer.model_copy(update={"number": 2})
+    assert (changed.number, transfer.number, changed.pieces) == (2, 1, (piece,))
+    assert Transfer(id="p", pieces=(piece,), number=1) == transfer

@@ -273,6 +273,15 @@ async def test_due_batches_come_oldest_first(journal: Journal) -> None:
     assert await journal.due("run1", 2.0, 1, besides=frozenset({"first", "b"})) == ("a",)
 
 
+async def test_what_was_begun_can_be_asked_for_alone(journal: Journal) -> None:
+    """What was never begun has no moment of its own, and would always stand in front."""
+    await journal.enqueue([unit("fresh", at=0.0), unit("b", at=2.0), unit("a", at=1.0)], [])
+
+    assert await journal.due("run1", 2.0, 10) == ("fresh", "a", "b")
+    assert await journal.due("run1", 2.0, 10, begun=True) == ("a", "b")
+    assert await journal.due("run1", 1.0, 10, begun=True) == ("a",)
+
+
 async def test_next_due_is_the_earliest_that_is_not_settled(journal: Journal) -> None:
     """None when nothing is left to wait for."""
     await journal.enqueue([unit("a", at=3.25), unit("b", at=2.5), unit("c", settled=True)], [])

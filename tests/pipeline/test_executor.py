@@ -416,3 +416,22 @@ async def test_a_journal_that_refuses_ends_the_run_and_a_resume_heals(what: Any)
 
 def _is(write: object, kind: FactKind) -> bool:
     return isinstance(write, PutFact) and write.fact.kind is kind
+
+
+async def test_jobs_are_asked_about_while_others_are_still_sent() -> None:
+    """A job that is over is seen to be over soon, however much there is to send yet."""
+    world = hasty()
+    world.vendor.states = ["busy", "done"]
+    world.vendor.delay = 0.001
+    await world.plan(*[[4]] * 120, concurrency=4)
+    seen = 0
+
+    def look(line: object) -> None:
+        nonlocal seen
+        if world.vendor.count("POST /complete") < 100:
+            seen = sum(isinstance(event, DocumentFinished) for event in world.events)
+
+    world.vendor.on_request = look
+    report = await run(world)
+    assert report.outcomes == {Outcome.SUCCEEDED: 120}
+    assert seen > 50

@@ -24,7 +24,7 @@ class Asking(Acme):
     def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
         id = session.data["id"]
         yield Request.get(f"/sessions/{id}")
-        reply = yield Request.put(f"/complete/{id}", None)
+        reply = yield Request("PUT", f"/complete/{id}")
         return Job(id=reply.json()["id"])
 
 
@@ -78,7 +78,12 @@ async def test_nothing_follows_once_the_run_is_to_end() -> None:
     """The receipt is durable all the same, and the part is not sent again."""
     world, stop = hasty(), asyncio.Event()
     await world.plan([4], concurrency=1)
-    world.vendor.on_request = lambda outgoing: "/parts/" in outgoing.url and stop.set()
+
+    def interrupt(outgoing: Any) -> None:
+        if "/parts/" in outgoing.url:
+            stop.set()
+
+    world.vendor.on_request = interrupt
     await run(world, stop=stop)
     assert world.vendor.count("POST /complete") == 0
     assert {"receipt"} in written(world)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +17,7 @@ from longshore.errors import PluginError, UnknownTarget
 from longshore.plugins import API_VERSION, Plugins, load_plugins
 from longshore.provider import (
     Batch,
+    Card,
     Flow,
     Job,
     Provider,
@@ -90,6 +95,42 @@ def test_a_provider_is_found_by_name_and_alias() -> None:
     assert plugins.version_of("good") == plugins.version_of(Good) == ""
 
 
+def test_a_card_stands_for_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its class is imported when it is asked for, not before, and takes its names from the card."""
+    module = ModuleType("carded_provider")
+    plugins = Plugins.of(offering(Card("carded", "carded_provider:Carded", ("other",), "A title")))
+    assert [info.card.title for info in plugins.providers().values()] == ["A title"]
+
+    card = plugins.info("other").card
+    kind = types.new_class("Carded", (Good,), {"card": card})
+    monkeypatch.setitem(sys.modules, "carded_provider", module)
+    monkeypatch.setattr(module, "Carded", kind, raising=False)
+
+    assert plugins.provider("other") is kind
+    assert (kind.name, kind.aliases, kind.title) == ("carded", ("other",), "A title")
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("no_such_module:Carded", "'carded' cannot be imported: ModuleNotFoundError"),
+        ("longshore.errors:NoSuchClass", "'carded' cannot be imported: AttributeError"),
+        ("longshore.errors:PluginError", "which is no Provider class"),
+        (f"{__name__}:Good", "the card of 'carded' leads to 'good'"),
+    ],
+)
+def test_a_card_that_leads_nowhere(
+    place: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for the class is told; the other providers work."""
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Good.__module__])
+    plugins = Plugins.of(GoodPlugin(), offering(Card("carded", place)))
+
+    with pytest.raises(PluginError, match=re.escape(expected)):
+        plugins.provider("carded")
+    assert plugins.provider("good") is Good
+
+
 def test_an_unknown_name_gets_the_closest() -> None:
     """The hint offers names and aliases that look alike, else all there are."""
     plugins = Plugins.of(GoodPlugin())
@@ -108,6 +149,8 @@ def test_an_unknown_name_gets_the_closest() -> None:
         (offering("good"), "returned 'good', which is no Provider class"),
         (offering(type("Nameless", (Provider,), {})), "class Nameless has no name"),
         (offering(variant(name="Not_plain")), "'Not_plain' is not of the form [a-z0-9-]+"),
+        (offering(Card("Not_plain", "a:B")), "'Not_plain' is not of the form [a-z0-9-]+"),
+        (offering(Card("good", "a:B")), "the name 'good' is already taken"),
         (offering(variant(aliases=("Ü",))), "'Ü' is not of the form"),
         (offering(variant(send=Provider.send)), "provider 'variant' does not define send()"),
         (offering(variant(poll=Provider.poll)), "provider 'variant' does not define poll()"),
@@ -244,7 +287,7 @@ def longshore_providers():
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a distribution of one module for this test."""
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -259,7 +302,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
             f"[longshore.providers]\n{entry or module} = {module}\n"
         )
 
-    return put
+    yield put
+    load_plugins.cache_clear()  # other tests have not installed it
 
 
 def test_installed_plugins_are_found(install: Install) -> None:

@@ -14,14 +14,14 @@ from tests.process.shells import Shell, sandboxes, wait_for
 pytestmark = pytest.mark.process
 
 DOCUMENTS = 36
-KILLS_AT = (4, 14, 26)
+KILLS_AT = (3, 9, 16)
 """Lines of the map when the process is killed."""
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Shell]:
     """The sandboxes; a kill often comes while an answer is on its way."""
-    (tmp_path / "faults.json").write_text(json.dumps([{"path": "*", "delay": 0.02}]))
+    (tmp_path / "faults.json").write_text(json.dumps([{"path": "*", "delay": 0.05}]))
     with sandboxes(tmp_path, "--port", "0", "--faults", "faults.json") as shell:
         for name in shell.urls:
             shell.more[f"LONGSHORE_{name.upper()}_TIMEOUT"] = "1"

@@ -197,7 +197,9 @@ def test_act_reaches_a_live_run(tmp_path: Path, provider: str, name: str, word: 
 
         done = shell.run(*action["command"].split()[1:], "--json")
 
-        assert (done.code, done.out) == (0, "")
+        asked = {key: done.lines[-1][key] for key in ("event", "vendor_job_id", "action")}
+        assert (done.code, len(done.lines)) == (0, 1)
+        assert asked == {"event": "asked", "vendor_job_id": job, "action": action["action"]}
         assert "asked the process" in done.err
         wait_for(lambda: state_of(shell, provider, job) != before)
         assert process.poll() is None  # it was the first shell that did it

@@ -52,9 +52,11 @@ def test_accounts_are_projects() -> None:
 
 def test_the_hooks_offer_the_provider_and_its_sandbox() -> None:
     """The sandbox answers to this provider's name only, and takes options."""
-    assert longshore_providers() == [Sendai]
+    assert [card.load() for card in longshore_providers()] == [Sendai]
     assert longshore_sandbox("plangrep", {}) is None
-    assert longshore_sandbox("sendai", {"review_word": "REVIEWING"}).name == "sendai"
+    sandbox = longshore_sandbox("sendai", {"review_word": "REVIEWING"})
+    assert sandbox is not None
+    assert sandbox.name == "sendai"
 
 
 # ---------------------------------------------------------------- capabilities, planning

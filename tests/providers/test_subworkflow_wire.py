@@ -131,7 +131,7 @@ def test_capabilities_state_rate_and_pace() -> None:
 
 def test_hooks_offer_provider_and_sandbox() -> None:
     """The plugin offers its provider, and a sandbox for its own name only."""
-    assert list(longshore_providers()) == [Subworkflow]
+    assert [card.load() for card in longshore_providers()] == [Subworkflow]
     sandbox = longshore_sandbox("subworkflow", {"pages": 3})
     assert sandbox is not None
     assert sandbox.assumptions["pages"] == 3

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ pytest.importorskip("fsspec")
 import fsspec
 from fsspec.implementations.memory import MemoryFileSystem
 
-from longshore.documents import Document
+from longshore.documents import Document, Piece
 from longshore.errors import (
     ConfigurationError,
     SourceChanged,
@@ -38,6 +39,7 @@ from longshore.sources import describe, digest_of, find_remote, open_document
 from longshore.sources._place import fingerprint_of
 from longshore.sources._remote import Found
 from longshore.transfer import Outgoing
+from longshore.transfer._body import region
 from tests.pipeline.support import Acme, AcmeSettings, Vendor, World, hasty
 
 MIB = 1 << 20
@@ -66,6 +68,11 @@ class Counting:
             return whole(fs, path, start, end)
 
         monkeypatch.setattr(MemoryFileSystem, "cat_file", counted)
+
+
+def reading(source: Any) -> Any:
+    """Make what a request carries of one open document."""
+    return SimpleNamespace(sources={"d0": source})
 
 
 def document(url: str) -> Document:
@@ -148,6 +155,8 @@ def test_fsspec_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_package_of_a_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """That is there, the store's own package is not."""
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    loaded = sys.modules["fsspec.registry"]._registry
+    monkeypatch.delitem(loaded, "s3", raising=False)
     with pytest.raises(ConfigurationError, match="s3://") as caught:
         list(find_documents(["s3://bucket/a.pdf"]))
 
@@ -176,6 +185,21 @@ def test_parts_are_read_as_ranges(store: Any, monkeypatch: pytest.MonkeyPatch) -
     assert counting.ranges == [(0, 2 * MIB), (3 * MIB, 5 * MIB)]
 
 
+def test_a_store_that_keeps_versions(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3's takes a version before the range: the range is named, not counted on."""
+    whole = MemoryFileSystem.cat_file
+
+    def versioned(
+        fs: Any, path: str, version_id: str | None = None, start: int = 0, end: int | None = None
+    ) -> Any:
+        assert version_id is None
+        return whole(fs, path, start, end)
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", versioned)
+    with open_document(document("memory://plans/a.pdf")) as source:
+        assert source.read(MIB, 10) == store.cat_file("/plans/a.pdf", start=MIB, end=MIB + 10)
+
+
 def test_the_end_of_a_document(store: Any) -> None:
     """Fewer bytes at the end, none after it."""
     with open_document(document("memory://plans/a.pdf")) as source:
@@ -191,14 +215,39 @@ def test_the_digest_is_that_of_the_bytes(store: Any) -> None:
 
 
 def test_a_changed_object_is_noticed_while_it_is_read(store: Any) -> None:
-    """What was read of a new version is never sent; later checks say so, too."""
+    """The end of a region that was read of a new version is never sent; checks say so, too."""
     with open_document(document("memory://plans/a.pdf")) as source:
-        source.read(0, 10)
+        chunks = region(reading(source), Piece(document="d0", offset=0, size=5 * MIB))
+        next(chunks)
         store.pipe("/plans/a.pdf", os.urandom(5 * MIB))
+        sent = [next(chunks) for _ in range(3)]
         with pytest.raises(SourceChanged):
-            source.read(4 * MIB, 10)
+            next(chunks)
         with pytest.raises(SourceChanged):
             source.check()
+
+    assert [len(data) for data in sent] == [MIB] * 3
+
+
+def test_a_store_is_asked_once_for_each_region(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ranges are read of it; the digest asks once, too."""
+    planned = document("memory://plans/a.pdf")
+    asked: list[str] = []
+    whole = MemoryFileSystem.info
+
+    def counted(fs: Any, path: str, **options: Any) -> Any:
+        asked.append(path)
+        return whole(fs, path, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "info", counted)
+    for offset, size in ((0, 4 * MIB), (4 * MIB, MIB)):
+        piece = Piece(document="d0", offset=offset, size=size)
+        with open_document(planned) as source:
+            assert sum(len(data) for data in region(reading(source), piece)) == piece.size
+    sent = len(asked)
+    digest_of(planned)
+
+    assert (sent, len(asked) - sent) == (2, 1)
 
 
 def test_the_bytes_decide_where_the_digest_is_known(store: Any) -> None:
@@ -221,7 +270,7 @@ def test_an_object_that_is_gone(store: Any) -> None:
 
 def test_a_store_without_ranges_is_refused(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than that all of it is kept in memory for each part."""
-    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda *_: b"x" * 5 * MIB)
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda *_, **__: b"x" * 5 * MIB)
     with (
         open_document(document("memory://plans/a.pdf")) as source,
         pytest.raises(SourceUnreadable, match="range"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from longshore.transfer import Concurrency
+from longshore.transfer import Concurrency, Flight
 
 __all__ = ["MIB", "Network", "VirtualClock"]
 
@@ -40,7 +40,8 @@ class Network:
         self.control = Concurrency(self.clock, most)
         self.takes = takes
         self.refuses_above = refuses_above
-        self.flying: list[tuple[float, int, bool]] = []
+        self.flying: list[tuple[float, int, Flight, bool]] = []
+        self._count = 0
         self.levels: list[int] = []
         self.curve: list[tuple[float, float]] = []
         self.refused = 0
@@ -52,18 +53,19 @@ class Network:
             while requests and len(self.flying) < self.control.level:
                 refused = len(self.flying) >= self.refuses_above
                 end = self.clock.now() + self.takes(len(self.flying) + 1)
-                heapq.heappush(self.flying, (end, self.control.began(), refused))
+                self._count += 1
+                heapq.heappush(self.flying, (end, self._count, self.control.began(), refused))
                 requests -= 1
             if requests:
                 self.control.full()
-            end, began, refused = heapq.heappop(self.flying)
+            end, _, flight, refused = heapq.heappop(self.flying)
             self.clock.time = max(self.clock.time, end)
             if refused:
                 self.refused += 1
                 requests += 1
-                self.control.crowded(began)
+                self.control.crowded(flight)
             else:
-                self.control.ended(size)
+                self.control.ended(flight, size)
             self.levels.append(self.control.level)
             self.curve.append((self.clock.now(), self.control.level))
         return self.clock.now() - began

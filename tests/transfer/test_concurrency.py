@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.transfer import Concurrency
+from longshore.transfer import Concurrency, Flight
 from tests.transfer.network import MIB, Network, VirtualClock
 
 
@@ -17,6 +19,22 @@ def test_a_vendor_that_takes_its_time_gets_as_many_as_allowed() -> None:
     assert network.levels[0] == 4
     assert network.levels[-1] == 64
     assert seconds <= 5000 * 0.05 / 64 * 1.06
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_hiccups_do_not_keep_it_low(seed: int) -> None:
+    """Answers that spread by a factor of five, and now and then nothing moves for a second."""
+    rng = random.Random(seed)
+    stalled = [0.0]
+
+    def takes(_flying: int) -> float:
+        if rng.random() < 0.002:
+            stalled[0] = network.clock.now() + 1.0
+        return max(stalled[0] - network.clock.now(), 0.0) + rng.uniform(0.02, 0.1)
+
+    network = Network(takes)
+    network.carry(6000)
+    assert sum(network.levels[3000:]) / 3000 >= 40
 
 
 def test_a_full_line_is_not_crowded() -> None:
@@ -58,9 +76,9 @@ def test_little_to_do_teaches_nothing() -> None:
     clock = VirtualClock()
     control = Concurrency(clock, 64)
     for _ in range(500):
-        control.began()
+        flight = control.began()
         clock.time += 0.01
-        control.ended(1000)
+        control.ended(flight, 1000)
     assert control.level == 4
 
 
@@ -82,15 +100,14 @@ def test_whatever_happens_it_stays_within_its_limits(
     """At least one, at most as many as allowed."""
     clock = VirtualClock()
     control = Concurrency(clock, most)
-    flying: list[int] = []
+    flying: list[Flight] = []
     for kind, seconds, size in events:
         clock.time += seconds
         if kind == 0 or not flying:
             flying.append(control.began())
             control.full()
         elif kind == 1:
-            flying.pop()
-            control.ended(size)
+            control.ended(flying.pop(), size)
         else:
             control.crowded(flying.pop(0))
         assert 1 <= control.level <= most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import os
 import ssl
@@ -112,6 +113,37 @@ async def test_several_hosts_have_connections_of_their_own(transport: HttpTransp
     assert (len(one.peers), len(other.peers)) == (1, 1)
 
 
+async def test_large_and_small_requests_share_a_connection(
+    transport: HttpTransport, local: Local
+) -> None:
+    """After one that a thread carried, the event loop reads again."""
+    async with serving(answer_all) as server:
+        for _ in range(2):
+            for sending in (
+                local.sending(server.url, 0, MIB),
+                local.sending(server.url, MIB, MIB),
+                outgoing(server.url, "POST", Json(1)),
+            ):
+                assert (await transport.send(sending)).status == 200
+    assert len(server.peers) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(b"pl\xc3\xa4ne", "pläne"), (b"pl\xe4ne", "pläne"), (b"", "")],
+    ids=["UTF-8", "Latin-1", "empty"],
+)
+async def test_fields_of_one_name_are_one(
+    transport: HttpTransport, value: bytes, text: str
+) -> None:
+    """In the order in which they came, whatever their bytes."""
+    fields = b"ETag: one\r\netag: two\r\nX-Name: %b\r\n" % value
+    reply = b"HTTP/1.1 200 OK\r\n%bContent-Length: 0\r\n\r\n" % fields
+    async with serving(answering(reply)) as server:
+        headers = (await transport.send(outgoing(server.url, "GET"))).headers
+    assert (headers["ETag"], headers["x-name"]) == ("one, two", text)
+
+
 @pytest.mark.parametrize("slow", ["head", "body"])
 async def test_a_reply_that_comes_in_drops_is_read(transport: HttpTransport, slow: str) -> None:
     """Each byte starts the time-out again."""
@@ -164,6 +196,32 @@ async def test_a_replaced_body_is_sent_as_bytes(
     await transport.aclose()
 
 
+async def test_httpx_is_only_asked_where_somebody_may_listen(
+    transport: HttpTransport, local: Local, monkeypatch: pytest.MonkeyPatch, either_path: str
+) -> None:
+    """Its objects cost more than a small request does; a recorder in its transport sees all."""
+    seen: list[str] = []
+
+    class Request(httpx.Request):
+        def __init__(self, method: str, *rest: Any, **more: Any) -> None:
+            seen.append(method)
+            super().__init__(method, *rest, **more)
+
+    monkeypatch.setattr(httpx, "Request", Request)
+    async with serving(answer_all) as server:
+        await transport.send(outgoing(server.url, "GET"))
+        assert seen == (["GET"] if either_path == "plain" else [])
+        handle = httpx.AsyncHTTPTransport.handle_async_request
+
+        @functools.wraps(handle)
+        async def recording(self: Any, request: httpx.Request) -> httpx.Response:
+            return await handle(self, request)
+
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", recording)
+        await transport.send(local.sending(server.url, 0, MIB))
+    assert seen[-1] == "PUT"
+
+
 def pool_of(transport: HttpTransport) -> str:
     client = transport._client
     assert client is not None
@@ -205,7 +263,7 @@ async def test_without_the_pool_that_it_knows_it_stands_aside() -> None:
         with ThreadPoolExecutor(1) as threads:
             context = ssl.create_default_context()
             swapped = install(client, context=context, keep_alive=1.0, max_reply=9, threads=threads)
-    assert (swapped, hasattr(transport, "_pool")) == (False, False)
+    assert (swapped, hasattr(transport, "_pool")) == (None, False)
 
 
 async def test_a_method_that_is_none_never_leaves(transport: HttpTransport) -> None:

@@ -158,6 +158,16 @@ async def test_what_is_over_is_not_woken() -> None:
     assert (door.results, await door.mail()) == ([Result.OVER], [])
 
 
+async def test_a_late_delivery_is_no_false_alarm() -> None:
+    """The secrets of a batch that is over are deleted: nothing can be said about its signature."""
+    how = Signature(header="X-Signature", secret=(SecretStr("session:webhook"),))
+    door = Door(signatures={"hooked": how})
+    await door.open(outcome=Outcome.SUCCEEDED, settled=True)
+    await door.post(door.path, b"body", **{"X-Signature": _hmac(b"its secret", b"body")})
+
+    assert (door.results, await door.mail()) == ([Result.OVER], [])
+
+
 async def test_a_signature_is_checked_where_one_is_told() -> None:
     """A wrong one is answered like a right one, and wakes nobody."""
     how = Signature(header="X-Signature", secret=(SecretStr("s3cret-1"),), prefix="sha256=")
@@ -221,7 +231,7 @@ async def test_a_delivery_for_a_target_must_be_signed_where_that_is_told() -> No
     await door.post(url, b'["job-1"]', Authorization="Bearer tok-124")
     await door.post(url, b'["job-1"]', Authorization="Bearer tok-123")
 
-    assert door.results == [Result.STRANGE, Result.WOKEN]
+    assert door.results == [Result.UNSIGNED, Result.WOKEN]
 
 
 # ------------------------------------------------------------------------------- a live run

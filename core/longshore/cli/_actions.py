@@ -110,17 +110,50 @@ def act(
 
 async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -> int:
     from longshore.journal import open_journal
-    from longshore.lifecycle import Action
 
+    action = _action(word)
     async with open_journal(terminal.journal) as journal:
         unit = await find_unit(journal, job)
-        run = await journal.run(unit.run_id)
         try:
-            return await _do(terminal, journal, unit, Action.parse(word), given)
+            return await _do(terminal, journal, unit, action, given)
         except RunInUse:
-            await journal.post(run.id, "act", {"unit": unit.id, "action": word})
-            terminal.note(f"longshore: asked the process that executes run {run.id} to do it")
+            await _leave(terminal, journal, unit, action)
     return 0
+
+
+def _action(word: str) -> Action:
+    """Read an action. One that ends with a colon is not taken for all: a variable was empty."""
+    from longshore.lifecycle import Action
+
+    action = Action.parse(word)
+    if not action.name or (":" in word and not action.object):
+        raise UsageError(f"{word!r} does not say what it is about", hint="complete, or complete:ID")
+    return action
+
+
+async def _leave(terminal: Terminal, journal: Journal, unit: UnitRecord, action: Action) -> None:
+    """Ask the process that executes the run, unless the journal knows already that it is vain.
+
+    Raises:
+        UsageError: the job does not offer it.
+    """
+    from longshore.pipeline import Unit, check_offer
+    from longshore.plugins import load_plugins
+
+    run = await journal.run(unit.run_id)
+    provider = load_plugins().provider(run.provider)
+    known = Unit.load(await journal.facts(unit.id), alive_at=0.0)
+    check_offer(known, action, cancels=provider.offers("cancel"))
+    await journal.post(run.id, "act", {"unit": unit.id, "action": str(action)})
+    terminal.line({
+        "event": "asked",
+        "run_id": run.id,
+        "target": run.target,
+        "batch_id": unit.id,
+        "vendor_job_id": unit.job_id,
+        "action": str(action),
+    })  # fmt: skip
+    terminal.note(f"longshore: asked the process that executes run {run.id} to do it")
 
 
 async def find_unit(journal: Journal, job: str) -> UnitRecord:
@@ -153,13 +186,15 @@ async def _do(
     action: Action,
     given: dict[str, str],
 ) -> int:
-    from longshore.pipeline import Notice, act_on, prepare, take
+    from longshore.pipeline import DocumentFinished, Notice, act_on, prepare, take
 
     refused: list[str] = []
 
     def listen(event: Event) -> None:
         if isinstance(event, Notice):
             refused.append(event.text)
+        elif isinstance(event, DocumentFinished):
+            tell_document(terminal, event.run, event.record, event.unit)
 
     run = await journal.run(unit.run_id)
     async with hold(terminal, journal, run, given, listen) as engine:
@@ -169,8 +204,9 @@ async def _do(
         taken = await take(engine, unit.id)
         await act_on(engine, taken, action)
         over = await settle(journal, run)
-        for record in (await journal.facts(unit.id)).documents:
-            tell_document(terminal, run, record, await journal.unit(unit.id))
+        after = await journal.facts(unit.id)
+        for record in after.documents:
+            engine.emit(DocumentFinished(run, record, after.unit))
         still_open = bool(taken.asked)
     for text in refused:
         terminal.last(printable(f"longshore: {text}"))

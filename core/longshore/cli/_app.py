@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from longshore.cli._command import EPILOG, INTERRUPTED, TROUBLE
-from longshore.cli._terminal import printable
+from longshore.cli._terminal import Terminal, printable
+from longshore.errors import UsageError
 
 __all__ = ["COMMANDS", "run"]
 
@@ -82,12 +83,14 @@ class _Group(TyperGroup):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     name="longshore",
     cls=_Group,
     no_args_is_help=True,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_SETTINGS,
 )
 
 
@@ -110,10 +113,13 @@ def _longshore(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what is wrong with the call itself is one line, a hint, and 2."""
-    command = typer.main.get_command(app)
-    given = None if arguments is None else list(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    command, name = typer.main.get_command(app), "longshore"
+    if given and given[0] in COMMANDS:  # at once: Typer loads pydantic to look at --version
+        command, name = _Commands()[given[0]], f"longshore {given[0]}"
+        given = given[1:]
     try:
-        code = command.main(given, prog_name="longshore", standalone_mode=False)
+        code = command.main(given, prog_name=name, standalone_mode=False, **_SETTINGS)
     except typer.Abort:
         return INTERRUPTED
     except Exception as error:
@@ -122,8 +128,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "longshore"
-        print(f"longshore: {_sentence(told())}", file=sys.stderr)  # noqa: T201
-        print(f"hint: {where} --help", file=sys.stderr)  # noqa: T201
+        Terminal().fail(UsageError(_sentence(told()), hint=f"{where} --help"))
         return TROUBLE
     return code if isinstance(code, int) else 0
 

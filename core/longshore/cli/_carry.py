@@ -80,9 +80,9 @@ def _tell(terminal: Terminal, event: Event) -> None:
     if isinstance(event, DocumentFinished):
         tell_document(terminal, event.run, event.record, event.unit)
     elif isinstance(event, Notice):
-        terminal.note(printable(f"longshore: {event.text}"))
+        terminal.event(printable(f"longshore: {event.text}"))
     elif isinstance(event, Retried) and terminal.verbose:
-        terminal.note(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
+        terminal.event(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
 
 
 def finish(terminal: Terminal, report: RunReport) -> None:

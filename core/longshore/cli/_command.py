@@ -11,7 +11,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
-from longshore.cli._terminal import Terminal
+from longshore.cli._terminal import FORMAT, Terminal
 from longshore.errors import LongshoreError
 
 __all__ = ["EPILOG", "INTERRUPTED", "TROUBLE", "Config", "Journal", "command"]
@@ -107,7 +107,7 @@ def _observed(
     **kwargs: P.kwargs,
 ) -> int | None:
     """Run a command, with the observers that the environment asks for."""
-    if not any(os.environ.get(name) for name in ("LONGSHORE_EVENTS", "LONGSHORE_OTEL")):
+    if not any(os.environ.get(name) for name in ("LONGSHORE_EVENTS", "LONGSHORE_OTEL", FORMAT)):
         return function(terminal, *args, **kwargs)
     from longshore.events import observing
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,9 @@ def compare(
         _write(jsonl, found.write_jsonl)
 
     found = run_async(_compare(terminal, request, keep, new=new, results=results))
-    _finish(terminal, found)
+    places = {"--report": report, "--csv": csv, "--jsonl": jsonl, "--results": results}
+    places |= {"--journal": terminal.journal, "--config": terminal.config}
+    _finish(terminal, found, places)
     if report is not None:
         terminal.say(f"report: {report}")
     return found.exit_code
@@ -211,7 +214,7 @@ class _Watch:
                     self._finished[target] += 1
                     self._tell(target, round, event)
                 case Notice(text):
-                    self._terminal.note(f"longshore: {target}: {text}")
+                    self._terminal.event(f"longshore: {target}: {text}")
                 case _:
                     pass
         except BrokenPipeError:
@@ -267,8 +270,11 @@ _HEAD = (
 )  # fmt: skip
 
 
-def _finish(terminal: Terminal, found: Comparison) -> None:
-    """Print the table, what went wrong with an account, and what to type next."""
+def _finish(terminal: Terminal, found: Comparison, places: Mapping[str, Path | None]) -> None:
+    """Print the table, what went wrong with an account, and what to type next.
+
+    That names the files again: without them the comparison would be over and nothing written.
+    """
     from longshore.lifecycle import Outcome
 
     lines = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
@@ -287,7 +293,8 @@ def _finish(terminal: Terminal, found: Comparison) -> None:
     reports = [report for side in found.sides for report in side.reports]
     waiting = any(report.outcomes.get(Outcome(word)) for report in reports for word in _OPEN)
     if waiting or any(report.interrupted for report in reports):
-        terminal.last(f"go on with it:  {found.command}")
+        named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
+        terminal.last(f"go on with it:  {found.command}{''.join(named)}")
 
 
 _OPEN = ("running", "needs_action", "unknown")

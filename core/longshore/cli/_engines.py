@@ -23,21 +23,26 @@ async def hold(
     given: dict[str, str],
     listener: Listener,
 ) -> AsyncIterator[Engine]:
-    """Hold a run and build its engine.
+    """Hold a run and build its engine. For observers it begins and ends, as with any command.
 
     Raises:
         RunInUse: another process executes it.
         LongshoreError: its plugin or a setting is missing.
     """
     from longshore.cli._resume import target_of
-    from longshore.pipeline import Environment, open_engine
+    from longshore.pipeline import Environment, RunFinished, RunStarted, open_engine
 
     target = target_of(terminal, run, given)
     async with (
         journal.lock_run(run.id),
         open_engine(journal, target, run, Environment(), listener) as engine,
     ):
-        yield engine
+        documents = sum((await journal.outcomes(run.id)).values())
+        engine.emit(RunStarted(run, documents, 0))  # nothing is to be carried
+        try:
+            yield engine
+        finally:
+            engine.emit(RunFinished(run, await journal.outcomes(run.id)))
 
 
 async def settle(journal: Journal, run: RunRecord) -> bool:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from longshore.cli._terminal import printable
+from longshore.cli._terminal import printable, structured
 
-__all__ = ["logs"]
+__all__ = ["as_record", "logs"]
 
-FORMAT = "LONGSHORE_LOG"
-"""The variable that asks for structured logs: ``json``."""
+_LOGGERS = ("longshore", "httpx", "httpcore", "uvicorn", "opentelemetry")
 
-_LOGGERS = ("longshore", "httpx", "httpcore")
+_EVENTS = "longshore.run"
+
+
+def as_record(level: str, text: str, **fields: str) -> str:
+    """Write what a command says itself as one line of JSON, as if it were logged."""
+    from longshore.events import JsonFormatter
+
+    message = text.removeprefix("longshore: ")
+    number = logging.getLevelNamesMapping()[level.upper()]
+    record = logging.LogRecord("longshore.cli", number, "", 0, "%s", (message,), None)
+    record.fields = fields
+    return JsonFormatter().format(record)
 
 
 class _Lines(logging.Handler):
@@ -35,7 +44,7 @@ class _Lines(logging.Handler):
         from longshore.redaction import redact_text
 
         try:
-            if os.environ.get(FORMAT, "").strip().lower() == "json":
+            if structured():
                 from longshore.events import JsonFormatter
 
                 self._write(JsonFormatter().format(record))
@@ -47,17 +56,24 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def logs(write: Callable[[str], None], *, quiet: bool, verbose: bool) -> Iterator[None]:
-    """Show warnings; with ``verbose`` what happens step by step; with ``quiet`` nothing."""
+    """Show warnings; with ``verbose`` what happens step by step; with ``quiet`` nothing.
+
+    Structured logs tell what happens in runs in any case, with ``verbose`` each step of it.
+    """
     level = logging.INFO if verbose else logging.WARNING
-    handler = _Lines(write, logging.CRITICAL + 1 if quiet else level)
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    before = loggers[0].level
-    loggers[0].setLevel(level)
-    for logger in loggers:
-        logger.addHandler(handler)
+    handler = _Lines(write, logging.CRITICAL + 1 if quiet else logging.DEBUG)
+    levels = {_LOGGERS[0]: level}
+    if structured():
+        levels[_EVENTS] = logging.DEBUG if verbose else logging.INFO
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, wanted in levels.items():
+        logging.getLogger(name).setLevel(wanted)
+    for name in _LOGGERS:
+        logging.getLogger(name).addHandler(handler)
     try:
         yield
     finally:
-        loggers[0].setLevel(before)
-        for logger in loggers:
-            logger.removeHandler(handler)
+        for name, was in before.items():
+            logging.getLogger(name).setLevel(was)
+        for name in _LOGGERS:
+            logging.getLogger(name).removeHandler(handler)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal, printable, structured
 
 if TYPE_CHECKING:
     from longshore.journal import Journal
@@ -133,7 +133,7 @@ def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
     """Show how a run goes on, in the way that fits where stderr goes."""
     if terminal.quiet:
         yield _Silent()
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not structured():
         from longshore.cli._bars import Bars
 
         with Bars(journal) as bars:

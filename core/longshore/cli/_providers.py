@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from longshore.cli._command import EPILOG, command
 from longshore.cli._parameters import Set, pairs
 from longshore.cli._terminal import Terminal, colour, printable
+from longshore.errors import PluginError
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -22,7 +24,22 @@ VERBS = ("renew", "abort", "cancel", "act", "results", "inventory")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A provider, an alias, or a target.")]
 
+
+class _Listing(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let everything stand at its default where nothing is said.
+
+        Typer loads pydantic to look at options, which takes longer than the list.
+        """
+        if args:
+            return super().parse_args(ctx, args)
+        shown = [param for param in self.params if param.expose_value]
+        ctx.params = {param.name: param.get_default(ctx) for param in shown}
+        return []
+
+
 providers = typer.Typer(
+    cls=_Listing,
     invoke_without_command=True,
     help="List the providers; show what one takes; check that a target would work.",
 )
@@ -33,25 +50,32 @@ def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
     """List the providers; show what one takes; check that a target would work."""
     if ctx.invoked_subcommand is not None:
         return None
-    from longshore.plugins import load_plugins
+    from longshore.plugins import Quarantined, load_plugins
 
     plugins = load_plugins()
+    broken: list[Quarantined] = []
     for name, info in plugins.providers().items():
-        kind = info.type
-        terminal.line({
-            "event": "provider",
-            "name": name,
-            "aliases": list(kind.aliases),
-            "title": kind.title,
-            "documentation": kind.documentation,
-            "distribution": info.distribution,
-            "version": info.version,
-            "offers": _offers(kind),
-        })  # fmt: skip
-        also = f" ({', '.join(kind.aliases)})" if kind.aliases else ""
+        card = info.card
+        if terminal.json or terminal.verbose:  # only the class can tell whether it works
+            try:
+                offers = _offers(info.type)
+            except PluginError as error:
+                broken.append(Quarantined(name, info.distribution, error.message))
+                continue
+            terminal.line({
+                "event": "provider",
+                "name": name,
+                "aliases": list(card.aliases),
+                "title": card.title,
+                "documentation": card.documentation,
+                "distribution": info.distribution,
+                "version": info.version,
+                "offers": offers,
+            })  # fmt: skip
+        also = f" ({', '.join(card.aliases)})" if card.aliases else ""
         source = f"{info.distribution} {info.version}".strip()
-        terminal.say(f"{name + also:<24}  {kind.title or name:<16}  {source}")
-    for left_out in plugins.quarantined:
+        terminal.say(f"{name + also:<24}  {card.title or name:<16}  {source}")
+    for left_out in (*plugins.quarantined, *broken):
         terminal.line({
             "event": "quarantined",
             "name": left_out.entry_point,
@@ -64,9 +88,7 @@ def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
 
 
 def _offers(kind: type[Provider[Any]]) -> list[str]:
-    from longshore.provider import Provider
-
-    return [verb for verb in VERBS if getattr(kind, verb) is not getattr(Provider, verb)]
+    return [verb for verb in VERBS if kind.offers(verb)]
 
 
 @command("longshore providers show my-target", "longshore providers show my-target --json")
@@ -145,6 +167,8 @@ def _words(capabilities: Capabilities) -> list[str]:
         words.append(f"of reads alone: {reads.requests:g} in {format_seconds(reads.seconds)}")
     words.append(f"polls: every {format_seconds(polls.interval)}, no sooner than {polls.floor:g} s")
     words.append(f"requests in flight: {capabilities.concurrency}")
+    if capabilities.credits:
+        words.append(f"what a document costs: {capabilities.credits}")
     return [*words, *capabilities.behaviours]
 
 

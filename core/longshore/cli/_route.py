@@ -123,7 +123,8 @@ class _Watch:
         self._progress = progress
         self._told: set[str] = set()
         self._open: dict[str, tuple[Leg, DocumentFinished]] = {}
-        self._documents: dict[str, int] = {}
+        self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
+        self._finished = 0
 
     def see(self, leg: Leg, event: Event) -> None:
         """Take notice of one event."""
@@ -133,10 +134,10 @@ class _Watch:
         match event:
             case DocumentFinished():
                 self._document(leg, event)
-            case RunStarted(documents=documents) if leg.role != "shadow":
+            case RunStarted(documents=documents) if leg.role == "main":
                 self._documents[leg.run.id] = documents
             case Notice(text):
-                self._terminal.note(printable(f"longshore: {leg.run.target}: {text}"))
+                self._terminal.event(printable(f"longshore: {leg.run.target}: {text}"))
             case _:
                 pass
 
@@ -161,6 +162,7 @@ class _Watch:
         from longshore.pipeline import document_line
 
         self._told.add(event.record.document.id)
+        self._finished += leg.role != "shadow"
         try:
             if leg.role != "shadow":
                 tell_document(self._terminal, event.run, event.record, event.unit)
@@ -182,7 +184,7 @@ class _Watch:
         while True:
             await asyncio.sleep(PAUSE)
             documents = sum(self._documents.values())
-            self._terminal.note(f"longshore: {len(self._told)} of {documents} documents")
+            self._terminal.note(f"longshore: {self._finished} of {documents} documents")
 
 
 def _finish(terminal: Terminal, arrival: Arrival) -> None:

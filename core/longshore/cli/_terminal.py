@@ -17,7 +17,10 @@ import typer
 
 from longshore.errors import LongshoreError
 
-__all__ = ["Above", "Terminal", "colour", "printable"]
+__all__ = ["FORMAT", "Above", "Terminal", "colour", "printable", "structured"]
+
+FORMAT = "LONGSHORE_LOG"
+"""The variable that asks for structured logs: ``json``."""
 
 _COLOURS = {
     "succeeded": "green",
@@ -56,6 +59,11 @@ def _json_text(text: str) -> str:
     return "".join(
         character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )
+
+
+def structured() -> bool:
+    """Tell whether each line on stderr is to be an object of JSON, and what happens be logged."""
+    return os.environ.get(FORMAT, "").strip().lower() == "json"
 
 
 def colour(state: str, text: str) -> str:
@@ -101,7 +109,7 @@ class Terminal:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a name in any script stops no command
                 stream.reconfigure(errors="backslashreplace")
-        with logs(self._err, quiet=self.quiet, verbose=self.verbose):
+        with logs(self._write, quiet=self.quiet, verbose=self.verbose):
             yield
         try:
             sys.stdout.flush()
@@ -148,17 +156,18 @@ class Terminal:
         if not self.quiet:
             self._err(text)
 
+    def event(self, text: str) -> None:
+        """Say what an event of a run tells, unless the logs tell it with all its fields."""
+        if not structured():
+            self.note(text)
+
     def last(self, text: str) -> None:
         """Say the last line, also when it is to be quiet: how to go on."""
         self._err(text)
 
     def fail(self, error: LongshoreError) -> None:
         """Say what went wrong and what to do next."""
-        from longshore.redaction import redact_text
-
-        self._err(printable(redact_text(f"longshore: {error.message}")))
-        if error.hint:
-            self._err(printable(redact_text(f"hint: {error.hint}")))
+        self._trouble(error.message, error.hint or "")
 
     def crash(self, error: Exception) -> None:
         """Say that something went wrong that nobody thought of."""
@@ -169,11 +178,28 @@ class Terminal:
 
             self._err(redact_text("".join(traceback.format_exception(error))).rstrip())
         words = " ".join(str(error).split())
-        self._err(printable(redact_text(f"longshore: unexpected {type(error).__name__}: {words}")))
-        if not self.verbose:
-            self._err("hint: this is a fault in Longshore; --verbose shows where it happened")
+        hint = "this is a fault in Longshore; --verbose shows where it happened"
+        self._trouble(f"unexpected {type(error).__name__}: {words}", "" if self.verbose else hint)
 
-    def _err(self, text: str) -> None:
+    def _trouble(self, message: str, hint: str) -> None:
+        from longshore.redaction import redact_text
+
+        message, hint = printable(redact_text(message)), printable(redact_text(hint))
+        if structured():
+            self._err(message, "error", **({"hint": hint} if hint else {}))
+            return
+        self._err(f"longshore: {message}")
+        if hint:
+            self._err(f"hint: {hint}")
+
+    def _err(self, text: str, level: str = "info", **fields: str) -> None:
+        if structured():
+            from longshore.cli._logs import as_record
+
+            text = as_record(level, text, **fields)
+        self._write(text)
+
+    def _write(self, text: str) -> None:
         text = _harmless(text)
         if self.display is not None:
             self.display.print(text)

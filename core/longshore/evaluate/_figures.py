@@ -106,6 +106,25 @@ class Figures:
         """The share of its documents that succeeded; None where it took none."""
         return self.outcomes["succeeded"] / self.documents if self.documents else None
 
+    @property
+    def succeeded_within(self) -> tuple[float, float] | None:
+        """Where that share would lie over many more such documents, in 95 of 100 cases.
+
+        Wilson's interval. It takes the documents as independent of each other; those of one
+        submission are not.
+        """
+        share, count = self.succeeded, self.documents
+        if share is None:
+            return None
+        z = 1.96
+        middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+        half = (
+            z
+            / (1 + z * z / count)
+            * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+        )
+        return max(middle - half, 0.0), min(middle + half, 1.0)
+
 
 TROUBLES = ("throttled", "client_errors", "server_errors", "not_sent", "lost_answers")
 

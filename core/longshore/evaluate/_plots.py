@@ -13,7 +13,9 @@ from typing import Any
 
 from longshore.evaluate._figures import TROUBLES, Figures, Spread
 
-__all__ = ["OUTCOMES", "TROUBLE_WORDS", "cost", "outcomes", "rounds", "times", "troubles"]
+__all__ = [
+    "OUTCOMES", "TROUBLE_WORDS", "cost", "outcomes", "rounds", "success", "times", "troubles",
+]  # fmt: skip
 
 OUTCOMES = (
     "succeeded", "partial", "needs_action", "running", "unknown", "failed", "expired", "cancelled",
@@ -95,6 +97,32 @@ def times(
         axes.set_xlabel("seconds")
 
     return _drawn(draw, list(shown), label)
+
+
+def success(figures: Mapping[str, Figures]) -> str:
+    """Draw the share of documents that succeeded, and how sure that is."""
+    shown = {n: f for n, f in figures.items() if f.documents > f.outcomes["running"]}
+    if not shown:
+        return ""
+
+    def draw(axes: Any) -> None:
+        for place, (name, f) in enumerate(shown.items()):
+            assert f.succeeded is not None
+            assert f.succeeded_within is not None
+            share, low, high = (100 * part for part in (f.succeeded, *f.succeeded_within))
+            colour = _colour(figures, name)
+            axes.errorbar(
+                share, place, xerr=[[max(share - low, 0)], [max(high - share, 0)]],
+                fmt="o", color=colour, elinewidth=1.8, capsize=4,
+            )  # fmt: skip
+            axes.annotate(
+                f"{share:.1f} %", (share, place), xytext=(0, 8), textcoords="offset points",
+                ha="right" if share > 50 else "left", fontsize=8,
+            )  # fmt: skip
+        axes.set_xlim(0, 103)
+        axes.set_xlabel("% of the documents that the target takes")
+
+    return _drawn(draw, list(shown), "Succeeded by target")
 
 
 def outcomes(figures: Mapping[str, Figures]) -> str:

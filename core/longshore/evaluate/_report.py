@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -107,6 +108,10 @@ def _drawings(comparison: Comparison) -> Iterable[tuple[str, str, str]]:
         else "over each one's own documents, since none is taken by every target"
     )
     box = "Line: from the least to 95 %. Box: the middle half. Mark: the median."
+    sure = (
+        "where the share would lie over many more such documents, in 95 of 100 cases, if they are "
+        "independent of each other; those of one submission are not."
+    )
     drawn = [
         ("Time to done", f"From the first request to the end of the job; {whose}. {box}",
          _plots.times(fair, lambda f: f.to_done, "Time to done")),
@@ -114,9 +119,10 @@ def _drawings(comparison: Comparison) -> Iterable[tuple[str, str, str]]:
          _plots.times(fair, lambda f: f.to_accepted, "Time to accepted")),
         ("Processing, as the vendor tells", f"From begin to end by the vendor's own clock. {box}",
          _plots.times(fair, lambda f: f.vendor_processing, "Processing by the vendor's clock")),
+        ("Succeeded", f"Line: {sure}", _plots.success(comparison.figures)),
         ("Outcomes", "Documents that a target does not take are left out.",
          _plots.outcomes(comparison.figures)),
-        ("Errors on the way", "Requests that did not go well at once; retries mended most of them.",
+        ("Errors on the way", "Tries that did not go well. Outcomes tell what became of it.",
          _plots.troubles(comparison.figures)),
         ("Credits", "As the vendors tell; a vendor that tells none has no bar.",
          _plots.cost(comparison.figures, lambda f: f.credits, "Credits debited")),
@@ -149,15 +155,25 @@ def _highlights(comparison: Comparison) -> Iterable[str]:
     if kept_out:
         told = ", ".join(f"{name} {count}" for name, count in kept_out.items())
         yield f"Documents not taken (times rounds), and in no other figure: {told}."
-    rates = [(s.rate, pair) for pair, s in comparison.agreement.pairs.items() if s.rate is not None]
+    pairs = comparison.agreement.pairs.items()
+    rates = [(s.rate, s.shared, pair) for pair, s in pairs if s.rate is not None]
     if rates:
-        rate, (one, other) = max(rates)
+        rate, shared, (one, other) = max(rates)
         if rate > 0:
-            yield f"{one} and {other} agree most: on {100 * rate:.1f} % of the fields they share."
+            yield (
+                f"{one} and {other} agree most: on {100 * rate:.1f} % of the {shared} fields "
+                "that they share, counted document by document."
+            )
         else:
             yield "No two targets agree on any field that they share."
     else:
         yield "No two targets read a field of the same name: there is no agreement to show."
+    for name, f in comparison.figures.items():
+        if f.outcomes["succeeded"] and not f.results:
+            notes = Counter(r.results_note for r in comparison.rows if r.target == name)
+            del notes[None]
+            why = f": {redact_text(str(notes.most_common(1)[0][0]))}" if notes else ""
+            yield f"There are no results of {name}{why}."
     for side in comparison.sides:
         if side.trouble:
             yield f"{side.target} could not go on: {side.trouble}. The others are not affected."

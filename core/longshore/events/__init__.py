@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from longshore.errors import PluginError
 from longshore.events._environment import VARIABLES, observing
 from longshore.events._json import JsonLines, event_line, together
-from longshore.events._logs import JsonFormatter, log_handler
+from longshore.events._logs import RUN_LOGGER, JsonFormatter, log_events, log_handler
 from longshore.pipeline import (
     BytesMoved,
     DocumentChanged,
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
 __all__ = [
-    "VARIABLES", "BytesMoved", "DocumentChanged", "DocumentFinished", "Event", "JobAccepted",
-    "JsonFormatter", "JsonLines", "Listener", "Notice", "Polled", "Retried", "RunFinished",
-    "RunStarted", "StepEnded", "TransferSent", "event_line", "log_handler", "observing",
-    "open_telemetry", "together",
+    "RUN_LOGGER", "VARIABLES", "BytesMoved", "DocumentChanged", "DocumentFinished", "Event",
+    "JobAccepted", "JsonFormatter", "JsonLines", "Listener", "Notice", "Polled", "Retried",
+    "RunFinished", "RunStarted", "StepEnded", "TransferSent", "event_line", "log_events",
+    "log_handler", "observing", "open_telemetry", "together",
 ]  # fmt: skip
 
 

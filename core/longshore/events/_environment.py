@@ -13,8 +13,9 @@ from longshore.plugins import load_plugins
 
 __all__ = ["VARIABLES", "observing"]
 
-VARIABLES = ("LONGSHORE_EVENTS", "LONGSHORE_OTEL")
-"""A file that events are appended to; ``true`` for OpenTelemetry, with its own ``OTEL_*``."""
+VARIABLES = ("LONGSHORE_EVENTS", "LONGSHORE_OTEL", "LONGSHORE_LOG")
+"""A file that events are appended to; ``true`` for OpenTelemetry, with its own ``OTEL_*``; ``json``
+for log records."""
 
 _TRUE = ("1", "true", "yes", "on")
 
@@ -32,6 +33,10 @@ def observing(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
             _to_file(stack, path)
         if environ.get(VARIABLES[1], "").strip().lower() in _TRUE:
             _to_telemetry(stack, environ)
+        if environ.get(VARIABLES[2], "").strip().lower() == "json":
+            from longshore.events._logs import log_events
+
+            stack.enter_context(load_plugins().observing("logs", log_events()))
         yield
 
 
@@ -54,21 +59,29 @@ def _to_telemetry(stack: ExitStack, environ: Mapping[str, str]) -> None:
     from opentelemetry import metrics, trace
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     tracers: Any = trace.get_tracer_provider()
     meters: Any = metrics.get_meter_provider()
     if not isinstance(tracers, TracerProvider):  # nobody else set OpenTelemetry up
-        tracers, meters = TracerProvider(), MeterProvider()
+        about = Resource.create({} if _named(environ) else {"service.name": "longshore"})
+        tracers, meters = TracerProvider(resource=about), MeterProvider(resource=about)
         if (exporter := _exporter("traces", environ)) is not None:
             tracers.add_span_processor(BatchSpanProcessor(exporter))
         if (exporter := _exporter("metrics", environ)) is not None:
-            meters = MeterProvider([PeriodicExportingMetricReader(exporter)])
+            meters = MeterProvider([PeriodicExportingMetricReader(exporter)], about)
         stack.callback(meters.shutdown)
         stack.callback(tracers.shutdown)
     listener = open_telemetry(tracers, meters)
     stack.enter_context(load_plugins().observing("opentelemetry", listener))
+
+
+def _named(environ: Mapping[str, str]) -> bool:
+    """Tell whether the environment says what this service is called."""
+    attributes = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return bool(environ.get("OTEL_SERVICE_NAME")) or "service.name=" in attributes
 
 
 _PREFERRED = {"otlp": ("otlp", "otlp_proto_http", "otlp_proto_grpc")}

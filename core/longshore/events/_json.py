@@ -6,7 +6,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import fields
 from os import PathLike
 from threading import Lock
@@ -15,12 +16,24 @@ from typing import TextIO
 from pydantic import JsonValue
 
 from longshore.journal import ErrorInfo, RunRecord
-from longshore.pipeline import BytesMoved, DocumentFinished, Event, Listener, document_line
+from longshore.pipeline import (
+    BytesMoved,
+    DocumentFinished,
+    Event,
+    Listener,
+    RunFinished,
+    RunStarted,
+    document_line,
+)
 from longshore.redaction import redact_json
 
-__all__ = ["JsonLines", "event_line", "together"]
+__all__ = ["JsonLines", "event_line", "placed", "together"]
 
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+_NOWHERE: Mapping[str, JsonValue] = {}
+_RUN: ContextVar[Mapping[str, JsonValue]] = ContextVar("longshore_run", default=_NOWHERE)
+"""The run that this task executes; runs that go on at once have tasks of their own."""
 
 
 def together(*listeners: Listener) -> Listener:
@@ -59,7 +72,7 @@ class JsonLines:
         """Write one event."""
         if isinstance(event, BytesMoved) and not self._moved:
             return
-        line = json.dumps({"at": round(self._now(), 6), **event_line(event)}, ensure_ascii=True)
+        line = json.dumps({"at": round(self._now(), 6), **placed(event)}, ensure_ascii=True)
         with self._lock:
             self._out.write(line + "\n")
             self._out.flush()
@@ -96,6 +109,20 @@ def event_line(event: Event) -> dict[str, JsonValue]:
     hidden = redact_json(line)
     assert isinstance(hidden, dict)
     return hidden
+
+
+def placed(event: Event) -> dict[str, JsonValue]:
+    """Return an event as JSON with its run, also where the event itself does not name it.
+
+    To be called for every event, where it happens.
+    """
+    if isinstance(event, RunStarted):
+        _RUN.set(_written("run", event.run))
+    line = event_line(event)
+    line = {**line, **_RUN.get(), **line}
+    if isinstance(event, RunFinished):
+        _RUN.set(_NOWHERE)
+    return line
 
 
 def _written(name: str, value: object) -> dict[str, JsonValue]:

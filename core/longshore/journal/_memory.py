@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import islice
 
 from pydantic import JsonValue
 
@@ -37,12 +39,18 @@ _Key = tuple[FactKind, int, str, str]
 
 
 class MemoryJournal:
-    """The port, kept in dictionaries; values are immutable, so a crash loses nothing written."""
+    """The port, kept in dictionaries; values are immutable, so a crash loses nothing written.
+
+    No step of a batch looks at all others: what a journal costs can be measured against this one.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, RunRecord] = {}
         self._units: dict[str, UnitRecord] = {}
-        self._documents: dict[str, list[DocumentRecord]] = {}
+        self._order: dict[str, int] = {}  # of units, as they came
+        self._agenda: dict[str, list[tuple[float, int, str]]] = {}  # of runs: units not settled
+        self._documents: dict[str, dict[str, DocumentRecord]] = {}  # of runs, as they came
+        self._carried: dict[str, list[str]] = {}  # the documents that units began with
         self._facts: dict[str, dict[_Key, Fact]] = {}
         self._claims: dict[tuple[str, str], tuple[str, float]] = {}
         self._abandoned: dict[int, Abandoned] = {}
@@ -54,8 +62,9 @@ class MemoryJournal:
 
     async def create_run(self, run: RunRecord) -> None:
         self._runs[run.id] = run
-        self._documents[run.id] = []
-        self._units[run.id] = UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at)
+        self._documents[run.id] = {}
+        self._agenda[run.id] = []
+        self._keep(UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at))
 
     async def change_run(self, run_id: str, **changes: object) -> None:
         self._runs[run_id] = (await self.run(run_id)).changed(changes)
@@ -73,12 +82,13 @@ class MemoryJournal:
 
     async def forget_run(self, run_id: str) -> None:
         for unit_id in [unit.id for unit in self._units.values() if unit.run_id == run_id]:
-            del self._units[unit_id]
+            del self._units[unit_id], self._order[unit_id]
             self._facts.pop(unit_id, None)
+            self._carried.pop(unit_id, None)
         for table in (self._abandoned, self._messages):
             for id in [id for id, entry in table.items() if entry.run_id == run_id]:
                 del table[id]
-        del self._runs[run_id], self._documents[run_id]
+        del self._runs[run_id], self._documents[run_id], self._agenda[run_id]
 
     @asynccontextmanager
     async def lock_run(self, run_id: str) -> AsyncIterator[None]:
@@ -93,20 +103,35 @@ class MemoryJournal:
     async def enqueue(
         self, units: Sequence[UnitRecord], documents: Sequence[DocumentRecord]
     ) -> None:
-        self._units.update({unit.id: unit for unit in units})
+        for unit in units:
+            self._keep(unit)
         for record in documents:
-            self._documents[record.run_id].append(record)
+            self._documents[record.run_id][record.document.id] = record
+            if record.unit_id is not None:
+                self._carried.setdefault(record.unit_id, []).append(record.document.id)
 
     # ------------------------------------------------------------------ units
 
+    def _keep(self, unit: UnitRecord) -> None:
+        """Remember a unit, and when it is due."""
+        agenda, known = self._agenda[unit.run_id], self._units.get(unit.id)
+        order = self._order.setdefault(unit.id, len(self._order))
+        if known is not None and not known.settled:
+            del agenda[bisect_left(agenda, (known.at, order))]
+        if not unit.settled:
+            insort(agenda, (unit.at, order, unit.id))
+        self._units[unit.id] = unit
+
     async def take(self, unit_id: str) -> Taken:
         unit = self._units[unit_id]
-        self._units[unit_id] = unit.changed({"epoch": unit.epoch + 1})
+        self._keep(unit.changed({"epoch": unit.epoch + 1}))
         return await self.facts(unit_id)
 
     async def facts(self, unit_id: str) -> Taken:
         unit = self._units[unit_id]
-        mine = tuple(d for d in self._documents[unit.run_id] if d.unit_id == unit_id)
+        documents = self._documents[unit.run_id]
+        carried = (documents[id] for id in self._carried.get(unit_id, ()))
+        mine = tuple(record for record in carried if record.unit_id == unit_id)
         return Taken(unit, mine, tuple(self._facts.get(unit_id, {}).values()))
 
     async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
@@ -124,7 +149,7 @@ class MemoryJournal:
             else:
                 self._write(unit_id, write)
         if changes:
-            self._units[unit_id] = self._units[unit_id].changed(changes)
+            self._keep(self._units[unit_id].changed(changes))
 
     def _write(self, unit_id: str, write: BesidesUnit) -> None:
         unit = self._units[unit_id]
@@ -153,9 +178,8 @@ class MemoryJournal:
         self, run_id: str, document_id: str, changes: Mapping[str, object]
     ) -> None:
         records = self._documents[run_id]
-        for place, record in enumerate(records):
-            if record.document.id == document_id:
-                records[place] = record.changed(changes)
+        if document_id in records:
+            records[document_id] = records[document_id].changed(changes)
 
     async def due(
         self,
@@ -165,31 +189,41 @@ class MemoryJournal:
         *,
         besides: frozenset[str] = frozenset(),
         unsent: bool = False,
+        begun: bool = False,
     ) -> tuple[str, ...]:
-        waiting = [u for u in self._waiting(run_id, besides, unsent) if u.at <= now]
-        return tuple(unit.id for unit in sorted(waiting, key=lambda unit: unit.at)[:limit])
+        agenda = self._agenda.get(run_id, [])
+        first = bisect_left(agenda, (0.0, len(self._order))) if begun else 0
+        due = islice(agenda, first, bisect_left(agenda, (now, len(self._order))))
+        waiting = (id for _, id in self._waiting(due, besides, unsent))
+        if begun:
+            waiting = (id for id in waiting if self._units[id].outcome is Outcome.RUNNING)
+        return tuple(islice(waiting, limit))
 
     async def next_due(
         self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
     ) -> float | None:
-        return min((unit.at for unit in self._waiting(run_id, besides, unsent)), default=None)
+        waiting = self._waiting(self._agenda.get(run_id, []), besides, unsent)
+        return next((at for at, _ in waiting), None)
 
-    def _waiting(self, run_id: str, besides: frozenset[str], unsent: bool) -> list[UnitRecord]:
-        return [
-            unit
-            for unit in self._units.values()
-            if unit.run_id == run_id
-            and unit.id != run_id
-            and not unit.settled
-            and unit.id not in besides
-            and not (unsent and unit.job_id)
-        ]
+    def _waiting(
+        self,
+        agenda: Iterable[tuple[float, int, str]],
+        besides: frozenset[str] = frozenset(),
+        unsent: bool = False,
+    ) -> Iterator[tuple[float, str]]:
+        for at, _, id in agenda:
+            if (
+                id not in self._runs
+                and id not in besides
+                and not (unsent and self._units[id].job_id)
+            ):
+                yield at, id
 
     async def reopen(self, run_id: str) -> int:
         for unit in list(self._units.values()):
             if unit.run_id == run_id and not unit.outcome.terminal:
-                self._units[unit.id] = unit.changed({"settled": False, "at": 0.0})
-        return len(self._waiting(run_id, frozenset(), unsent=False))
+                self._keep(unit.changed({"settled": False, "at": 0.0}))
+        return sum(1 for _ in self._waiting(self._agenda.get(run_id, [])))
 
     async def units(
         self, run_id: str, *, after: str = "", limit: int = 1000
@@ -205,8 +239,8 @@ class MemoryJournal:
     async def documents(
         self, run_id: str, *, after: int = -1, limit: int = 1000
     ) -> tuple[tuple[int, DocumentRecord], ...]:
-        numbered = enumerate(self._documents[run_id])
-        return tuple(pair for pair in numbered if pair[0] > after)[:limit]
+        numbered = enumerate(self._documents[run_id].values())
+        return tuple(islice(numbered, after + 1, after + 1 + limit))
 
     async def change_documents(
         self, run_id: str, changes: Mapping[str, Mapping[str, object]]
@@ -216,7 +250,7 @@ class MemoryJournal:
 
     async def outcomes(self, run_id: str) -> dict[Outcome, int]:
         counts: dict[Outcome, int] = {}
-        for record in self._documents[run_id]:
+        for record in self._documents[run_id].values():
             counts[record.outcome] = counts.get(record.outcome, 0) + 1
         return counts
 
@@ -240,8 +274,7 @@ class MemoryJournal:
             open_intent = (FactKind.INTENT, unit.attempt, flow, name) in facts
             receipt = (FactKind.RECEIPT, unit.attempt, "", flow.partition("/")[2]) in facts
             if open_intent or (receipt and unit.job_id is None):
-                records = self._documents[unit.run_id]
-                found += [r.document for r in records if r.unit_id == unit_id]
+                found += [record.document for record in (await self.facts(unit_id)).documents]
         return tuple(found)
 
     async def find_job(self, job_id: str, *, target: str = "") -> tuple[UnitRecord, ...]:

@@ -94,6 +94,7 @@ class Journal(Protocol):
         *,
         besides: frozenset[str] = frozenset(),
         unsent: bool = False,
+        begun: bool = False,
     ) -> tuple[str, ...]:
         """Return batches that are not settled and due, oldest ``at`` first.
 
@@ -103,6 +104,8 @@ class Journal(Protocol):
             limit: at most so many.
             besides: not these.
             unsent: only those without a vendor job.
+            begun: only those that have an ``at`` and run: they were begun, and wait for their
+                moment, not for a person.
         """
         ...
 

@@ -98,11 +98,13 @@ class Counters(Frozen):
         troubles = self.troubles
         if other.troubles:
             troubles = dict(Tally(troubles) + Tally(other.troubles))
-        return Counters(
-            bytes_sent=self.bytes_sent + other.bytes_sent,
-            requests=self.requests + other.requests,
-            retries=self.retries + other.retries,
-            troubles=troubles,
+        return self.changed(
+            {
+                "bytes_sent": self.bytes_sent + other.bytes_sent,
+                "requests": self.requests + other.requests,
+                "retries": self.retries + other.retries,
+                "troubles": troubles,
+            }
         )
 
 

@@ -167,8 +167,9 @@ class SQLiteJournal:
         *,
         besides: frozenset[str] = frozenset(),
         unsent: bool = False,
+        begun: bool = False,
     ) -> tuple[str, ...]:
-        waiting = await self._waiting(run_id, now, limit, besides, unsent)
+        waiting = await self._waiting(run_id, now, limit, besides, unsent, begun=begun)
         return tuple(unit_id for unit_id, _ in waiting)
 
     async def next_due(
@@ -178,12 +179,20 @@ class SQLiteJournal:
         return waiting[0][1] if waiting else None
 
     async def _waiting(
-        self, run_id: str, until: float, limit: int, besides: frozenset[str], unsent: bool
+        self,
+        run_id: str,
+        until: float,
+        limit: int,
+        besides: frozenset[str],
+        unsent: bool,
+        *,
+        begun: bool = False,
     ) -> list[tuple[str, float]]:
         rows = await self._select(
             "SELECT id, at FROM units WHERE run_id = ?1 AND settled = 0 AND at <= ?2 AND id <> ?1"
-            " AND NOT (?3 AND coalesce(job_id, '') <> '') ORDER BY at, seq LIMIT ?4",
-            run_id, until, unsent, limit + len(besides),
+            " AND NOT (?3 AND coalesce(job_id, '') <> '') AND at > ?4"
+            " AND (?4 < 0 OR outcome = 'running') ORDER BY at, seq LIMIT ?5",
+            run_id, until, unsent, 0.0 if begun else -1.0, limit + len(besides),
         )  # fmt: skip
         return [(unit_id, at) for unit_id, at in rows if unit_id not in besides][:limit]
 

@@ -12,7 +12,8 @@ from longshore.migrate._estimate import Estimate
 from longshore.migrate._fallback import HANDED_OVER
 from longshore.migrate._identity import Identity, Origin
 from longshore.migrate._map import Line, Map, open_map, read_map
-from longshore.migrate._migrate import Migration, migrate, migrate_async, open_migration
+from longshore.migrate._migrate import migrate, migrate_async, open_migration
+from longshore.migrate._migration import Migration
 from longshore.migrate._passage import (
     Leg,
     Passage,
@@ -29,7 +30,8 @@ from longshore.migrate._route import (
     upload_by_route_async,
 )
 from longshore.migrate._select import KeptOut, Selection
-from longshore.migrate._verify import Check, Problem, Verification, verify, verify_async, verify_in
+from longshore.migrate._verification import Check, Problem, Verification
+from longshore.migrate._verify import verify, verify_async, verify_in
 
 __all__ = [
     "HANDED_OVER", "Arrival", "Check", "Estimate", "Identity", "KeptOut", "Leg", "Line", "Map",

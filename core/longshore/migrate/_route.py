@@ -217,8 +217,10 @@ class _Carrying:
                 given_up = await give_up(self._journal, leg.run, name, capabilities, trouble)
             if not given_up:
                 continue
-            words = f"{leg.run.target} cannot take documents now ({trouble.message}); "
-            self._tell(leg, Notice(f"{words}{len(given_up)} go to {name}"))
+            words = (
+                f"no documents can go there now ({trouble.message}); {len(given_up)} go to {name}"
+            )
+            self._tell(leg, Notice(words))
             for record in given_up:
                 self._tell(leg, DocumentFinished(leg.run, record, None))
             made += await self._plan_orphans(leg, [name])
@@ -251,12 +253,11 @@ class _Carrying:
         try:
             report = await self._shadowed(leg)
         except LongshoreError as error:
-            self._tell(leg, Notice(f"shadow traffic to {leg.run.target} ended: {error.message}"))
+            self._tell(leg, Notice(f"shadow traffic ended: {error.message}"))
             return
         self._arrival.shadows[leg.run.id] = report
         if report.trouble is not None:
-            words = f"shadow traffic to {leg.run.target} ended: {report.trouble.message}"
-            self._tell(leg, Notice(words))
+            self._tell(leg, Notice(f"shadow traffic ended: {report.trouble.message}"))
 
     async def _shadowed(self, leg: Leg) -> RunReport:
         enough = asyncio.Event()

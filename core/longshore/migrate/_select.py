@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,10 +79,10 @@ def named_in(manifest: Sequence[Candidate]) -> list[Origin]:
     """Return the documents that a manifest names, each source once."""
     found: dict[str, Origin] = {}
     for line in manifest:
-        source = line.path if is_remote(line.path) else str(Path(line.path).absolute())
-        named = Document(
-            id="", name=line.name, media_type=line.media_type, source=shown(source), size=0
-        )
+        remote = is_remote(line.path)
+        source = line.path if remote else str(Path(line.path).absolute())
+        name = line.name or ("" if remote else Path(line.path).name)
+        named = Document(id="", name=name, media_type=line.media_type, source=shown(source), size=0)
         found.setdefault(source, Origin(named))
     return list(found.values())
 
@@ -92,6 +93,7 @@ async def select(
     *,
     there: Mapping[Key, str],
     proven: bool,
+    takes: Callable[[Document], bool],
     limit: int | None = None,
     sample: int | None = None,
 ) -> Selection:
@@ -102,24 +104,27 @@ async def select(
         environment: of the machine; it hashes.
         there: what the other target has, or may have.
         proven: False for a manifest: whatever its files hold is carried.
-        limit: at most so many.
+        takes: whether the other target takes a document.
+        limit: at most so many that go; those that cannot go are told, and do not count.
         sample: so many, chosen by SHA-256: the same ones whenever the same are to be had.
     """
-    made = Selection()
+    made, known = Selection(), list(origins)
+    hashed: dict[Key, Checked] = {}
     if not proven:  # a choice by digest needs the digests
-        checked = await _check(origins, environment, made, proven=False)
-        wanted = [(origin_of(one), one) for one in checked]
-        fresh = [(o, one) for o, one in wanted if o.key not in there]
-        chosen = _choose([o for o, _ in fresh], limit, sample)
-        keys = {origin.key for origin in chosen}
-        made.documents = [one for o, one in fresh if o.key in keys]
-        made.there, made.left = len(wanted) - len(fresh), len(fresh) - len(chosen)
-        return made
-    known = list(origins)
+        found = await _check(known, environment, made, proven=False)
+        known = [_origin_of(one) for one in found]
+        hashed = {origin.key: one for origin, one in zip(known, found, strict=True)}
+
+    async def prove(some: Sequence[Origin]) -> list[Checked]:
+        if not proven:
+            return [hashed[origin.key] for origin in some]
+        return await _check(some, environment, made, proven=True)
+
     open_ = [origin for origin in known if origin.key not in there]
-    chosen = _choose(open_, limit, sample)
+    chosen = deque(_sampled(open_, sample))
     made.there, made.left = len(known) - len(open_), len(open_) - len(chosen)
-    made.documents = await _check(chosen, environment, made, proven=True)
+    made.documents = await _enough(chosen, prove, takes, limit)
+    made.left += len(chosen)
     digests = {digest for _, digest in there if digest}
     lost = [kept for kept in made.kept_out if kept.origin.document.sha256 not in digests]
     made.there += len(made.kept_out) - len(lost)  # carried since, from another place
@@ -127,20 +132,36 @@ async def select(
     return made
 
 
-def origin_of(candidate: Checked) -> Origin:
+async def _enough(
+    origins: deque[Origin],
+    prove: Callable[[Sequence[Origin]], Awaitable[list[Checked]]],
+    takes: Callable[[Document], bool],
+    limit: int | None,
+) -> list[Checked]:
+    """Take origins and prove them until as many go as wanted."""
+    proved: list[Checked] = []
+    going = 0
+    while origins and (limit is None or going < limit):
+        most = len(origins) if limit is None else min(limit - going, len(origins))
+        fresh = await prove([origins.popleft() for _ in range(most)])
+        going += sum(takes(_origin_of(one).document) for one in fresh)
+        proved += fresh
+    return proved
+
+
+def _origin_of(candidate: Checked) -> Origin:
     """Return a checked candidate as an origin of its own."""
     assert candidate.known is not None
     return Origin(candidate.known)
 
 
-def _choose(origins: list[Origin], limit: int | None, sample: int | None) -> list[Origin]:
-    """Take a sample, then the first of it; in the order in which they came."""
-    chosen = origins
-    if sample is not None and sample < len(origins):
-        ranked = sorted(origins, key=lambda origin: bucket("sample", origin.document))
-        keys = {origin.key for origin in ranked[:sample]}
-        chosen = [origin for origin in origins if origin.key in keys]
-    return chosen if limit is None else chosen[:limit]
+def _sampled(origins: list[Origin], sample: int | None) -> list[Origin]:
+    """Take a sample, in the order in which they came."""
+    if sample is None or sample >= len(origins):
+        return origins
+    ranked = sorted(origins, key=lambda origin: bucket("sample", origin.document))
+    keys = {origin.key for origin in ranked[:sample]}
+    return [origin for origin in origins if origin.key in keys]
 
 
 def bucket(salt: str, document: Document) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from longshore.errors import AccountError, LongshoreError
 from longshore.journal import Journal, open_journal
@@ -16,101 +16,14 @@ from longshore.lifecycle import Job, Outcome, Status
 from longshore.migrate._asking import open_for_asking
 from longshore.migrate._doubles import doubles
 from longshore.migrate._map import Line, read_map
+from longshore.migrate._verification import Check, Kind, Problem, Verification
 from longshore.pipeline import Engine, Environment, Unit, ask
 from longshore.provider import Inventory
 
-__all__ = ["Check", "Problem", "Verification", "verify", "verify_async", "verify_in"]
-
-Kind = Literal["missing", "duplicated", "changed", "not_carried", "unchecked"]
+__all__ = ["verify", "verify_async", "verify_in"]
 
 _GONE = (404, 410)
 _DEAD = frozenset({"failed", "cancelled", "expired"})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is not as the map says.
-
-    Attributes:
-        kind: ``missing``: the vendor does not know the job. ``duplicated``: it has the document
-            more than once. ``changed``: its state, name or size is another. ``not_carried``: the
-            map itself says so. ``unchecked``: the vendor could not be asked about it.
-        side: ``from`` or ``to``.
-        line: of the map.
-        message: in words.
-    """
-
-    kind: Kind
-    side: str
-    line: Line
-    message: str
-
-    def json(self) -> dict[str, Any]:
-        """Return it as scripts read it."""
-        who = self.line[self.side] or {}
-        return {
-            "event": "problem",
-            "kind": self.kind,
-            "side": self.side,
-            "path": self.line["path"],
-            "sha256": self.line["sha256"],
-            "target": who.get("target"),
-            "vendor_job_id": who.get("job_id"),
-            "vendor_document_id": who.get("document_id"),
-            "message": self.message,
-        }
-
-
-@dataclass(slots=True)
-class Check:
-    """What both vendors said about one target's documents of a map.
-
-    Attributes:
-        target: its name.
-        side: ``from`` or ``to``.
-        documents: of the map, at this side.
-        there: those that are there, and as the map says.
-        problems: those that are not.
-        gaps: sentences about what this vendor gives no means to check.
-        trouble: why the vendor could not be asked at all, if it could not.
-    """
-
-    target: str
-    side: str
-    documents: int = 0
-    there: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
-    trouble: LongshoreError | None = None
-
-    def json(self) -> dict[str, Any]:
-        """Return it as scripts read it."""
-        kinds: tuple[Kind, ...] = ("missing", "duplicated", "changed", "not_carried", "unchecked")
-        counts: dict[str, int] = {k: sum(p.kind == k for p in self.problems) for k in kinds}
-        return {
-            "event": "verified",
-            "target": self.target,
-            "side": self.side,
-            "documents": self.documents,
-            "there": self.there,
-            **counts,
-            "not_checkable": self.gaps,
-        }
-
-
-@dataclass(slots=True)
-class Verification:
-    """What came of asking."""
-
-    checks: list[Check]
-
-    @property
-    def exit_code(self) -> int:
-        """0: all that can be checked is there, once. 1: not so. 2: a vendor cannot be asked."""
-        if any(check.trouble for check in self.checks):
-            return 2
-        real = [p for check in self.checks for p in check.problems if p.kind != "unchecked"]
-        return 1 if real else 0
 
 
 def verify(path: str | PathLike[str], **arguments: Any) -> Verification:

@@ -22,10 +22,11 @@ from longshore.pipeline._events import (
     StepEnded,
     TransferSent,
 )
-from longshore.pipeline._executor import Executor, Limits
+from longshore.pipeline._executor import Executor
 from longshore.pipeline._existing import Existing, place_of
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
 from longshore.pipeline._intake import Candidate, find_documents
+from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, check_offer, offered
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._ready import Next, ready

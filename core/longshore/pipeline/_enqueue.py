@@ -20,6 +20,7 @@ from longshore.journal import (
     RunRecord,
     UnitRecord,
     Write,
+    documents_of,
     units_of,
 )
 from longshore.lifecycle import Outcome
@@ -208,33 +209,35 @@ async def recheck(
     Returns:
         How many documents were refused now.
     """
-    refused = 0
-    async for record in units_of(journal, run.id):
-        if not record.settled and record.accepted_at is None:
-            refused += await _recheck_unit(journal, record, capabilities)
+    refused, looked_at = 0, None  # the documents of a batch stand together
+    async for record in documents_of(journal, run.id):
+        id = record.unit_id
+        if id not in (None, looked_at) and reasons_against(record.document, capabilities):
+            looked_at = id
+            refused += await _recheck_unit(journal, str(id), capabilities)
     if strict and refused:
         await _refuse_all(journal, run)
     await journal.change_run(run.id, checked=True)
     return refused
 
 
-async def _recheck_unit(journal: Journal, unit: UnitRecord, capabilities: Capabilities) -> int:
-    taken = await journal.facts(unit.id)
+async def _recheck_unit(journal: Journal, unit_id: str, capabilities: Capabilities) -> int:
+    taken = await journal.facts(unit_id)
     against = {
         record.document.id: reasons
         for record in taken.documents
         if (reasons := reasons_against(record.document, capabilities))
     }
-    if not against or taken.facts:
+    if taken.facts or taken.unit.settled or taken.unit.accepted_at is not None:
         return 0
     alone = len(against) == len(taken.documents)
-    taken = await journal.take(unit.id)
+    taken = await journal.take(unit_id)
     writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})] * alone
     for id, reasons in against.items():
         info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
         changes = {"outcome": Outcome.REFUSED, "error": info}
         writes.append(ChangeDocument(id, changes if alone else {**changes, "unit_id": None}))
-    await journal.commit(unit.id, taken.unit.epoch, writes)
+    await journal.commit(unit_id, taken.unit.epoch, writes)
     return len(against)
 
 

@@ -11,7 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 
 from longshore.errors import JournalError, LongshoreError, VendorUnavailable
 from longshore.journal import ChangeUnit
@@ -22,13 +22,14 @@ from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import Notice
 from longshore.pipeline._flights import Flights
+from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import Held, read_mail
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._telling import Teller
 from longshore.pipeline._unit import Step, Unit
 
-__all__ = ["Executor", "Limits"]
+__all__ = ["Executor"]
 
 _KEEP = 2.0
 """Seconds: a unit that is due again sooner stays in memory."""
@@ -38,23 +39,6 @@ _TICK = 1.0
 
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds a run.
-
-    Attributes:
-        concurrency: requests in flight.
-        max_failures: begin no new batch after so many failed documents; None: no limit.
-        give_up_after: seconds without any answer of the vendor until the run ends.
-        strict: nothing goes when something is refused.
-    """
-
-    concurrency: int = 8
-    max_failures: int | None = None
-    give_up_after: float = 86_400.0
-    strict: bool = False
 
 
 class Executor:
@@ -169,17 +153,21 @@ class Executor:
         async with self._taking:
             room = self._window - len(self._active)
             self._looked_at = now
-            due = await engine.journal.due(
-                engine.run.id,
-                now,
-                room,
-                besides=self._known(),
-                unsent=engine.until is not None,
-            )
+            due = await self._due(now, room)
             for unit in await asyncio.gather(*(take(engine, id) for id in due)):
                 self._active[unit.id] = unit
                 self._line_up(unit.id)
         self._hungry = len(due) == room
+
+    async def _due(self, now: float, room: int) -> tuple[str, ...]:
+        """Choose units: half the room is for what was begun, if that is due.
+
+        Else a job would only be asked about when every document has been sent.
+        """
+        known, unsent = self._known(), self._engine.until is not None
+        find = partial(self._engine.journal.due, self._engine.run.id, now, unsent=unsent)
+        begun = await find(room // 2, besides=known, begun=True)
+        return begun + await find(room - len(begun), besides=known.union(begun))
 
     def _can_refill(self) -> bool:
         room = self._window - len(self._active)

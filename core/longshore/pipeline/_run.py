@@ -15,10 +15,11 @@ from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import enqueue, plan
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import Event, Listener, RunFinished, RunStarted
-from longshore.pipeline._executor import Executor, Limits
+from longshore.pipeline._executor import Executor
 from longshore.pipeline._existing import Existing
 from longshore.pipeline._hooks import hooks_of
 from longshore.pipeline._intake import Candidate
+from longshore.pipeline._limits import Limits
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport
 from longshore.pipeline._unit import Unit

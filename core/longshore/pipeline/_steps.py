@@ -16,12 +16,12 @@ from longshore.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, Write
-from longshore.lifecycle import Action, Job, Transfer
+from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, PutFact, Write
+from longshore.lifecycle import Action, Job, Session, Transfer
 from longshore.pipeline._conclude import conclude, follow, may_be_at_work
 from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
-from longshore.pipeline._ready import Next, ready
+from longshore.pipeline._ready import Next
 from longshore.pipeline._runner import FlowRunner, Restart, Suspended
 from longshore.pipeline._unit import Step, Unit, Verdict
 from longshore.pipeline._watching import Watched
@@ -73,13 +73,11 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
         unit.count(step.verb, tally, began, engine.clock.now())
-        following = None
-        if _may_wait(engine, unit, step, tally):
-            unit.defer(writes)
-            writes = []
-            following = _next(engine, unit, step)
+        following = _follower(engine, unit, step, tally, writes)
         if following is None:
             await _make_durable(engine, unit, step, writes)
+        else:
+            unit.defer(writes)
         if step in unit.asked:
             unit.asked.remove(step)
         _tell(engine, unit, step)
@@ -94,39 +92,45 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         if step in unit.asked and not isinstance(failure, Suspended | AccountError):
             await _turn_down(engine, unit, step, failure)
             return None
-        blocked = _failed(engine, unit, step, failure)
-        return blocked or (_next(engine, unit, step) if unit.verdict else None)
+        return _failed(engine, unit, step, failure) or _conclusion(engine, unit, step)
     finally:
         unit.running.discard(step.flow)
         watched.tell()
     return None
 
 
-def _may_wait(engine: Engine, unit: Unit, step: Step, tally: Tally) -> bool:
-    """Tell whether a result can become durable with what follows it, before anything leaves.
+def _follower(
+    engine: Engine, unit: Unit, step: Step, tally: Tally, writes: list[Write]
+) -> Step | None:
+    """Return the step with which a result can become durable, before anything leaves.
 
-    That saves a commit for a session that asked nobody anything, and for the last part.
+    That saves a commit for a session that asked nobody anything, and for the last part. Only the
+    one step that can come next is thought of: no other may begin before they are durable.
     """
-    if engine.follows is None or unit.asked:
-        return False
-    if step.verb == "send":
-        return unit.missing.keys() == {step.object}
-    return step.verb == "start" and not tally.requests
+    if unit.verdict is not None or unit.asked:
+        return None
+    if step.verb == "send" and unit.missing.keys() == {step.object}:
+        return _if_it_may(engine, unit, Step("complete"))
+    if step.verb == "start" and not tally.requests:
+        session = next(w.fact.value for w in writes if isinstance(w, PutFact))
+        if isinstance(session, Session) and len(session.transfers) == 1:
+            return _if_it_may(engine, unit, Step("send", session.transfers[0].id))
+    return None
 
 
-def _next(engine: Engine, unit: Unit, step: Step) -> Step | None:
-    """Return the step that follows at once, unless several could."""
-    unit.running.discard(step.flow)
-    if engine.follows is None or unit.record.id == unit.record.run_id:
+def _if_it_may(engine: Engine, unit: Unit, step: Step) -> Step | None:
+    if engine.follows is None or not engine.follows(unit, step):
         return None
-    if len(unit.missing) > 1 and unit.verdict is None:
+    unit.running.add(step.flow)
+    return step
+
+
+def _conclusion(engine: Engine, unit: Unit, step: Step) -> Step | None:
+    """Return the end of a batch whose last running step has failed: it asks nobody anything."""
+    alone = unit.running <= {step.flow} and unit.record.id != unit.record.run_id
+    if unit.verdict is None or unit.asked or not alone:
         return None
-    now = engine.clock.now()
-    steps = ready(unit, now, engine.capabilities, checksum=engine.checksum, limit=1)
-    if isinstance(steps, Next) or not engine.follows(unit, steps[0]):
-        return None
-    unit.running.add(steps[0].flow)
-    return steps[0]
+    return _if_it_may(engine, unit, Step("conclude"))
 
 
 async def _make_durable(engine: Engine, unit: Unit, step: Step, writes: list[Write]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TypeAlias
 
 from pydantic import JsonValue
@@ -137,7 +138,7 @@ class Unit:
 
     record: UnitRecord
     documents: dict[str, DocumentRecord]
-    setup: Setup = field(default_factory=Setup)
+    setup: Setup = field(default_factory=cache(Setup))
     prepared: bool = False
     session: Session | None = None
     receipts: dict[str, Receipt] = field(default_factory=dict)
@@ -174,8 +175,12 @@ class Unit:
             taken: what the journal handed out.
             alive_at: the last moment at which an earlier process can have sent anything.
         """
-        unit = cls(taken.unit, {record.document.id: record for record in taken.documents})
-        unit.counters, unit.seconds = taken.unit.counters, dict(taken.unit.seconds)
+        unit = cls(
+            taken.unit,
+            {record.document.id: record for record in taken.documents},
+            counters=taken.unit.counters,
+            seconds=dict(taken.unit.seconds),
+        )
         for fact in taken.facts:
             if fact.attempt == taken.unit.attempt:
                 unit._put(fact)

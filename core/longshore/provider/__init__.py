@@ -23,82 +23,88 @@ requests and get responses, without any I/O. The smallest useful one::
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pluggy import HookimplMarker
 
-from longshore._model import Frozen
-from longshore.capabilities import Capabilities, Limits, PartRule, PollSchedule, Rate
-from longshore.documents import Document, Piece
-from longshore.errors import (
-    AccountError,
-    BatchError,
-    Forbidden,
-    LongshoreError,
-    PaymentRequired,
-    ProtocolError,
-    RequestRefused,
-    SessionLost,
-    Unauthorized,
-    UnknownOutcome,
-    VendorUnavailable,
-    WaitExpired,
-)
-from longshore.lifecycle import (
-    Accepted,
-    Action,
-    Batch,
-    DocumentStatus,
-    Job,
-    Receipt,
-    Session,
-    Setup,
-    State,
-    Status,
-    Transfer,
-    combine,
-)
-from longshore.planning import cut
-from longshore.provider._flows import Flow, Wait, immediately
-from longshore.provider._inventory import Holding, Inventory
-from longshore.provider._messages import (
-    Abandon,
-    Answer,
-    Ask,
-    Body,
-    Bytes,
-    File,
-    Found,
-    Headers,
-    Json,
-    LostRequest,
-    Multipart,
-    NotDone,
-    Raw,
-    Refused,
-    Remedy,
-    Request,
-    Response,
-    Retry,
-    Undecided,
-    upload_url,
-)
-from longshore.provider._provider import Provider, ProviderSettings, refusal_of
-from longshore.provider._results import (
-    Artifact,
-    DocumentResult,
-    FieldValue,
-    Place,
-    Results,
-    Table,
-    TextPiece,
-    VendorTimes,
-)
-from longshore.redaction import excerpt
-from longshore.units import ByteSize, Seconds
-from longshore.urls import url_expiry
+from longshore.provider._card import Card
+
+if TYPE_CHECKING:
+    from longshore._model import Frozen
+    from longshore.capabilities import Capabilities, Limits, PartRule, PollSchedule, Rate
+    from longshore.documents import Document, Piece
+    from longshore.errors import (
+        AccountError,
+        BatchError,
+        Forbidden,
+        LongshoreError,
+        PaymentRequired,
+        ProtocolError,
+        RequestRefused,
+        SessionLost,
+        Unauthorized,
+        UnknownOutcome,
+        VendorUnavailable,
+        WaitExpired,
+    )
+    from longshore.lifecycle import (
+        Accepted,
+        Action,
+        Batch,
+        DocumentStatus,
+        Job,
+        Receipt,
+        Session,
+        Setup,
+        State,
+        Status,
+        Transfer,
+        combine,
+    )
+    from longshore.planning import cut
+    from longshore.provider._flows import Flow, Wait, immediately
+    from longshore.provider._inventory import Holding, Inventory
+    from longshore.provider._messages import (
+        Abandon,
+        Answer,
+        Ask,
+        Body,
+        Bytes,
+        File,
+        Found,
+        Headers,
+        Json,
+        LostRequest,
+        Multipart,
+        NotDone,
+        Raw,
+        Refused,
+        Remedy,
+        Request,
+        Response,
+        Retry,
+        Undecided,
+        upload_url,
+    )
+    from longshore.provider._provider import Provider, ProviderSettings, refusal_of
+    from longshore.provider._results import (
+        Artifact,
+        DocumentResult,
+        FieldValue,
+        Place,
+        Results,
+        Table,
+        TextPiece,
+        VendorTimes,
+    )
+    from longshore.redaction import excerpt
+    from longshore.units import ByteSize, Seconds
+    from longshore.urls import url_expiry
 
 __all__ = [
     "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch",
-    "BatchError", "Body", "ByteSize", "Bytes", "Capabilities", "Document", "DocumentResult",
+    "BatchError", "Body", "ByteSize", "Bytes", "Capabilities", "Card", "Document", "DocumentResult",
     "DocumentStatus", "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers",
     "Holding", "Inventory", "Job", "Json", "Limits", "LongshoreError", "LostRequest",
     "Multipart", "NotDone",
@@ -112,3 +118,20 @@ __all__ = [
 
 hookimpl = HookimplMarker("longshore")
 """Marks a function of a plugin as one of Longshore's hooks."""
+
+_HOMES = (
+    "_model", "capabilities", "documents", "errors", "lifecycle", "planning", "provider._flows",
+    "provider._inventory", "provider._messages", "provider._provider", "provider._results",
+    "redaction", "units", "urls",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """Import the rest when it is asked for: with pydantic it takes longer than all else here."""
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"longshore.{home}")
+            if hasattr(module, name):
+                globals()[name] = found = getattr(module, name)
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -18,6 +18,7 @@ from longshore.errors import (
     Unauthorized,
 )
 from longshore.lifecycle import Action, Batch, Job, Receipt, Session, Setup, Status, Transfer
+from longshore.provider._card import Card
 from longshore.provider._flows import Flow, immediately
 from longshore.provider._inventory import Inventory
 from longshore.provider._messages import Request, Response
@@ -119,6 +120,13 @@ class Provider(Generic[S_co]):
     webhook_setting: ClassVar[str] = ""
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
 
+    def __init_subclass__(cls, card: Card | None = None, **more: Any) -> None:
+        """Take from a card what stands on it: ``class Tiny(Provider, card=CARD)``."""
+        super().__init_subclass__(**more)
+        if card is not None:
+            cls.name, cls.aliases = card.name, card.aliases
+            cls.title, cls.documentation = card.title, card.documentation
+
     def __init__(self, settings: S_co) -> None:
         self.settings = settings
 
@@ -181,9 +189,10 @@ class Provider(Generic[S_co]):
         """List what the vendor holds; only GETs, and only where a list is documented."""
         raise NotImplementedError
 
-    def offers(self, verb: str) -> bool:
+    @classmethod
+    def offers(cls, verb: str) -> bool:
         """Tell whether an optional verb is overridden, that is: offered."""
-        return getattr(type(self), verb) is not getattr(Provider, verb)
+        return getattr(cls, verb) is not getattr(Provider, verb)
 
     # ------------------------------------------------------------------ credentials, errors
 

@@ -69,7 +69,8 @@ class Place:
             SourceMissing: there is no such object any more.
             SourceUnreadable: it cannot be read, or the store does not serve ranges.
         """
-        data = bytes(self.ask(lambda: self.fs.cat_file(self.path, offset, offset + size)))
+        # By name: the file systems do not agree on the order of what follows the path.
+        data = bytes(self.ask(lambda: self.fs.cat_file(self.path, start=offset, end=offset + size)))
         if len(data) > size:
             raise SourceUnreadable(
                 f"{self.shown}: the store sent more than the range that was asked for",

@@ -139,8 +139,9 @@ def _name_of(url: str, place: Place) -> str:
 class RemoteFile:
     """An open remote document that notices when the object is no longer the planned one.
 
-    After each range the store is asked about the object: if its marks are still those that were
-    planned, the bytes are, too. All of that happens in the thread that reads.
+    Before the last bytes of a region leave, the store is asked about the object (``prove``): if
+    its marks are still those that were planned, all bytes that were read of it are, too. That
+    happens in the thread that reads.
     """
 
     def __init__(self, document: Document) -> None:
@@ -151,7 +152,7 @@ class RemoteFile:
         self._block, self._at = b"", 0
 
     def check(self) -> None:
-        """Raise what a read noticed; asks nothing, so that it may be called anywhere.
+        """Raise what ``prove`` noticed; asks nothing, so that it may be called anywhere.
 
         Raises:
             SourceChanged: the object changed since it was planned.
@@ -163,7 +164,6 @@ class RemoteFile:
         """Read up to ``size`` bytes at ``offset``; fewer only at the end.
 
         Raises:
-            SourceChanged: the object changed since it was planned.
             SourceMissing: it is gone.
             SourceUnreadable: the store cannot be asked.
         """
@@ -171,11 +171,10 @@ class RemoteFile:
             wanted = min(max(size, _BLOCK), self.document.size - offset)
             self._block = self._place.fetch(offset, wanted) if wanted > 0 else b""
             self._at = offset
-            self.verify()
         start = offset - self._at
         return self._block[start : start + size]
 
-    def verify(self) -> None:
+    def prove(self) -> None:
         """Ask the store whether the object is still the planned one.
 
         If only the marks differ and the SHA-256 is known, the bytes decide.
@@ -199,7 +198,7 @@ class RemoteFile:
     def sha256(self) -> str:
         """Hash the object; reads all of it over the network, a few MiB at a time."""
         digest = self._digest()
-        self.verify()
+        self.prove()
         return digest
 
     def _same_bytes(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from longshore.transfer._concurrency import Concurrency
+from longshore.transfer._concurrency import Concurrency, Flight
 from longshore.transfer._driver import Driver, Tally
 from longshore.transfer._logs import quiet_http_logs
 from longshore.transfer._pace import Bandwidth, Pace
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from longshore.transfer._http import HttpTransport
 
 __all__ = [
-    "AnswerLost", "Bandwidth", "Clock", "Concurrency", "Deliver", "Driver", "Encoded", "GiveUp",
-    "Lost",
-    "NotSent", "Outgoing", "Pace", "Policy", "Retries", "RetryIn", "Segment", "Source",
-    "Sources", "Tally", "Transport", "Verdict", "decide", "encode", "http_transport",
+    "AnswerLost", "Bandwidth", "Clock", "Concurrency", "Deliver", "Driver", "Encoded", "Flight",
+    "GiveUp", "Lost", "NotSent", "Outgoing", "Pace", "Policy", "Retries", "RetryIn", "Segment",
+    "Source", "Sources", "Tally", "Transport", "Verdict", "decide", "encode", "http_transport",
     "quiet_http_logs", "retry_after", "retry_with_clock", "retry_with_stamina",
 ]  # fmt: skip
 

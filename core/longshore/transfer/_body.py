@@ -128,11 +128,15 @@ def _chunks(outgoing: Outgoing) -> Iterator[tuple[bytes, int]]:
 def region(outgoing: Outgoing, piece: Piece, chunk: int = CHUNK) -> Iterator[bytes]:
     """Read a region of a document piece by piece.
 
+    Its last bytes are given out only when the source, if it can, has proved that they are those
+    that were planned.
+
     Raises:
-        SourceChanged: the file ended early.
+        SourceChanged: the file ended early, or is another one.
         SourceUnreadable: the disk failed.
     """
     source = outgoing.sources[piece.document] if piece.size else None
+    prove = getattr(source, "prove", None)
     while source is not None and piece.size:
         try:
             data = source.read(piece.offset, min(piece.size, chunk))
@@ -142,6 +146,8 @@ def region(outgoing: Outgoing, piece: Piece, chunk: int = CHUNK) -> Iterator[byt
             ) from error
         if not data:
             raise ended_early(piece)
+        if prove is not None and len(data) == piece.size:
+            prove()
         yield data
         piece = piece.skip(len(data))
 

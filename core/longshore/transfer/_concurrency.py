@@ -3,13 +3,19 @@
 It begins low and doubles while each doubling brings more throughput, then keeps the level that
 was best and tries one more now and then. A 429 or a time-out halves it. Nothing here knows the
 network: it only sees requests begin and end.
+
+Networks and machines hiccup, so one slow moment proves nothing: a level is given up only when it
+brought nothing several times in a row, and no throughput is believed that was seen in less time
+than a request takes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from longshore.transfer._port import Clock
 
-__all__ = ["Concurrency"]
+__all__ = ["Concurrency", "Flight"]
 
 _FIRST = 4
 _WORTH = 1.1  # a higher level is kept when it brings a tenth more
@@ -17,6 +23,15 @@ _WINDOW = 2  # a level is judged after so many requests for each that is in flig
 _REQUEST = 64 << 10  # bytes that a request without a body counts for
 _PATIENCE = (4, 64)  # windows until the next try of a higher level; doubles in vain
 _FORGET = 0.98  # how much of the best throughput is still believed in the next window
+_DOUBTS = 3  # windows in a row in which a higher level brings nothing, until it is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A request on its way: when it left, and how often the level had been halved by then."""
+
+    at: float
+    halvings: int
 
 
 class Concurrency:
@@ -40,6 +55,7 @@ class Concurrency:
         self._doubling = True
         self._patience = _PATIENCE[0]
         self._windows = 0  # since a higher level was tried
+        self._doubts = 0
         self._halvings = 0
         self._open_window()
 
@@ -47,32 +63,33 @@ class Concurrency:
         """There is more to do than may be in flight now; without that nothing is learnt."""
         self._full = True
 
-    def began(self) -> int:
-        """A request leaves; returns what ``crowded`` wants to know about it."""
-        return self._halvings
+    def began(self) -> Flight:
+        """A request leaves; returns what is wanted when it ends."""
+        return Flight(self._clock.now(), self._halvings)
 
-    def ended(self, size: int) -> None:
+    def ended(self, flight: Flight, size: int) -> None:
         """A request was answered; ``size`` bytes of documents went with it."""
         self._done += 1
         self._work += size + _REQUEST
         now = self._clock.now()
-        if self._done < (1 if self._doubling else _WINDOW) * self.level or now <= self._since:
+        enough = self._done >= (1 if self._doubling else _WINDOW) * self.level
+        # Several answers of earlier requests in one moment would look like a great throughput.
+        if not enough or flight.at < self._since or now <= self._since:
             return
         if self._full:
             self._judge(self._work / (now - self._since))
         self._open_window()
 
-    def crowded(self, began: int) -> None:
+    def crowded(self, flight: Flight) -> None:
         """A request had a 429 or no answer in time: there may have been too many at once.
 
-        Args:
-            began: what ``began`` returned; those in flight together halve the level only once.
+        Those that were in flight together halve the level only once.
         """
-        if began < self._halvings:
+        if flight.halvings < self._halvings:
             return
         self._halvings += 1
         self._doubling = False
-        self._best, self._windows = 0.0, 0
+        self._best, self._windows, self._doubts = 0.0, 0, 0
         self._crowd = max(self.level, 2)
         self._patience = min(self._patience * 2, _PATIENCE[1])
         self.level = self._kept = max(self.level // 2, 1)
@@ -87,11 +104,13 @@ class Concurrency:
         trying = self.level > self._kept or not self._best
         self._best *= _FORGET
         if trying and rate >= self._best * _WORTH:
-            self._best, self._kept = rate, self.level
+            self._best, self._kept, self._doubts = rate, self.level, 0
             self._rise()
+        elif trying and self._doubts + 1 < _DOUBTS:
+            self._doubts += 1
         elif trying:
             self._doubling = False
-            self.level, self._windows = self._kept, 0
+            self.level, self._windows, self._doubts = self._kept, 0, 0
             self._patience = min(self._patience * 2, _PATIENCE[1])
         else:
             self._best = max(self._best, rate)

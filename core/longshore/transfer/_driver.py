@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from longshore.documents import Document, Piece
@@ -197,7 +198,7 @@ class Driver:
         if response.status == 429:
             self.concurrency.crowded(flight)
         else:
-            self.concurrency.ended(size)
+            self.concurrency.ended(flight, size)
         return response
 
     def _open(
@@ -295,16 +296,22 @@ class Driver:
 
     def _check_absolute(self, url: str) -> None:
         allowed = ("http", "https") if self._base.lower().startswith("http:") else ("https",)
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in allowed and bool(parts.hostname)
-        except ValueError:  # no URL at all
-            usable = False
-        if not usable:
+        end = url.find("/", len("https://"))  # the parts of a document differ behind it
+        if not _is_place(url if end < 0 else url[:end], allowed):
             raise ProtocolError(
                 f"the vendor sent an upload address that is not https: {redact_text(url)}",
                 hint="nothing is sent in the clear unless base_url itself is http",
             )
+
+
+@lru_cache(maxsize=64)
+def _is_place(beginning: str, schemes: tuple[str, ...]) -> bool:
+    """Tell whether a URL that begins like this leads to a host, by one of these schemes."""
+    try:
+        parts = urlsplit(beginning)
+        return parts.scheme in schemes and bool(parts.hostname)
+    except ValueError:  # no URL at all
+        return False
 
 
 def _may_have_acted(outcome: Response | NotSent | AnswerLost) -> bool:

@@ -15,10 +15,10 @@ import os
 import re
 import select
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import httpcore
 import httpx
@@ -28,9 +28,10 @@ from longshore.transfer._fast_reply import Reply
 from longshore.transfer._fast_upload import Upload
 from longshore.transfer._fast_wire import Wire
 
-__all__ = ["FastPool", "install"]
+__all__ = ["FastPool", "Origin", "install"]
 
-_Origin: TypeAlias = tuple[bytes, bytes, int]
+Origin: TypeAlias = tuple[bytes, bytes, int]
+"""Scheme, host and port."""
 
 _HEAD = re.compile(
     rb"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\n"
@@ -46,8 +47,8 @@ def install(
     keep_alive: float,
     max_reply: int,
     threads: Executor,
-) -> bool:
-    """Swap the pool of a client's own transport; False where that cannot be done."""
+) -> FastPool | None:
+    """Swap the pool of a client's own transport; None where that cannot be done."""
     able = hasattr(os, "sendfile") and hasattr(select, "poll") and os.name == "posix"
     transport: Any = getattr(client, "_transport", None)
     if (
@@ -56,10 +57,10 @@ def install(
         or not isinstance(getattr(transport, "_pool", None), httpcore.AsyncConnectionPool)
         or not hasattr(client, "_transport_for_url")
     ):
-        return False
+        return None
     context.set_alpn_protocols(["http/1.1"])
-    transport._pool = FastPool(context, keep_alive, max_reply, threads)  # noqa: SLF001
-    return True
+    pool = transport._pool = FastPool(context, keep_alive, max_reply, threads)  # noqa: SLF001
+    return pool
 
 
 class FastPool:
@@ -81,45 +82,60 @@ class FastPool:
         self._threads = threads
         self._scratch = memoryview(bytearray(1 << 16))
         self._wires: set[Wire] = set()
-        self._idle: dict[_Origin, list[Wire]] = {}
+        self._idle: dict[Origin, list[Wire]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """Carry one request; the reply is all there when this returns.
-
-        Raises:
-            httpcore exceptions, as httpx's transport expects them.
-            LongshoreError: see ``Body.small``, ``Upload.run`` and ``Reply.feed``.
-        """
-        head = _head(request)
-        self._check_open()
-        stream: Any = request.stream
-        body: Body | None = stream if type(stream) is Body and not stream.throttled else None
-        small = await body.small() if body is not None else None
-        times = request.extensions["timeout"]
-        url = request.url
+        """Carry a request of httpx's transport; the reply is all there when this returns."""
+        url, stream = request.url, cast("Body | AsyncIterator[bytes]", request.stream)
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == b"https" else 80))
-        reply = Reply(request.method, self._max_reply)
-        wire = self._take(origin) or await self._connect(origin, times["connect"])
-        try:
-            if body is not None and small is None:
-                await self._upload(wire, head, body, reply, times)
-            else:
-                content = _counted(request) if small is None else small
-                await wire.exchange(head, content, reply, times)
-        except BaseException:
-            wire.abort()
-            raise
-        self._put(origin, wire, keep=reply.keep)
-        if body is not None and small is not None and (sent := body.of_files):
-            body.outgoing.progress(sent)
+        times = request.extensions["timeout"]
+        reply = await self.carry(
+            origin, request.method, url.target, request.headers, stream, times=times
+        )
         return httpcore.Response(
             reply.status,
             headers=reply.headers,
             content=bytes(reply.body),
             extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.reason},
         )
+
+    async def carry(
+        self,
+        origin: Origin,
+        method: bytes,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        content: Body | AsyncIterator[bytes],
+        *,
+        times: dict[str, float],
+    ) -> Reply:
+        """Carry one request; the reply is all there when this returns.
+
+        Raises:
+            httpcore exceptions, as httpx's transport expects them.
+            LongshoreError: see ``Body.small``, ``Upload.run`` and ``Reply.feed``.
+        """
+        head = _head(method, target, headers)
+        self._check_open()
+        body = content if type(content) is Body and not content.throttled else None
+        small = await body.small() if body is not None else None
+        reply = Reply(method, self._max_reply)
+        wire = self._take(origin) or await self._connect(origin, times["connect"])
+        try:
+            if body is not None and small is None:
+                await self._upload(wire, head, body, reply, times)
+            else:
+                counted = _counted(headers, content) if small is None else small
+                await wire.exchange(head, counted, reply, times)
+        except BaseException:
+            wire.abort()
+            raise
+        self._put(origin, wire, keep=reply.keep)
+        if body is not None and small is not None and (sent := body.of_files):
+            body.outgoing.progress(sent)
+        return reply
 
     async def aclose(self) -> None:
         """Close all connections; requests that are on their way fail, and new ones too."""
@@ -150,22 +166,20 @@ class FastPool:
             times=times,
             tell=lambda count: loop.call_soon_threadsafe(progress, count),
         )
-        working = loop.run_in_executor(self._threads, upload.run, head)
+        errand = _Errand(loop)
+        self._threads.submit(errand.run, upload.run, head)
         try:
-            await asyncio.shield(working)
+            await errand.ended
         except asyncio.CancelledError:
             wire.abort()  # wakes the thread, which still uses socket and file
-            while not working.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait((working,))
-            working.exception()
+            await errand.over()
             raise
         finally:
             wire.back()
             if upload.untold:
                 progress(upload.untold)
 
-    async def _connect(self, origin: _Origin, seconds: float) -> Wire:
+    async def _connect(self, origin: Origin, seconds: float) -> Wire:
         scheme, host, port = origin[0], origin[1].decode("ascii"), origin[2]
         loop = asyncio.get_running_loop()
         try:
@@ -191,7 +205,7 @@ class FastPool:
 
     # -------------------------------------------------------------------- idle connections
 
-    def _take(self, origin: _Origin) -> Wire | None:
+    def _take(self, origin: Origin) -> Wire | None:
         idle = self._idle.get(origin, [])
         expired = asyncio.get_running_loop().time() - self._keep_alive
         while idle:
@@ -201,7 +215,7 @@ class FastPool:
             wire.abort()
         return None
 
-    def _put(self, origin: _Origin, wire: Wire, *, keep: bool) -> None:
+    def _put(self, origin: Origin, wire: Wire, *, keep: bool) -> None:
         if not keep or self._closed:
             wire.abort()
             return
@@ -223,6 +237,47 @@ class FastPool:
         self._sweeper = loop.call_later(self._keep_alive, self._sweep) if self._idle else None
 
 
+class _Errand:
+    """A call in a thread; cancelling who waits for it does not end it.
+
+    ``run_in_executor`` with ``shield`` would do the same with four futures in place of one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._over = False
+        self.ended: asyncio.Future[None] = loop.create_future()
+
+    def run(self, call: Callable[[bytes], None], head: bytes) -> None:
+        """Make the call; runs in the thread."""
+        try:
+            call(head)
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            self._tell(error)
+        else:
+            self._tell(None)
+
+    async def over(self) -> None:
+        """Wait for the end after a cancellation, however often there is another."""
+        while not self._over:
+            self.ended = self._loop.create_future()
+            with suppress(asyncio.CancelledError, Exception):
+                await self.ended
+
+    def _tell(self, error: Exception | None) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: Exception | None) -> None:
+        self._over = True
+        if self.ended.done():  # cancelled
+            return
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
+
+
 def _eyeballs(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
     """Try a host's addresses side by side, where the event loop can."""
     stock = isinstance(loop, asyncio.BaseEventLoop)
@@ -235,9 +290,9 @@ def _first(error: Exception) -> Exception:
     return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
 
 
-def _head(request: httpcore.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
-    lines += [b"%b: %b" % header for header in request.headers]
+def _head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (method, target)]
+    lines += [b"%b: %b" % header for header in headers]
     head = b"\r\n".join(lines) + b"\r\n\r\n"
     # As many lines as parts: none of them has a line end of its own. And bodies leave uncoded.
     if (
@@ -249,12 +304,12 @@ def _head(request: httpcore.Request) -> bytes:
     return head
 
 
-async def _counted(request: httpcore.Request) -> AsyncIterator[bytes]:
+async def _counted(
+    headers: Sequence[tuple[bytes, bytes]], stream: Body | AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
     """Hold a body to the length in its head: more would be the beginning of another request."""
-    headers = {name.lower(): value for name, value in request.headers}
-    length = headers.get(b"content-length", b"0")
+    length = {name.lower(): value for name, value in headers}.get(b"content-length", b"0")
     left = int(length) if length.isdigit() else -1
-    stream: Any = request.stream
     async for chunk in stream:
         left -= len(chunk)
         if left < 0:

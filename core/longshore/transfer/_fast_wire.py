@@ -40,6 +40,7 @@ class Wire(asyncio.BufferedProtocol):
         self._full = False
         self._closed = False
         self._lent = False
+        self._deaf = False  # the event loop does not look for what comes
         self._twin: socket.socket | None = None
         self.tls: Tls | None = None
         self.idle_since = 0.0
@@ -81,6 +82,7 @@ class Wire(asyncio.BufferedProtocol):
             ProtocolError: the reply is too large.
         """
         self._reply = reply
+        self._listen()
         if isinstance(body, bytes):
             self._write(head + body)
         else:
@@ -96,7 +98,9 @@ class Wire(asyncio.BufferedProtocol):
     def lend(self) -> socket.socket:
         """Leave the connection to a thread, as a socket of its own, until ``back``."""
         self._lent = True
-        self._transport.pause_reading()
+        if not self._deaf:
+            self._transport.pause_reading()
+            self._deaf = True
         if self._twin is None:  # a descriptor of its own stays valid while the thread uses it
             mine = self._transport.get_extra_info("socket")
             self._twin = socket.socket(mine.family, mine.type, mine.proto, os.dup(mine.fileno()))
@@ -107,8 +111,8 @@ class Wire(asyncio.BufferedProtocol):
         self._lent = False
         if self._closed:
             self._close_twin()
-        else:
-            self._transport.resume_reading()
+        elif self.tls is not None:  # which may say something at any time
+            self._listen()
 
     def abort(self) -> None:
         """Close at once; what is unsent is dropped, and who waits is woken."""
@@ -176,6 +180,11 @@ class Wire(asyncio.BufferedProtocol):
         if self.tls is not None and self.tls.ended:
             self.eof_received()
             self._transport.close()
+
+    def _listen(self) -> None:
+        if self._deaf:
+            self._transport.resume_reading()
+            self._deaf = False
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,9 +2,10 @@
 
 Where it can, a fast pool works below httpx's transport (``_fast.py``), and the transport is asked
 directly: what ``httpx.AsyncClient`` would add (cookies, redirects, its own credentials) is not
-wanted. Else bodies leave in chunks of 1 MiB that a worker thread reads. Either way a cold or
-remote disk never stops the event loop, and what an exchange holds in memory are a few chunks and
-the bounded reply, however large the file is.
+wanted. Where nothing is between the two (no proxy, no recorder in the transport's place), the
+pool is asked without the transport. Else bodies leave in chunks of 1 MiB that a worker thread
+reads. Either way a cold or remote disk never stops the event loop, and what an exchange holds in
+memory are a few chunks and the bounded reply, however large the file is.
 """
 
 from __future__ import annotations
@@ -14,34 +15,33 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import TypeAlias, cast
 
+import httpcore
 import httpx
 
 from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Headers, Response
 from longshore.redaction import redact_text
+from longshore.transfer._address import Place, address
 from longshore.transfer._body import Body
 from longshore.transfer._decoded import decoded
 from longshore.transfer._early import read_while_writing
-from longshore.transfer._fast import install
+from longshore.transfer._fast import FastPool, install
 from longshore.transfer._fast_reply import too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
 
 __all__ = ["HttpTransport"]
 
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
+
 _KEEP_ALIVE = 3.0  # short: a connection the vendor has just closed costs a lost answer
 _SOUND = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
-_SAFE = r"(?:[\w!$&'()*+,\-.:;=@~]|%[0-9A-Fa-f]{2})*"
-_CLEAN = re.compile(  # an address in which nothing has to be encoded or taken out
-    rf"(https?://[a-z0-9.-]{{1,253}}(?::[0-9]{{1,5}})?)((?:/(?!\.){_SAFE})+)(?:\?({_SAFE}))?",
-    re.ASCII,
-)
 _NO_AUTH = httpx.Auth()  # else httpx would put a user name in the URL above our credentials
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -84,7 +84,7 @@ class HttpTransport:
         self._inner = inner
         self._client: httpx.AsyncClient | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="longshore-http")
-        self._fast = False
+        self._fast: FastPool | None = None
         self._agent = f"longshore/{version('longshore')}".encode()
 
     async def send(self, outgoing: Outgoing) -> Response:
@@ -99,18 +99,21 @@ class HttpTransport:
             ConfigurationError: the CA bundle cannot be used.
         """
         client = self._client = self._client or self._open()
-        request = self._request(outgoing)
+        place, target = address(outgoing.url)
+        headers = self._headers(outgoing, place)
         try:
-            return await self._exchange(client, request)
+            if self._fast is not None and not client._mounts and _untouched():  # noqa: SLF001
+                return await self._shortly(self._fast, outgoing, place, target, headers)
+            return await self._exchange(client, outgoing, headers)
         except _NOT_SENT as error:
-            raise NotSent(f"{request.url.host}: {_no_connection(error)}") from error
+            raise NotSent(f"{place.host}: {_no_connection(error)}") from error
         except httpx.LocalProtocolError:  # its text quotes the header, which may be a credential
             raise ProtocolError(
-                f"{request.url.host}: not a request that HTTP can carry",
+                f"{place.host}: not a request that HTTP can carry",
                 hint="check the headers",
             ) from None
         except (httpx.RequestError, httpx.StreamError, OSError) as error:
-            raise AnswerLost(f"{request.url.host}: {_no_answer(error, outgoing)}") from error
+            raise AnswerLost(f"{place.host}: {_no_answer(error, outgoing)}") from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -118,8 +121,29 @@ class HttpTransport:
             await self._client.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Response:
-        if self._fast:
+    async def _shortly(
+        self, pool: FastPool, outgoing: Outgoing, place: Place, target: bytes, headers: _Headers
+    ) -> Response:
+        """Ask the pool without httpx between, whose objects cost more than a small request."""
+        method = outgoing.method.upper().encode("ascii", "replace")
+        body, times = Body(outgoing, self._threads), self._timeout(outgoing)
+        try:
+            reply = await pool.carry(place.origin, method, target, headers, body, times=times)
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise getattr(httpx, type(error).__name__)(str(error)) from error
+        return self._response(reply.status, _joined(reply.headers), reply.body)
+
+    async def _exchange(
+        self, client: httpx.AsyncClient, outgoing: Outgoing, headers: _Headers
+    ) -> Response:
+        request = httpx.Request(
+            outgoing.method,
+            outgoing.url,
+            headers=headers,
+            stream=Body(outgoing, self._threads),
+            extensions={"timeout": self._timeout(outgoing)},
+        )
+        if self._fast is not None:
             transport = client._transport_for_url(request.url)  # noqa: SLF001 - it knows the proxies
             answer = await transport.handle_async_request(request)
         else:
@@ -128,17 +152,21 @@ class HttpTransport:
             body = await self._read(answer)
         finally:
             await answer.aclose()
-        return Response(answer.status_code, Headers(answer.headers), body)
+        return self._response(answer.status_code, Headers(answer.headers), body)
 
-    async def _read(self, answer: httpx.Response) -> bytes:
+    def _response(self, status: int, headers: Headers, body: bytearray) -> Response:
+        encoding = headers.get("content-encoding", "")
+        plain = decoded(bytes(body), encoding, most=self._max_reply, status=status)
+        return Response(status, headers, plain)
+
+    async def _read(self, answer: httpx.Response) -> bytearray:
         body = bytearray()
         # What came, not what httpx would unpack: a small reply may be packed to fill the memory.
         async for chunk in cast("httpx.AsyncByteStream", answer.stream):
             body += chunk
             if len(body) > self._max_reply:
                 raise too_large(self._max_reply, answer.status_code)
-        encoding = answer.headers.get("content-encoding", "")
-        return decoded(bytes(body), encoding, most=self._max_reply, status=answer.status_code)
+        return body
 
     def _open(self) -> httpx.AsyncClient:
         limits = httpx.Limits(
@@ -160,16 +188,6 @@ class HttpTransport:
         read_while_writing(client)  # what is left to httpcore: proxies at least
         return client
 
-    def _request(self, outgoing: Outgoing) -> httpx.Request:
-        url = _url(outgoing.url)
-        return httpx.Request(
-            outgoing.method,
-            url,
-            headers=self._headers(outgoing, url),
-            stream=Body(outgoing, self._threads),
-            extensions={"timeout": self._timeout(outgoing)},
-        )
-
     def _timeout(self, outgoing: Outgoing) -> dict[str, float]:
         return {
             "connect": self._connect_timeout,
@@ -178,10 +196,10 @@ class HttpTransport:
             "write": self._write_timeout,
         }
 
-    def _headers(self, outgoing: Outgoing, url: httpx.URL) -> list[tuple[bytes, bytes]]:
+    def _headers(self, outgoing: Outgoing, place: Place) -> _Headers:
         # No compression: what a reply costs in memory is what was received.
         headers = {
-            b"host": url.netloc,
+            b"host": place.netloc,
             b"user-agent": self._agent,
             b"accept": b"*/*",
             b"accept-encoding": b"identity",
@@ -193,36 +211,34 @@ class HttpTransport:
                     hint="check the setting it comes from for line ends and special characters",
                 )
             headers[name.lower().encode()] = value.encode()
-        if url.userinfo:  # below credentials that were given
-            user = f"{url.username}:{url.password}".encode()
-            headers.setdefault(b"authorization", b"Basic " + base64.b64encode(user))
+        if place.user:  # below credentials that were given
+            headers.setdefault(b"authorization", b"Basic " + base64.b64encode(place.user))
         told = b"content-length" in headers or outgoing.method.upper() in _BODY_METHODS
         if outgoing.body.size or told:  # never another one than that of the body
             headers[b"content-length"] = b"%d" % outgoing.body.size
         return list(headers.items())
 
 
-def _url(text: str) -> httpx.URL:
-    """Parse an address; ``httpx.URL`` for each signed one would be a fifth of a small request."""
+def _untouched() -> bool:
+    """Tell whether httpx's transport is its own: a recorder puts another function in there."""
+    handle = httpx.AsyncHTTPTransport.handle_async_request
+    return getattr(handle, "__globals__", {}).get("__name__") == "httpx._transports.default"
+
+
+def _joined(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Read the header fields of a reply; those of one name are one, as httpx has it."""
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in fields:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return Headers(joined)
+
+
+def _text(value: bytes) -> str:
     try:
-        clean = _CLEAN.fullmatch(text)
-        url = _parsed(clean[1] if clean else text)
-        parts: Any = getattr(url, "_uri_reference", None)
-        if clean and hasattr(parts, "_replace"):
-            url = httpx.URL(url)
-            url._uri_reference = parts._replace(path=clean[2], query=clean[3])  # noqa: SLF001
-        elif clean:  # an httpx with other inner parts
-            url = httpx.URL(text)
-        port = 1 if url.port is None else url.port
-        if url.scheme in ("http", "https") and url.host and 0 < port < 1 << 16:
-            return url
-        wrong = "it needs http:// or https://, a host, and no port or one up to 65535"
-    except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: of a name like "xn--a"
-        wrong = str(error)
-    raise ProtocolError(f"not an address that can be asked: {wrong}", hint="check base_url")
-
-
-_parsed = lru_cache(maxsize=64)(httpx.URL)
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:

@@ -30,7 +30,9 @@ class Source(Protocol):
     """An open document.
 
     One that is a local file may also have ``fileno()``: its regions are then sent without being
-    read into memory.
+    read into memory. One that ``check`` cannot ask from the event loop may have ``prove()``: it is
+    called in the thread that reads, before the last bytes of a region leave, and raises as
+    ``check`` does.
     """
 
     def check(self) -> None:

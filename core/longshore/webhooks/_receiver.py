@@ -130,7 +130,10 @@ class Receiver:
                 return
             if batch_id.startswith(OF_TARGET):
                 target = batch_id.removeprefix(OF_TARGET)
-                units = await self._named(journal, target, headers, body)
+                if not self._signed(target, headers, body):
+                    self._note(Result.UNSIGNED)
+                    return
+                units = await _named(journal, target, body)
             else:
                 unit = await _unit(journal, batch_id)
                 units = [unit] if unit is not None else []
@@ -143,40 +146,39 @@ class Receiver:
             self._note(Result.DROPPED)
             _log.warning("a delivery is lost, the next poll comes all the same: %s", error)
 
-    async def _named(
-        self, journal: Journal, target: str, headers: list[tuple[str, str]], body: bytes
-    ) -> list[UnitRecord]:
-        """Find the batches of a target whose job ids stand anywhere in a delivery.
-
-        What the fields are called does not matter; only jobs that the journal knows count.
-        """
+    def _signed(
+        self,
+        target: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        session: Mapping[str, str] | None = None,
+    ) -> bool:
         how = self._signatures.get(target)
-        if how is not None and not how.fits(headers, body, now=self._now()):
-            self._warn(target)
-            return []
-        found: dict[str, UnitRecord] = {}
-        for text in texts_of(body):
-            found |= {unit.id: unit for unit in await journal.find_job(text, target=target)}
-        return list(found.values())
+        if how is None or how.fits(headers, body, now=self._now(), session=session):
+            return True
+        self._warn(target)
+        return False
 
     async def _about(
         self, journal: Journal, unit: UnitRecord, headers: list[tuple[str, str]], body: bytes
     ) -> Result:
-        run = await journal.run(unit.run_id)
-        how = self._signatures.get(run.target)
-        if how is not None:
-            session = await _session_secrets(journal, unit) if how.names_session_secrets() else {}
-            if not how.fits(headers, body, now=self._now(), session=session):
-                self._warn(run.target)
-                return Result.UNSIGNED
-        if unit.outcome.terminal:
+        if unit.outcome.terminal:  # its secrets are deleted: a late delivery is no false alarm
             return Result.OVER
+        run = await journal.run(unit.run_id)
+        secrets = await self._secrets(journal, unit, run.target)
+        if not self._signed(run.target, headers, body, secrets):
+            return Result.UNSIGNED
         async with self._posting:
             for message in await journal.mail(run.id):
                 if message.verb == "wake" and message.body.get("unit") == unit.id:
                     return Result.WAITING
             await journal.post(run.id, "wake", {"unit": unit.id})
         return Result.WOKEN
+
+    async def _secrets(self, journal: Journal, unit: UnitRecord, target: str) -> Mapping[str, str]:
+        how = self._signatures.get(target)
+        wanted = how is not None and how.names_session_secrets()
+        return await _session_secrets(journal, unit) if wanted else {}
 
     def _note(self, result: Result, run_id: str = "", batch_id: str = "") -> None:
         self.counts[result] += 1
@@ -205,6 +207,17 @@ def texts_of(body: bytes) -> list[str]:
         elif isinstance(value, str) and 4 <= len(value) <= 200 and value.isprintable():
             found[value] = None
     return list(found)
+
+
+async def _named(journal: Journal, target: str, body: bytes) -> list[UnitRecord]:
+    """Find the batches of a target whose job ids stand anywhere in a delivery.
+
+    What the fields are called does not matter; only jobs that the journal knows count.
+    """
+    found: dict[str, UnitRecord] = {}
+    for text in texts_of(body):
+        found |= {unit.id: unit for unit in await journal.find_job(text, target=target)}
+    return list(found.values())
 
 
 async def _unit(journal: Journal, batch_id: str) -> UnitRecord | None:

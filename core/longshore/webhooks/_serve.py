@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -31,6 +34,7 @@ def run(app: Starlette, *, host: str, port: int, ready: Callable[[str], None]) -
     """Serve until SIGINT or SIGTERM; see ``longshore.webhooks.serve``."""
     config = uvicorn.Config(
         app,
+        log_config=None,  # its warnings go where Longshore's go
         loop="asyncio",
         ws="none",
         lifespan="on",
@@ -49,7 +53,23 @@ def run(app: Starlette, *, host: str, port: int, ready: Callable[[str], None]) -
         listener.bind(address)
         bound, number = listener.getsockname()[:2]
         url = f"http://[{bound}]:{number}" if ":" in bound else f"http://{bound}:{number}"
-        try:
+        with _ended_by_signals():
             _Server(config, lambda: ready(url)).run(sockets=[listener])
-        except KeyboardInterrupt:
-            return
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Come to an orderly end: uvicorn raises the signal that stopped it once more, when it is done.
+
+    A supervisor stops with SIGTERM, which would end the process there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
