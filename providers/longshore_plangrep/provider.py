@@ -168,9 +168,13 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
             if not self.settings.signs(batch):
                 return bare
             return (yield from self._register(batch, bare))
-        except (Refused, BatchError):
-            yield from self.abort(bare)
-            raise
+        except (Refused, BatchError) as failure:
+            error = failure.error if isinstance(failure, Refused) else failure
+            try:
+                yield from self.abort(bare)
+            except Refused:  # it is tried again later
+                error.abandon = bare
+            raise failure from None
 
     def _create_job(self, batch: Batch) -> Flow[wire.JobReply]:
         jobs = f"{API}/projects/{quote(str(batch.setup.data['project']), safe='')}/jobs"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from longshore.errors import RequestRefused
 from longshore.journal import FactKind, UnitRecord
 from longshore.lifecycle import (
     Accepted,
@@ -20,9 +21,9 @@ from longshore.lifecycle import (
     Status,
     Transfer,
 )
-from longshore.pipeline import Step, advance, run_step, take
+from longshore.pipeline import Step, advance, execute, run_step, take
 from longshore.provider import Flow, Raw, Request
-from tests.pipeline.support import LOST, Acme, World, calm, reply
+from tests.pipeline.support import LOST, Acme, World, calm, hasty, reply
 
 pytestmark = pytest.mark.asyncio
 
@@ -317,3 +318,30 @@ async def test_a_fresh_url_that_is_refused_at_once_is_not_renewed_for_ever() -> 
     assert record.outcome is Outcome.FAILED
     assert world.vendor.count("POST /renew") == 12
     assert world.vendor.count("POST /start") == 4
+
+
+class Leaving(Acme):
+    """Its ``start`` fails after the session was begun, and could not give it back itself."""
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        session = yield from super().start(batch)
+        error = RequestRefused("no place for it")
+        error.abandon = session
+        raise error
+
+
+async def test_what_a_failed_start_leaves_is_given_back_from_the_queue() -> None:
+    """The error names the session; the abort is durable, and tried again until it is heard."""
+    world = hasty(Leaving)
+    await world.plan([4], concurrency=1)
+    world.vendor.always = {"DELETE /sessions": reply({}, 422)}
+    environment, target = world.environment(), world.target()
+    report = await execute(world.journal, target, await world.journal.run("run"), environment)
+    assert report.outcomes == {Outcome.FAILED: 1}
+    (entry,) = await world.journal.abandoned("run")
+    assert (Session.model_validate(entry.session).data, entry.tries) == ({"id": "s1"}, 1)
+    world.vendor.always.clear()
+    await world.journal.change_abandoned(entry.id, tries=1, at=0.0)
+    await execute(world.journal, target, await world.journal.run("run"), environment)
+    assert await world.journal.abandoned("run") == ()
+    assert world.vendor.count("DELETE /sessions/s1") == 2

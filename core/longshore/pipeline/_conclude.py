@@ -66,7 +66,7 @@ def conclude(engine: Engine, unit: Unit) -> list[Write]:
     assert verdict is not None
     error = verdict.error
     if isinstance(error, DocumentError) and error.document in unit.documents:
-        return _without(engine, unit, error)
+        return _without(engine, unit, error, verdict.abandon)
     if verdict.restart and unit.record.restarts + verdict.blame <= MOST_RESTARTS:
         return _restart(engine, unit, verdict)
     unknown = isinstance(error, UnknownOutcome | ResumeMismatch)
@@ -108,16 +108,18 @@ def _history(engine: Engine, unit: Unit, ended: str, why: str) -> Write:
     return unit.fact(FactKind.ATTEMPT, "", "", value)
 
 
-def _without(engine: Engine, unit: Unit, error: DocumentError) -> list[Write]:
+def _without(
+    engine: Engine, unit: Unit, error: DocumentError, abandon: Session | None
+) -> list[Write]:
     """Plan the batch again without a document that can no longer go."""
     failed = {"outcome": Outcome.FAILED, "error": error_info(engine, error)}
     if len(unit.documents) == 1:
         return [
             *_settle(engine, unit, Outcome.FAILED, error),
-            *_give_back(engine, unit, None),
+            *_give_back(engine, unit, abandon),
             DropFacts(_UPLOAD),
         ]
-    again = Verdict(error, restart=True, blame=False)
+    again = Verdict(error, restart=True, blame=False, abandon=abandon)
     return [
         ChangeDocument(error.document, {**failed, "unit_id": None}),
         *_restart(engine, unit, again),

@@ -185,14 +185,14 @@ def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next 
         case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
             unit.stale.add(step.object)
         case SessionLost() if unit.job is None:
-            unit.judge(Verdict(failure, restart=True))
+            unit.judge(Verdict(failure, restart=True, abandon=failure.abandon))
         case UnknownOutcome():
             unit.judge(Verdict(failure, restart=engine.resend and unit.job is None))
         case BatchError() if unit.job is not None:  # the vendor is at work, or was
             words = f"nobody can tell how job {unit.job.id} stands: {failure.message}"
             unit.judge(Verdict(UnknownOutcome(words, hint=failure.hint)))
         case BatchError() | DocumentError() | PluginError():
-            unit.judge(Verdict(failure))
+            unit.judge(Verdict(failure, abandon=failure.abandon))
     return None
 
 
