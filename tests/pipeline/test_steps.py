@@ -21,7 +21,7 @@ from longshore.lifecycle import (
     Status,
     Transfer,
 )
-from longshore.pipeline import Step, advance, execute, run_step, take
+from longshore.pipeline import Step, advance, execute, give_back, run_step, take
 from longshore.provider import Flow, Raw, Request
 from tests.pipeline.support import LOST, Acme, World, calm, hasty, reply
 
@@ -341,7 +341,6 @@ async def test_what_a_failed_start_leaves_is_given_back_from_the_queue() -> None
     (entry,) = await world.journal.abandoned("run")
     assert (Session.model_validate(entry.session).data, entry.tries) == ({"id": "s1"}, 1)
     world.vendor.always.clear()
-    await world.journal.change_abandoned(entry.id, tries=1, at=0.0)
-    await execute(world.journal, target, await world.journal.run("run"), environment)
+    assert await give_back(await world.engine(), entry)
     assert await world.journal.abandoned("run") == ()
     assert world.vendor.count("DELETE /sessions/s1") == 2
