@@ -35,10 +35,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from longshore.lifecycle import Session
+from typing import ClassVar
 
 __all__ = [
     "AccountError", "BatchError", "CancelledByUser", "ClaimTaken", "ConfigurationError",
@@ -58,11 +55,11 @@ class LongshoreError(Exception):
         hint: what to do next, or "".
         status: the HTTP status that caused it, if one did.
         code: the vendor's own error code, if it gave one.
-        abandon: a session that ``start`` had begun and that is to be given back.
+        abandon: the ``Session`` that ``start`` had begun and that is to be given back.
     """
 
     kind: ClassVar[str] = "error"
-    abandon: Session | None = None
+    abandon: object = None
 
     def __init__(
         self, message: str, *, hint: str = "", status: int | None = None, code: str = ""

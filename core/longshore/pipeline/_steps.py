@@ -11,6 +11,7 @@ from longshore.errors import (
     CancelledByUser,
     ClaimTaken,
     DocumentError,
+    LongshoreError,
     PluginError,
     SessionLost,
     UnknownOutcome,
@@ -185,15 +186,20 @@ def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next 
         case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
             unit.stale.add(step.object)
         case SessionLost() if unit.job is None:
-            unit.judge(Verdict(failure, restart=True, abandon=failure.abandon))
+            unit.judge(Verdict(failure, restart=True, abandon=_begun(failure)))
         case UnknownOutcome():
             unit.judge(Verdict(failure, restart=engine.resend and unit.job is None))
         case BatchError() if unit.job is not None:  # the vendor is at work, or was
             words = f"nobody can tell how job {unit.job.id} stands: {failure.message}"
             unit.judge(Verdict(UnknownOutcome(words, hint=failure.hint)))
         case BatchError() | DocumentError() | PluginError():
-            unit.judge(Verdict(failure, abandon=failure.abandon))
+            unit.judge(Verdict(failure, abandon=_begun(failure)))
     return None
+
+
+def _begun(failure: LongshoreError) -> Session | None:
+    """Return the session that a failed ``start`` leaves to be given back."""
+    return failure.abandon if isinstance(failure.abandon, Session) else None
 
 
 def _can_renew(engine: Engine, unit: Unit) -> bool:
