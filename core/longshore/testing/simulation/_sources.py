@@ -18,11 +18,14 @@ class MemorySources:
     Attributes:
         contents: what each holds now.
         touched: ids of those that are not what was planned.
+        altered: of those, the ones whose bytes changed; the others are only gone.
     """
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self.contents = dict(contents)
         self.touched: set[str] = set()
+        self.altered: set[str] = set()
+        self._deleted: dict[str, bytes] = {}
         self._digests = {id: hashlib.sha256(b).hexdigest() for id, b in contents.items()}
 
     def open(self, document: Document) -> _MemorySource:
@@ -41,11 +44,17 @@ class MemorySources:
         content = self.contents[id]
         self.touched.add(id)
         if how == "deleted":
-            del self.contents[id]
-        elif how == "cut":
+            self._deleted[id] = self.contents.pop(id)
+            return
+        self.altered.add(id)
+        if how == "cut":
             self.contents[id] = content[: len(content) // 2]
         else:
             self.contents[id] = bytes(byte ^ 1 for byte in content)
+
+    def held(self, id: str) -> bytes:
+        """Return the bytes that an open file has now, although its name may be gone."""
+        return self.contents[id] if id in self.contents else self._deleted[id]
 
 
 class _MemorySource:
@@ -54,7 +63,6 @@ class _MemorySource:
     def __init__(self, sources: MemorySources, id: str) -> None:
         self._sources = sources
         self._id = id
-        self._opened = sources.contents[id]
 
     def __enter__(self) -> Source:
         return self
@@ -64,9 +72,8 @@ class _MemorySource:
 
     def check(self) -> None:
         """Compare with what was planned."""
-        if self._id in self._sources.touched and self._id in self._sources.contents:
+        if self._id in self._sources.altered:  # also when it was deleted after that
             raise SourceChanged(f"{self._id}: the file changed", document=self._id)
 
     def read(self, offset: int, size: int) -> bytes:
-        now = self._sources.contents.get(self._id, self._opened)
-        return now[offset : offset + size]
+        return self._sources.held(self._id)[offset : offset + size]
