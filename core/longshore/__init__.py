@@ -9,9 +9,9 @@ with Client("my-target") as client:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from longshore._lazy import on_demand
 from longshore.errors import LongshoreError
 
 if TYPE_CHECKING:
@@ -30,9 +30,4 @@ _HOMES = {
     "Upload": "longshore.client",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import what is heavy only when it is asked for."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_demand(__name__, _HOMES)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from longshore.provider import Card, hookimpl
+from longshore.provider import Card, hookimpl, on_demand
 
 if TYPE_CHECKING:
     from longshore_plangrep.provider import Plangrep
@@ -46,9 +45,11 @@ def longshore_sandbox(name: str, options: Mapping[str, Any]) -> PlangrepSandbox 
     return PlangrepSandbox(options)
 
 
-def __getattr__(name: str) -> object:
-    """Import a class when it is asked for."""
-    if name in __all__:
-        home = "provider" if name == "Plangrep" else "settings"
-        return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_demand(
+    __name__,
+    {
+        "Plangrep": "longshore_plangrep.provider",
+        "PlangrepSettings": "longshore_plangrep.settings",
+        "SignedFields": "longshore_plangrep.settings",
+    },
+)

@@ -7,10 +7,9 @@ Read ``provider`` for the protocol, ``wire`` for the vendor's JSON, ``states`` f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from longshore.provider import Card, hookimpl
+from longshore.provider import Card, hookimpl, on_demand
 
 if TYPE_CHECKING:
     from longshore_sendai.provider import Sendai
@@ -44,9 +43,10 @@ def longshore_sandbox(name: str, options: Mapping[str, Any]) -> SendaiSandbox | 
     return SendaiSandbox(options)
 
 
-def __getattr__(name: str) -> object:
-    """Import a class when it is asked for."""
-    if name in __all__:
-        home = "provider" if name == "Sendai" else "settings"
-        return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_demand(
+    __name__,
+    {
+        "Sendai": "longshore_sendai.provider",
+        "SendaiSettings": "longshore_sendai.settings",
+    },
+)

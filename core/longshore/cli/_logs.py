@@ -12,8 +12,6 @@ __all__ = ["as_record", "logs"]
 
 _LOGGERS = ("longshore", "httpx", "httpcore", "uvicorn", "opentelemetry")
 
-_EVENTS = "longshore.run"
-
 
 def as_record(level: str, text: str, **fields: str) -> str:
     """Write what a command says itself as one line of JSON, as if it were logged."""
@@ -64,7 +62,9 @@ def logs(write: Callable[[str], None], *, quiet: bool, verbose: bool) -> Iterato
     handler = _Lines(write, logging.CRITICAL + 1 if quiet else logging.DEBUG)
     levels = {_LOGGERS[0]: level}
     if structured():
-        levels[_EVENTS] = logging.DEBUG if verbose else logging.INFO
+        from longshore.events import RUN_LOGGER
+
+        levels[RUN_LOGGER] = logging.DEBUG if verbose else logging.INFO
     before = {name: logging.getLogger(name).level for name in levels}
     for name, wanted in levels.items():
         logging.getLogger(name).setLevel(wanted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from longshore.documents import Document
 from longshore.errors import LongshoreError
 from longshore.journal import DropFacts, FactKind, Write
 from longshore.lifecycle import Setup
@@ -12,7 +11,7 @@ from longshore.pipeline._engine import MOST_RESTARTS, Engine, capabilities_of
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._unit import Unit
-from longshore.urls import is_absolute
+from longshore.sources import is_small
 
 __all__ = ["BEAT", "adopt", "advance", "advance_unit", "prepare", "take"]
 
@@ -27,14 +26,10 @@ async def take(engine: Engine, unit_id: str) -> Unit:
     if unit_id != engine.run.id:
         unit.setup = engine.setup
         unit.callback = engine.callback(unit_id)
-        unit.small = all(_is_small(engine, record.document) for record in taken.documents)
+        unit.small = all(is_small(record.document, engine.small) for record in taken.documents)
     if unit.session is not None:
         engine.redactor.learn(unit.session.secrets.values())
     return unit
-
-
-def _is_small(engine: Engine, document: Document) -> bool:
-    return document.size <= engine.small and not is_absolute(document.source)
 
 
 async def advance(

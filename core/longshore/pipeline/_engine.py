@@ -15,6 +15,7 @@ from longshore.pipeline._hooks import Hooks
 from longshore.pipeline._unit import Step, Unit
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
+from longshore.sources import SMALL
 from longshore.transfer import Clock, Driver
 
 __all__ = ["Engine", "capabilities_of"]
@@ -41,8 +42,8 @@ class Engine:
         driver: carries requests.
         clock: time, and how to wait.
         digest: returns a document's SHA-256.
-        small: bytes: documents up to this size are hashed when their batch starts (40 us each);
-            larger ones in a step of its own, beside the sending.
+        small: bytes: documents up to this size are hashed when their batch starts; larger ones
+            in a step of its own, beside the sending.
         redactor: knows the secrets.
         checksum: compute a SHA-256 of every document.
         resend: after an unknown outcome send again, at the risk of a second job.
@@ -72,7 +73,7 @@ class Engine:
     setup: Setup = field(default_factory=Setup)
     landed: Callable[[Step], None] | None = None
     follows: Callable[[Unit, Step], bool] | None = None
-    small: int = 1 << 16
+    small: int = SMALL
 
     def emit(self, event: Event) -> None:
         """Tell the listener."""

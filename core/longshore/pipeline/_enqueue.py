@@ -209,12 +209,13 @@ async def recheck(
     Returns:
         How many documents were refused now.
     """
-    refused, looked_at = 0, None  # the documents of a batch stand together
+    refused, looked_at = 0, ""
     async for record in documents_of(journal, run.id):
-        id = record.unit_id
-        if id not in (None, looked_at) and reasons_against(record.document, capabilities):
-            looked_at = id
-            refused += await _recheck_unit(journal, str(id), capabilities)
+        if record.unit_id is None or record.unit_id == looked_at:
+            continue  # the documents of a batch stand together
+        if reasons_against(record.document, capabilities):
+            looked_at = record.unit_id
+            refused += await _recheck_unit(journal, looked_at, capabilities)
     if strict and refused:
         await _refuse_all(journal, run)
     await journal.change_run(run.id, checked=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from longshore.documents import Document
 from longshore.provider import ProviderSettings
 from longshore.sources import digest_of as digest_now
-from longshore.sources import open_document
+from longshore.sources import is_small, open_document
 from longshore.transfer import (
     Clock,
     Retries,
@@ -24,13 +24,9 @@ from longshore.transfer import (
     http_transport,
     retry_with_stamina,
 )
-from longshore.urls import is_absolute
 
 __all__ = ["Environment", "LocalFiles", "SystemClock"]
 
-
-_AT_ONCE = 1 << 16
-"""Bytes: a document this small is hashed (40 us) sooner than a thread is woken."""
 
 _HASHERS = ThreadPoolExecutor(2, thread_name_prefix="longshore-hash")
 
@@ -59,7 +55,7 @@ class LocalFiles:
 
 async def digest_of(document: Document) -> str:
     """Hash a document, in a worker thread unless the way there would take longer."""
-    if document.size <= _AT_ONCE and not is_absolute(document.source):
+    if is_small(document):
         return digest_now(document)
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_HASHERS, digest_now, document)

@@ -220,10 +220,6 @@ async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list
 
 
 async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:
-    return await _digests(engine, unit)
-
-
-async def _digests(engine: Engine, unit: Unit) -> list[Write]:
     writes: list[Write] = []
     for id, record in list(unit.documents.items()):
         if record.document.sha256 is None:
@@ -242,7 +238,7 @@ async def _digests(engine: Engine, unit: Unit) -> list[Write]:
 async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     wants_digests = engine.checksum or engine.capabilities.wants_sha256
     if unit.small and wants_digests and unit.lacks_digest():
-        unit.defer(await _digests(engine, unit))
+        unit.defer(await _digest(engine, unit, step, tally))
     batch = unit.batch(engine.capabilities)
     session = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.start(batch))
     engine.redactor.learn(session.secrets.values())

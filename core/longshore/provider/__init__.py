@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from pluggy import HookimplMarker
 
+from longshore._lazy import on_demand
 from longshore.provider._card import Card
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ __all__ = [
     "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
     "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided",
     "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine",
-    "cut", "excerpt", "hookimpl", "immediately", "refusal_of", "upload_url", "url_expiry",
+    "cut", "excerpt", "hookimpl", "immediately", "on_demand", "refusal_of", "upload_url",
+    "url_expiry",
 ]  # fmt: skip
 
 hookimpl = HookimplMarker("longshore")

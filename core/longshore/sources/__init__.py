@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from longshore.sources._open import OpenDocument, digest_of, open_document
+from longshore.sources._open import SMALL, OpenDocument, digest_of, is_small, open_document
 from longshore.sources._remote import Found, RemoteFile, describe, find_remote, is_remote
 
 __all__ = [
-    "Found", "OpenDocument", "RemoteFile", "describe", "digest_of", "find_remote", "is_remote",
-    "open_document",
+    "SMALL", "Found", "OpenDocument", "RemoteFile", "describe", "digest_of", "find_remote",
+    "is_remote", "is_small", "open_document",
 ]  # fmt: skip

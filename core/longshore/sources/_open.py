@@ -9,7 +9,10 @@ from longshore.errors import SourceMissing
 from longshore.sources._remote import RemoteFile
 from longshore.urls import is_absolute
 
-__all__ = ["OpenDocument", "digest_of", "open_document"]
+__all__ = ["SMALL", "OpenDocument", "digest_of", "is_small", "open_document"]
+
+SMALL = 1 << 16
+"""Bytes: a document this small is hashed (40 us) sooner than a thread is woken."""
 
 
 class OpenDocument(Protocol):
@@ -44,6 +47,11 @@ def open_document(document: Document) -> OpenDocument:
         SourceUnreadable: it may not be read.
     """
     return RemoteFile(document) if is_absolute(document.source) else SourceFile(document)
+
+
+def is_small(document: Document, most: int = SMALL) -> bool:
+    """Tell whether a document is hashed at once: a local one of no more than so many bytes."""
+    return document.size <= most and not is_absolute(document.source)
 
 
 def digest_of(document: Document) -> str:
