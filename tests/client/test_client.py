@@ -18,7 +18,7 @@ from longshore.pipeline import DocumentFinished, Environment, Event
 from longshore.plugins import Plugins
 from longshore.provider import Provider, hookimpl
 from longshore.transfer import retry_with_clock
-from tests.pipeline.support import Acme, Vendor, VirtualClock, reply
+from tests.pipeline.support import Acme, OneRequest, Vendor, VirtualClock, reply
 
 FAST = {"poll_interval": "0.01", "timeout": "0.02"}
 
@@ -26,7 +26,7 @@ FAST = {"poll_interval": "0.01", "timeout": "0.02"}
 class Plugin:
     @hookimpl
     def longshore_providers(self) -> list[type[Provider[Any]]]:
-        return [Acme]
+        return [Acme, OneRequest]
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,7 @@ def _acme(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("longshore.targets._resolve", "longshore.pipeline._run"):
         monkeypatch.setattr(f"{module}.load_plugins", lambda: plugins)
     monkeypatch.setenv("LONGSHORE_ACME_API_KEY", "key-123456")
+    monkeypatch.setenv("LONGSHORE_ONE_API_KEY", "key-123456")
 
 
 @pytest.fixture
@@ -123,6 +124,25 @@ async def test_start_takes_one_batch(tmp_path: Path, files: Any) -> None:
         with pytest.raises(UsageError, match="2 batches"):
             await client.start(files(4, 4))
         assert await client._journal.runs() == ()
+
+
+@pytest.mark.parametrize("provider", ["acme", "one"])
+async def test_the_steps_of_one_transfer_do_one_thing_each(
+    tmp_path: Path, files: Any, provider: str
+) -> None:
+    """Nor does a session of a single transfer, or its last one, go further than it was told."""
+    vendor = Vendor()
+    async with AsyncClient(provider, **arguments(tmp_path, vendor)) as client:
+        upload = await client.start(files(4))
+        assert (upload.sent, upload.job, vendor.count("P")) == (
+            0,
+            None,
+            vendor.count("POST /start"),
+        )
+        upload = await client.send(upload)
+        assert (upload.sent, upload.job, vendor.count("POST /complete")) == (1, None, 0)
+        upload = await client.complete(upload)
+        assert upload.job is not None
 
 
 async def test_poll_before_complete_is_a_usage_error(tmp_path: Path, files: Any) -> None:

@@ -19,6 +19,7 @@ from longshore.journal._records import (
     ChangeDocument,
     ChangeUnit,
     ClaimJob,
+    Counters,
     DocumentRecord,
     DropFacts,
     Fact,
@@ -253,6 +254,17 @@ class MemoryJournal:
         for record in self._documents[run_id].values():
             counts[record.outcome] = counts.get(record.outcome, 0) + 1
         return counts
+
+    async def size(self, run_id: str) -> int:
+        records = self._documents[run_id].values()
+        return sum(record.document.size for record in records if record.unit_id is not None)
+
+    async def cost(self, run_id: str) -> Counters:
+        total = Counters()
+        for unit in self._units.values():
+            if unit.run_id == run_id:
+                total = total.plus(unit.counters)
+        return total
 
     # ------------------------------------------------------------------ across runs
 

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from longshore.documents import Document
 from longshore.journal._records import (
     Abandoned,
+    Counters,
     DocumentRecord,
     Message,
     RunRecord,
@@ -145,6 +146,14 @@ class Journal(Protocol):
 
     async def outcomes(self, run_id: str) -> dict[Outcome, int]:
         """Count the run's documents by outcome."""
+        ...
+
+    async def size(self, run_id: str) -> int:
+        """Sum up the bytes of the run's documents that travel with a batch."""
+        ...
+
+    async def cost(self, run_id: str) -> Counters:
+        """Sum up what all units of a run cost so far, ``prepare`` included."""
         ...
 
     # ------------------------------------------------------------------ across runs

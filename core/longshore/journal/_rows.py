@@ -6,6 +6,7 @@ All functions work within a transaction of their caller.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from longshore.journal._records import (
     ChangeDocument,
     ChangeUnit,
     ClaimJob,
+    Counters,
     DocumentRecord,
     DropFacts,
     Fact,
@@ -33,8 +35,8 @@ from longshore.journal._records import (
 from longshore.lifecycle import Outcome
 
 __all__ = [
-    "add_documents", "add_run", "add_units", "change_document", "change_run", "commit", "dump",
-    "find_run", "known", "load", "parse", "reopen", "take", "unit_row",
+    "add_documents", "add_run", "add_units", "change_document", "change_run", "commit", "cost",
+    "dump", "find_run", "known", "load", "parse", "reopen", "size", "take", "unit_row",
 ]  # fmt: skip
 
 RecordT = TypeVar("RecordT", bound=Frozen)
@@ -218,6 +220,17 @@ def _with_all(connection: sqlite3.Connection, unit: UnitRecord) -> Taken:
     )
 
 
+def cost(connection: sqlite3.Connection, run_id: str) -> Counters:
+    """Sum up the counters; nothing else of the records is looked at."""
+    counts: Counter[str] = Counter()
+    troubles: Counter[str] = Counter()
+    for (text,) in connection.execute("SELECT record FROM units WHERE run_id = ?", (run_id,)):
+        counters = from_json(text)["counters"]
+        troubles.update(counters.pop("troubles"))
+        counts.update(counters)
+    return Counters(**counts, troubles=dict(troubles))
+
+
 # ---------------------------------------------------------------------- documents
 
 
@@ -256,6 +269,16 @@ def change_document(
             "UPDATE documents SET unit_id = ?, outcome = ?, record = ? WHERE run_id = ? AND id = ?",
             (*columns, *mine),
         )
+
+
+def size(connection: sqlite3.Connection, run_id: str) -> int:
+    """Sum up the documents that travel with a batch."""
+    query = (
+        "SELECT coalesce(sum(json_extract(record, '$.document.size')), 0) FROM documents"
+        " WHERE run_id = ? AND unit_id IS NOT NULL"
+    )
+    total: int = connection.execute(query, (run_id,)).fetchone()[0]
+    return total
 
 
 # ---------------------------------------------------------------------- commits

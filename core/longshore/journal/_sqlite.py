@@ -22,6 +22,7 @@ from longshore.journal._locks import hold_run
 from longshore.journal._place import default_journal_path
 from longshore.journal._records import (
     Abandoned,
+    Counters,
     DocumentRecord,
     Message,
     RunRecord,
@@ -241,6 +242,12 @@ class SQLiteJournal:
             "SELECT outcome, count(*) FROM documents WHERE run_id = ? GROUP BY outcome", run_id
         )
         return {Outcome(word): count for word, count in rows}
+
+    async def size(self, run_id: str) -> int:
+        return await self._read(lambda connection: _rows.size(connection, run_id))
+
+    async def cost(self, run_id: str) -> Counters:
+        return await self._read(lambda connection: _rows.cost(connection, run_id))
 
     # ------------------------------------------------------------------ across runs
 

@@ -12,6 +12,7 @@ from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Setup
 from longshore.pipeline._events import Event, Listener
 from longshore.pipeline._hooks import Hooks
+from longshore.pipeline._places import Places
 from longshore.pipeline._unit import Step, Unit
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
@@ -52,6 +53,7 @@ class Engine:
         hooks: makes the addresses that the vendor is told to call; None: it calls nobody.
         setup: what ``prepare`` found.
         landed: is told of a step whose last request was answered; what is left is its commit.
+        places: for requests; who has none waits before the request leaves.
         follows: asked whether a unit's next step may follow a step at once, in one go with it.
         trouble: the last reason why the account could not go on.
     """
@@ -73,6 +75,7 @@ class Engine:
     setup: Setup = field(default_factory=Setup)
     landed: Callable[[Step], None] | None = None
     follows: Callable[[Unit, Step], bool] | None = None
+    places: Places = field(default_factory=Places)
     small: int = SMALL
 
     def emit(self, event: Event) -> None:

@@ -24,6 +24,7 @@ from longshore.pipeline._events import Notice
 from longshore.pipeline._flights import Flights
 from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import Held, read_mail
+from longshore.pipeline._places import Places
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._telling import Teller
@@ -61,6 +62,7 @@ class Executor:
         self._timers: list[tuple[float, str]] = []
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
+        engine.places = Places(lambda: 0 if self._ending() else self._room())
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._taking = asyncio.Lock()
@@ -138,6 +140,7 @@ class Executor:
                 self._fatal = error
                 break
             await self._wait()
+        self._engine.places.close()
         await self._drain()
 
     def _ending(self) -> bool:
@@ -198,7 +201,7 @@ class Executor:
         if now < self._paused_until:
             return
         while self._runnable:
-            if self._flights.in_flight >= self._room():
+            if self._flights.in_flight >= self._room() + self._ahead():
                 self._engine.driver.concurrency.full()
                 return
             unit_id = self._runnable.popleft()
@@ -209,6 +212,10 @@ class Executor:
 
     def _room(self) -> int:
         return min(self._limits.concurrency, self._engine.driver.concurrency.level)
+
+    def _ahead(self) -> int:
+        """Steps that get ready while others have the places."""
+        return self._room() // 4 + 1
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pydantic import JsonValue
 
 from longshore.errors import IncompatibleState, LongshoreError, UsageError
-from longshore.journal import Journal, RunRecord, documents_of, units_of, with_units
+from longshore.journal import Journal, RunRecord, with_units
 from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import enqueue, plan
@@ -22,6 +22,7 @@ from longshore.pipeline._intake import Candidate
 from longshore.pipeline._limits import Limits
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport
+from longshore.pipeline._telling import Teller
 from longshore.pipeline._unit import Unit
 from longshore.plugins import load_plugins
 from longshore.provider import Provider, ProviderSettings
@@ -206,7 +207,7 @@ async def execute(
         # Another process may have had the run until now.
         engine.run = run.model_copy(update={"alive_at": (await journal.run(run.id)).alive_at})
         outcomes = await journal.outcomes(run.id)
-        engine.emit(RunStarted(run, sum(outcomes.values()), await _size(journal, run.id)))
+        engine.emit(RunStarted(run, sum(outcomes.values()), await journal.size(run.id)))
         limits = Limits(
             concurrency=options.concurrency or engine.capabilities.concurrency,
             max_failures=options.max_failures,
@@ -221,7 +222,7 @@ async def execute(
                 await executor.run()
             except LongshoreError as error:
                 trouble = error
-        await _tell_the_rest(journal, run, executor)
+        await _tell_the_rest(journal, run, executor.teller, sum(outcomes.values()))
         report = await summary(journal, run)
         report.seconds = environment.clock.now() - began
         report.trouble, report.interrupted = trouble, stop.is_set()
@@ -243,23 +244,15 @@ def _observed(listener: Listener | None) -> Listener:
     return tell
 
 
-async def _tell_the_rest(journal: Journal, run: RunRecord, executor: Executor) -> None:
+async def _tell_the_rest(journal: Journal, run: RunRecord, teller: Teller, count: int) -> None:
     """Tell of documents that this command did not see end: refused, finished earlier, open."""
-    teller = executor.teller
+    if teller.count == count:
+        return
     async for record, unit in with_units(journal, run.id, lambda record: not teller.told(record)):
         teller.tell(record, unit)
 
 
-async def _size(journal: Journal, run_id: str) -> int:
-    size = 0
-    async for record in documents_of(journal, run_id):
-        size += record.document.size if record.unit_id else 0
-    return size
-
-
 async def summary(journal: Journal, run: RunRecord) -> RunReport:
     """Sum up how a run stands now."""
-    totals = (await journal.unit(run.id)).counters
-    async for unit in units_of(journal, run.id):
-        totals = totals.plus(unit.counters)
-    return RunReport(await journal.run(run.id), await journal.outcomes(run.id), totals)
+    outcomes, cost = await journal.outcomes(run.id), await journal.cost(run.id)
+    return RunReport(await journal.run(run.id), outcomes, cost)

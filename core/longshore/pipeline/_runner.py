@@ -7,6 +7,7 @@ as the request says. Nothing here sleeps: whatever has to wait is ``Suspended``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import starmap
 from typing import NoReturn, TypeVar
@@ -27,6 +28,7 @@ from longshore.errors import (
 from longshore.journal import DropFacts, FactKind, Write
 from longshore.lifecycle import Session
 from longshore.pipeline._engine import MOST_QUESTIONS, Engine
+from longshore.pipeline._places import Closed
 from longshore.pipeline._requests import digest_of, key_of, makes_work, move, storage_refusal
 from longshore.pipeline._unit import Answered, Intent, Unit
 from longshore.provider import (
@@ -91,7 +93,6 @@ class FlowRunner:
         self._unit = unit
         self._flow = flow
         self._tally = tally
-        self._pending: list[Write] = []
         self._answers: list[tuple[Request, Response]] = []  # not durable yet
         self._seen: set[str] = set()
         self._asking = "?" in flow
@@ -128,6 +129,9 @@ class FlowRunner:
             raise refused.error from None
         except ProtocolError as error:
             raise self._or_unknown(error) from None
+        except Closed:
+            await self._flush()
+            raise Suspended(self._engine.clock.now(), "the run was stopped") from None
         finally:
             flow.close()
 
@@ -147,8 +151,7 @@ class FlowRunner:
 
     async def _perform(self, request: Request) -> Response:
         if request.retry is Retry.SAFE:
-            await self._flush()
-            response = await self._exchange(request, "")
+            response = await self._exchange(request)
             if self._asking:
                 response = replace(response, received_at=self._engine.clock.now())
             return self._checked(request, response)
@@ -170,12 +173,12 @@ class FlowRunner:
         """Send a request that is not safe, with its intent written first."""
         unit, slot = self._unit, (self._flow, request.step)
         again = slot in unit.intents
+        writes: list[Write] = []
         if request.retry is not Retry.IDEMPOTENT and not again:
             intent = Intent(digest_of(request), self._engine.clock.now())
-            self._pending.append(unit.fact(FactKind.INTENT, *slot, intent.json()))
-        await self._flush()
+            writes = [unit.fact(FactKind.INTENT, *slot, intent.json())]
         try:
-            response = await self._exchange(request, request.step)
+            response = await self._exchange(request, writes)
         except DocumentError as error:
             if again or error.sent:
                 await self._hold_torn(request, error)
@@ -190,7 +193,7 @@ class FlowRunner:
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
             self._give_up(request, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
-        except VendorUnavailable:
+        except (VendorUnavailable, Closed):
             if request.retry is Retry.ONCE:
                 await self._forget(request)  # it surely did not act
             raise
@@ -239,10 +242,24 @@ class FlowRunner:
             raise Suspended(may_arrive_until, "the lost request may still arrive")
         return await self._ask(request, intent)
 
-    async def _exchange(self, request: Request, step: str) -> Response:
-        key = key_of(self._unit, self._flow, step)
-        sources = self._unit.sources()
-        return await self._engine.driver.exchange(request, key, sources, self._tally)
+    async def _exchange(self, request: Request, intent: Sequence[Write] = ()) -> Response:
+        """Carry a request when there is a place for it and all that it depends on is durable.
+
+        After a crash, what waits for a place looks as if it might have left. So where nobody
+        could tell whether it did, the place comes before the intent.
+        """
+        engine, unit = self._engine, self._unit
+        step = "" if request.retry is Retry.SAFE else request.step
+        nobody_could_tell = request.retry is Retry.ONCE and request.lost is Remedy.HOLD
+        if not nobody_could_tell:
+            await self._flush(intent)
+        elif unit.owing or self._answers:
+            await self._flush()
+        async with engine.places:
+            if nobody_could_tell:
+                await self._flush(intent)
+            key = key_of(unit, self._flow, step)
+            return await engine.driver.exchange(request, key, unit.sources(), self._tally)
 
     async def _forget(self, request: Request) -> None:
         slot = (self._flow, request.step)
@@ -250,9 +267,9 @@ class FlowRunner:
             drop = DropFacts((FactKind.INTENT,), *slot)
             await self._write([drop])
 
-    async def _flush(self) -> None:
-        writes = [*starmap(self._answered, self._answers), *self._pending]
-        self._answers, self._pending = [], []
+    async def _flush(self, more: Sequence[Write] = ()) -> None:
+        writes = [*starmap(self._answered, self._answers), *more]
+        self._answers = []
         if writes or self._unit.deferred:  # nothing leaves before what came before it is durable
             await self._write(writes)
 
@@ -399,9 +416,7 @@ class FlowRunner:
                 f"waited {wait.limit:.0f} s for {wait.name!r} in vain",
                 hint="look at the vendor's own pages, then upload again",
             )
-        if slot not in unit.timers:
-            self._pending.append(unit.fact(FactKind.TIMER, *slot, now))
-        await self._flush()
+        await self._flush([] if slot in unit.timers else [unit.fact(FactKind.TIMER, *slot, now)])
         raise Suspended(now + engine.pause(wait.seconds), f"waiting for {wait.name}")
 
     def _check_step(self, request: Request) -> None:
@@ -415,11 +430,11 @@ class FlowRunner:
         if before != digest_of(request):
             raise ResumeMismatch(
                 f"step {request.step!r} would send another request than before the interruption",
-                hint="settings or files changed: restore them, or `longshore rerun`",
+                hint="settings or files changed: restore them and go on with the run",
             )
 
 
-_UNKNOWN_HINT = "look at the vendor's own pages; `longshore resume` asks again"
+_UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
 
 
 _TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"

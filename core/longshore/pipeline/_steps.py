@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from longshore.errors import (
@@ -74,11 +74,11 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
         unit.count(step.verb, tally, began, engine.clock.now())
-        following = _follower(engine, unit, step, tally, writes)
+        following = _follower(engine, unit, step, writes)
         if following is None:
             await _make_durable(engine, unit, step, writes)
         else:
-            unit.defer(writes)
+            unit.defer(writes, owing=bool(tally.requests))
         if step in unit.asked:
             unit.asked.remove(step)
         _tell(engine, unit, step)
@@ -100,27 +100,26 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     return None
 
 
-def _follower(
-    engine: Engine, unit: Unit, step: Step, tally: Tally, writes: list[Write]
-) -> Step | None:
+def _follower(engine: Engine, unit: Unit, step: Step, writes: list[Write]) -> Step | None:
     """Return the step with which a result can become durable, before anything leaves.
 
-    That saves a commit for a session that asked nobody anything, and for the last part. Only the
-    one step that can come next is thought of: no other may begin before they are durable.
+    That saves a commit for a session of one transfer, and for the last part. Only the one step
+    that can come next is thought of: no other may begin before they are durable.
     """
     if unit.verdict is not None or unit.asked:
         return None
     if step.verb == "send" and unit.missing.keys() == {step.object}:
-        return _if_it_may(engine, unit, Step("complete"))
-    if step.verb == "start" and not tally.requests:
+        return _if_it_may(engine, unit, Step("complete"), writes)
+    if step.verb == "start":
         session = next(w.fact.value for w in writes if isinstance(w, PutFact))
         if isinstance(session, Session) and len(session.transfers) == 1:
-            return _if_it_may(engine, unit, Step("send", session.transfers[0].id))
+            return _if_it_may(engine, unit, Step("send", session.transfers[0].id), writes)
     return None
 
 
-def _if_it_may(engine: Engine, unit: Unit, step: Step) -> Step | None:
-    if engine.follows is None or not engine.follows(unit, step):
+def _if_it_may(engine: Engine, unit: Unit, step: Step, writes: Sequence[Write] = ()) -> Step | None:
+    then = unit if engine.until is None else unit.after(writes)
+    if engine.follows is None or not engine.follows(then, step):
         return None
     unit.running.add(step.flow)
     return step

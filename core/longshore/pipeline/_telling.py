@@ -10,11 +10,16 @@ __all__ = ["Teller"]
 
 
 class Teller:
-    """Remembers which documents were told of: one bit each, by its place in the run."""
+    """Remembers which documents were told of: one bit each, by its place in the run.
+
+    Attributes:
+        count: how many were told of.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._told = bytearray()
+        self.count = 0
 
     def tell(self, record: DocumentRecord, unit: UnitRecord | None) -> None:
         """Tell the listener about a document, unless this command already did."""
@@ -23,6 +28,7 @@ class Teller:
             return
         self._told.extend(bytes(max(byte + 1 - len(self._told), 0)))
         self._told[byte] |= 1 << bit
+        self.count += 1
         self._engine.emit(DocumentFinished(self._engine.run, record, unit))
 
     def told(self, record: DocumentRecord) -> bool:

@@ -165,6 +165,7 @@ class Unit:
     seconds: dict[str, float] = field(default_factory=dict)
     sending_since: float | None = None
     deferred: list[Write] = field(default_factory=list)
+    owing: bool = False  # what is deferred tells what requests have brought about
     _batch: Batch | None = None  # as it was last made
 
     @classmethod
@@ -296,12 +297,33 @@ class Unit:
         except JournalError:
             self.deferred = [*deferred, *self.deferred]
             raise
+        self.owing = False
         self.apply(writes)
 
-    def defer(self, writes: Sequence[Write]) -> None:
-        """Make writes true here, and durable with the next ones: nothing depends on them."""
+    def defer(self, writes: Sequence[Write], *, owing: bool = False) -> None:
+        """Make writes true here, and durable with the next ones: nothing depends on them.
+
+        Args:
+            writes: what is to be written.
+            owing: they tell what requests have brought about: no place is waited for with them.
+        """
         self.deferred += writes
+        self.owing |= owing
         self.apply(writes)
+
+    def after(self, writes: Iterable[Write]) -> Unit:
+        """Return how the unit will be when writes are true; itself it stays as it is."""
+        then = replace(
+            self,
+            documents=dict(self.documents),
+            receipts=dict(self.receipts),
+            missing=dict(self.missing),
+            answers=dict(self.answers),
+            intents=dict(self.intents),
+            timers=dict(self.timers),
+        )
+        then.apply(writes)
+        return then
 
     def apply(self, writes: Iterable[Write]) -> None:
         """Make writes true here, without the journal."""

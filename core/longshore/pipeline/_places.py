@@ -1,0 +1,83 @@
+"""Places for requests: so many may be on their way at once, and who came first goes first.
+
+More steps are begun than there are places: what they have to make durable before their request
+leaves is on the disk by the time a place becomes free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+
+__all__ = ["Closed", "Places"]
+
+_EVERYBODY = 1 << 30
+
+
+class Closed(Exception):
+    """The run ends: no request leaves any more."""
+
+
+class Places:
+    """Hands out places; used with ``async with`` around one exchange.
+
+    Args:
+        room: how many there are now; None: as many as are wanted.
+    """
+
+    def __init__(self, room: Callable[[], int] | None = None) -> None:
+        self._room = room or _without_end
+        self._taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    async def __aenter__(self) -> None:
+        """Take a place, and wait for one if need be.
+
+        Raises:
+            Closed: the run ends; nothing may leave.
+        """
+        if self._closed:
+            raise Closed
+        if not self._waiting and self._taken < self._room():
+            self._taken += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._give_back()  # it had just been its turn
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the place to whoever waits longest."""
+        self._give_back()
+
+    def close(self) -> None:
+        """Let no request leave any more; whoever waits is told."""
+        self._closed = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(Closed())
+
+    def _give_back(self) -> None:
+        self._taken -= 1
+        while self._waiting and self._taken < self._room():
+            turn = self._waiting.popleft()
+            if not turn.done():  # else it was cancelled
+                self._taken += 1
+                turn.set_result(None)
+
+
+def _without_end() -> int:
+    return _EVERYBODY

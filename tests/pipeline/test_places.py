@@ -1,0 +1,166 @@
+"""Places for requests: as many as there is room for, in the order of asking."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from longshore.journal import FactKind, PutFact
+from longshore.lifecycle import Outcome
+from longshore.pipeline._places import Closed, Places
+from longshore.provider import Provider
+from tests.pipeline.support import Acme, OneRequest, World, hasty
+from tests.pipeline.test_executor import run
+
+
+class Requests:
+    """Requests that stay on their way until they are let go."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.places = Places(lambda: self.room)
+        self.out: list[str] = []
+        self._doors: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def ask(self, *names: str) -> None:
+        for name in names:
+            self._doors[name] = asyncio.Event()
+            self.tasks[name] = asyncio.create_task(self._send(name))
+        await self._settle()
+
+    async def answer(self, name: str, *, cancel: str = "") -> None:
+        """Let one end; another is cancelled after it has got that place, before it runs."""
+        self._doors[name].set()
+        while name in self.out:  # noqa: ASYNC110 - in the very turn in which it ends
+            await asyncio.sleep(0)
+        if cancel:
+            self.tasks[cancel].cancel()
+        await self._settle()
+
+    async def cancel(self, name: str) -> None:
+        self.tasks[name].cancel()
+        await self._settle()
+
+    async def _send(self, name: str) -> None:
+        async with self.places:
+            self.out.append(name)
+            await self._doors[name].wait()
+            self.out.remove(name)
+
+    async def _settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_who_came_first_goes_first() -> None:
+    """No more are out than there is room for, and a free place goes to the oldest."""
+    requests = Requests(2)
+    await requests.ask("a", "b", "c", "d")
+    assert requests.out == ["a", "b"]
+
+    await requests.answer("b")
+    assert requests.out == ["a", "c"]
+
+    await requests.answer("a")
+    assert requests.out == ["c", "d"]
+
+
+async def test_room_that_grew_is_used_when_a_place_becomes_free() -> None:
+    """One answer lets as many leave as there is room for by then; less room lets nobody leave."""
+    requests = Requests(1)
+    await requests.ask("a", "b", "c", "d")
+
+    requests.room = 3
+    await requests.answer("a")
+    assert requests.out == ["b", "c", "d"]
+
+    requests.room = 1
+    await requests.ask("e")
+    await requests.answer("b")
+    await requests.answer("c")
+    assert requests.out == ["d"]
+
+    await requests.answer("d")
+    assert requests.out == ["e"]
+
+
+async def test_whoever_is_cancelled_takes_no_place() -> None:
+    """Neither while it waits, nor when its turn comes in the same moment."""
+    requests = Requests(1)
+    await requests.ask("a", "b", "c", "d")
+    await requests.cancel("b")
+    await requests.answer("a", cancel="c")
+
+    assert requests.out == ["d"]
+
+
+async def test_nothing_leaves_once_they_are_closed() -> None:
+    """What is on its way may end; who waits or comes later is told."""
+    requests = Requests(1)
+    await requests.ask("a", "b")
+    requests.places.close()
+    await requests.ask("c")
+
+    for name in ("b", "c"):
+        with pytest.raises(Closed):
+            await requests.tasks[name]
+    await requests.answer("a")
+    with suppress(asyncio.CancelledError):
+        await requests.tasks["a"]
+    assert requests.out == []
+
+
+# ---------------------------------------------------------------------- in the executor
+
+
+def intents(world: World) -> int:
+    """Count the intents that were made durable so far."""
+    writes = [write for commit in world.journal.commits for write in commit]
+    return sum(isinstance(w, PutFact) and w.fact.kind is FactKind.INTENT for w in writes)
+
+
+@pytest.mark.parametrize(("provider", "most"), [(Acme, 6), (OneRequest, 0)])
+async def test_requests_get_ready_while_others_have_the_places(
+    provider: type[Provider[Any]], most: int
+) -> None:
+    """Their intents are durable before they may leave; but not where nobody could ask later."""
+    world = hasty(provider)
+    world.vendor.delay = 0.005
+    await world.plan(*[[4]] * 12, concurrency=4)
+    ahead = [0]
+    world.vendor.on_request = lambda _: ahead.append(intents(world) - world.vendor.count("POST"))
+
+    report = await run(world)
+
+    assert report.outcomes == {Outcome.SUCCEEDED: 12}
+    assert world.vendor.peak == 4
+    assert min(most, 1) <= max(ahead) <= most
+
+
+@pytest.mark.parametrize("provider", [Acme, OneRequest])
+async def test_a_request_without_a_place_does_not_leave_after_the_stop(
+    provider: type[Provider[Any]],
+) -> None:
+    """Nobody has to ask about it later: its intent is forgotten, or never was."""
+    world = hasty(provider)
+    stop = asyncio.Event()
+    world.vendor.delay = 0.01
+    await world.plan(*[[4]] * 12, concurrency=4)
+    left: list[int] = []
+
+    def press(_: object) -> None:
+        stop.set()
+        left.append(len(world.vendor.log))
+
+    world.vendor.on_request = press
+    await run(world, stop=stop)
+
+    assert left[0] == len(world.vendor.log) == 4
+    assert (intents(world) > 4) == (provider is Acme)
+    for number in range(12):
+        facts = (await world.journal.facts(f"b{number:04}")).facts
+        assert [fact for fact in facts if fact.kind is FactKind.INTENT] == []
