@@ -296,8 +296,9 @@ class AsyncClient:
             unit = await take(engine, upload.batch_id)
             if unit.job is None:
                 raise UsageError("there is no job yet", hint="call complete() first")
-            soonest = unit.polled_at + engine.capabilities.polls.floor
-            if not unit.record.settled and unit.polled_at and soonest > clock.now():
+            polled_at = unit.record.polled_at
+            soonest = polled_at + engine.capabilities.polls.floor
+            if not unit.record.settled and polled_at and soonest > clock.now():
                 await clock.sleep(soonest - clock.now())
             await run_step(engine, unit, Step(verb))
             _raise(unit, engine.trouble)

@@ -92,8 +92,8 @@ async def test_the_window_bounds_what_is_in_memory(monkeypatch: pytest.MonkeyPat
 
     def look(self: Executor) -> None:
         sizes.append(len(self._active))
-        assert len(self._runnable) <= len(self._active) + 150
-        assert len(set(self._runnable)) == len(self._runnable)
+        assert len(self._turns) <= len(self._active) + 150
+        assert len(set(self._turns._line)) == len(self._turns)
         launch(self)
 
     monkeypatch.setattr(Executor, "_launch", look)

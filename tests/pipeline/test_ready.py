@@ -9,7 +9,7 @@ import pytest
 from longshore.capabilities import Capabilities, PartRule, PollSchedule
 from longshore.documents import Document, Piece
 from longshore.errors import UnknownOutcome
-from longshore.journal import DocumentRecord, FactKind, UnitRecord
+from longshore.journal import ChangeUnit, DocumentRecord, FactKind, UnitRecord
 from longshore.lifecycle import Job, Outcome, Session, Transfer
 from longshore.pipeline import Next, Step, Unit, ready
 from longshore.pipeline._unit import Verdict
@@ -136,7 +136,7 @@ def test_a_poll_waits_for_its_time_and_for_the_floor() -> None:
     """Neither a resume nor a wake asks sooner than the vendor allows."""
     assert steps(unit(job=True, at=NOW + 5, why="waiting")) == Next("later", NOW + 5, "waiting")
     made = unit(job=True)
-    made.apply([made.polls(NOW - 1)])
+    made.apply([ChangeUnit({"polled_at": NOW - 1})])
     assert steps(made) == Next("later", NOW + 2)
 
 

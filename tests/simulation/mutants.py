@@ -84,10 +84,10 @@ def no_poll_times(patch: Patch) -> None:
     """Lose when a job was asked about, and when it is to be: only the process that asked knows."""
 
     def kept(write: Write) -> Write | None:
-        if isinstance(write, ChangeUnit):
-            return ChangeUnit({name: v for name, v in write.changes.items() if name != "at"})
-        polled = isinstance(write, PutFact) and write.fact.flow == "polled"
-        return None if polled else write
+        if not isinstance(write, ChangeUnit):
+            return write
+        lost = ("at", "polled_at")
+        return ChangeUnit({name: v for name, v in write.changes.items() if name not in lost})
 
     keep_only(patch, kept)
 

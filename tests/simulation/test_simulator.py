@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longshore.journal import DropFacts, Fact, FactKind, MemoryJournal, PutFact, Write
+from longshore.journal import DropFacts, FactKind, MemoryJournal, PutFact, Write
 from longshore.sandbox import Call, Reply
 from longshore.testing.simulation import (
     FAULTS,
@@ -146,7 +146,7 @@ def test_an_early_poll_is_found_over_two_processes() -> None:
     world = World()
     watch = Watch(world)
     watch.lives = 1
-    watch.wrote("b", Fact(FactKind.TIMER, 1, "polled", "", world.now()))
+    watch.heard("b", world.now())
     watch.lives = 2
     world.advance(world.time + 3.0)
     watch.polls("b", floor=5.0, life=2, overtaken=False)

@@ -143,6 +143,7 @@ class UnitRecord(Frozen):
         seconds: time spent per phase: queued, start, send, complete, poll.
         created_at: when it was planned.
         accepted_at: when the vendor's job was known.
+        polled_at: when the vendor was last asked about the job; 0 for never.
         finished_at: when it was settled.
     """
 
@@ -164,6 +165,7 @@ class UnitRecord(Frozen):
     seconds: dict[str, float] = Field(default_factory=dict)
     created_at: float = 0.0
     accepted_at: float | None = None
+    polled_at: float = 0.0
     finished_at: float | None = None
 
 

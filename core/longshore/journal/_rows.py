@@ -41,6 +41,8 @@ __all__ = [
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 
+_KINDS = {kind.value: kind for kind in FactKind}  # FactKind(...) is slow
+
 
 def dump(value: object) -> str:
     """Write JSON; unlike pydantic's default, ``inf`` stays ``inf``."""
@@ -214,7 +216,7 @@ def _with_all(connection: sqlite3.Connection, unit: UnitRecord) -> Taken:
         unit,
         tuple(parse(DocumentRecord, text) for (text,) in documents),
         tuple(
-            Fact(FactKind(kind), attempt, flow, name, load(value))
+            Fact(_KINDS[kind], attempt, flow, name, load(value))
             for kind, attempt, flow, name, value in facts
         ),
     )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,9 +13,9 @@ from pydantic import JsonValue
 
 from longshore._model import Frozen
 from longshore.documents import Document
-from longshore.errors import JournalError, RunNotFound
+from longshore.errors import RunNotFound
 from longshore.journal import _rows
-from longshore.journal._database import journal_error, open_database
+from longshore.journal._database import open_database
 from longshore.journal._locks import hold_run
 from longshore.journal._place import default_journal_path
 from longshore.journal._records import (
@@ -30,7 +28,7 @@ from longshore.journal._records import (
     UnitRecord,
     Write,
 )
-from longshore.journal._writer import Work, Writer
+from longshore.journal._worker import Work, Worker
 from longshore.lifecycle import Outcome
 
 __all__ = ["SQLiteJournal", "open_journal"]
@@ -71,29 +69,15 @@ class SQLiteJournal:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
-        writes, self._reads = open_database(path)
-        self._writer = Writer(writes, path)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="longshore-journal-read")
-        self._closed = False
+        writes, reads = open_database(path)
+        self._writer = Worker(writes, path, writes=True)
+        self._reader = Worker(reads, path, writes=False)
 
     async def _write(self, work: Work[T]) -> T:
         return await self._writer.do(work)
 
     async def _read(self, work: Work[T]) -> T:
-        if self._closed:
-            raise JournalError(f"the journal {self.path} is closed")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._snapshot, work)
-
-    def _snapshot(self, work: Work[T]) -> T:
-        try:
-            self._reads.execute("BEGIN")
-            try:
-                return work(self._reads)
-            finally:
-                self._reads.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            raise journal_error(error, self.path) from error
+        return await self._reader.do(work)
 
     async def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return await self._read(lambda connection: connection.execute(query, values).fetchall())
@@ -326,9 +310,5 @@ class SQLiteJournal:
 
     async def close(self) -> None:
         """Finish what was begun and close; closing twice is harmless."""
-        if self._closed:
-            return
-        self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._reader, self._reads.close)
-        self._reader.shutdown()
+        await self._reader.close()
         await self._writer.close()

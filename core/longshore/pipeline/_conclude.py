@@ -89,17 +89,16 @@ def _restart(engine: Engine, unit: Unit, verdict: Verdict) -> list[Write]:
         "why": engine.redactor.text(verdict.error.message),
     }
     return [
-        _history(engine, unit, "given up", verdict.error.message),
+        _history(engine, unit, verdict.error.message),
         *_give_back(engine, unit, verdict.abandon),
         DropFacts(_UPLOAD),
         ChangeUnit(changes),
     ]
 
 
-def _history(engine: Engine, unit: Unit, ended: str, why: str) -> Write:
-    """Note how an attempt ended; this stays when all that it was made of is dropped."""
+def _history(engine: Engine, unit: Unit, why: str) -> Write:
+    """Note why an attempt was given up; of the last one, the record tells how it ended."""
     value: dict[str, JsonValue] = {
-        "ended": ended,
         "why": engine.redactor.text(why),
         "at": engine.clock.now(),
         "requests": unit.counters.requests,
@@ -145,10 +144,10 @@ def _settle(
         "finished_at": engine.clock.now(),
     }
     documents: list[Write] = [
-        ChangeDocument(id, {"outcome": outcome, "error": info}) for id in unit.documents
+        ChangeDocument(id, {"document": record.document, "outcome": outcome, "error": info})
+        for id, record in unit.documents.items()
     ]
-    ended = _history(engine, unit, str(outcome), error.message if error else "")
-    return [ended, ChangeUnit(changes), *documents]
+    return [ChangeUnit(changes), *documents]
 
 
 # ------------------------------------------------------------------------------- following
@@ -163,11 +162,12 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     found = match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
     now, outcome = engine.clock.now(), Outcome(status.state)
     error = _vendor_error(engine, status.error) if status.error else None
-    changes: dict[str, object] = {"outcome": outcome, "word": status.word, "error": error}
-    writes: list[Write] = [
-        unit.fact(FactKind.STATUS, "", "", status),
-        unit.polls(now),
-    ]
+    changes: dict[str, object] = {
+        "outcome": outcome, "word": status.word, "error": error, "polled_at": now
+    }  # fmt: skip
+    writes: list[Write] = []
+    if status != unit.status:  # most polls tell nothing new
+        writes.append(unit.fact(FactKind.STATUS, "", "", status))
     rejected = {a.document: a.error for r in unit.receipts.values() for a in r.documents if a.error}
     for id in unit.documents:
         change = _document(engine, unit.documents[id], status, found.get(id), rejected.get(id))
@@ -175,7 +175,7 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
             writes.append(change)
     if status.state.terminal:
         changes |= {"settled": True, "finished_at": now, "why": ""}
-        writes += [DropFacts(_UPLOAD), _history(engine, unit, str(outcome), status.error or "")]
+        writes.append(DropFacts(_UPLOAD))
     else:
         changes |= _look_again(engine, unit, status, now)
     return [ChangeUnit(changes), *writes]

@@ -7,8 +7,6 @@ their budgets. Units that wait long leave memory; the journal says when they are
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -28,6 +26,7 @@ from longshore.pipeline._places import Places
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._telling import Teller
+from longshore.pipeline._turns import Turns
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = ["Executor"]
@@ -37,6 +36,9 @@ _KEEP = 2.0
 
 _TICK = 1.0
 """Seconds between looks into the mailbox."""
+
+_REMEMBERED = 20_000
+"""Units that were put aside of which it is remembered that they are ours; bounds the memory."""
 
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
@@ -57,14 +59,13 @@ class Executor:
         self._stop = stop
         self._window = max(4 * limits.concurrency, 32)
         self._active: dict[str, Unit] = {}
-        self._runnable: deque[str] = deque()  # each unit once, so that all have their turn
-        self._queued: set[str] = set()
-        self._timers: list[tuple[float, str]] = []
+        self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
         engine.places = Places(lambda: 0 if self._ending() else self._room())
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
+        self._mine: dict[str, int] = {}  # the epochs of units that were put aside
         self._taking = asyncio.Lock()
         self._held: set[str] = set()  # by the mailbox
         self._reading = asyncio.Lock()
@@ -157,9 +158,11 @@ class Executor:
             room = self._window - len(self._active)
             self._looked_at = now
             due = await self._due(now, room)
-            for unit in await asyncio.gather(*(take(engine, id) for id in due)):
+            mine = self._mine
+            taking = (take(engine, id, mine=mine.pop(id, None)) for id in due)
+            for unit in await asyncio.gather(*taking):
                 self._active[unit.id] = unit
-                self._line_up(unit.id)
+                self._turns.line_up(unit.id)
         self._hungry = len(due) == room
 
     async def _due(self, now: float, room: int) -> tuple[str, ...]:
@@ -178,12 +181,7 @@ class Executor:
 
     def _has_plenty(self) -> bool:
         """True while asking the journal for a few more units would only cost time."""
-        return bool(self._runnable) and len(self._active) > self._window * 3 // 4
-
-    def _line_up(self, unit_id: str) -> None:
-        if unit_id not in self._queued:
-            self._queued.add(unit_id)
-            self._runnable.append(unit_id)
+        return len(self._turns) > 0 and len(self._active) > self._window * 3 // 4
 
     def _known(self) -> frozenset[str]:
         """Units that the journal need not name: in memory, or gone as far as wanted."""
@@ -196,17 +194,14 @@ class Executor:
     def _launch(self) -> None:
         """Begin steps, a unit after the other in turn, as long as there is room for requests."""
         now = self._engine.clock.now()
-        while self._timers and self._timers[0][0] <= now:
-            self._line_up(heapq.heappop(self._timers)[1])
+        self._turns.look(now)
         if now < self._paused_until:
             return
-        while self._runnable:
+        while self._turns:
             if self._flights.in_flight >= self._room() + self._ahead():
                 self._engine.driver.concurrency.full()
                 return
-            unit_id = self._runnable.popleft()
-            self._queued.discard(unit_id)
-            unit = self._active.get(unit_id)
+            unit = self._active.get(self._turns.pop())
             if unit is not None:
                 self._look_at(unit, now)
 
@@ -233,13 +228,13 @@ class Executor:
             self._park(unit, steps, now)
             return
         if steps[0].verb == "poll" and self._waits_for_nobody(unit):
-            heapq.heappush(self._timers, (now + _TICK, unit.id))
+            self._turns.line_up_at(now + _TICK, unit.id)
             return
         if unit.asked_about and steps[0].verb == "poll" and self._others_wait():
             self._set_aside(unit, Next("later", unit.record.at, unit.record.why))
             return
         self._begin(unit, steps[0])
-        self._line_up(unit.id)  # there may be more to begin, when its turn comes again
+        self._turns.line_up(unit.id)  # there may be more to begin, when its turn comes again
 
     def _nothing_is_wanted(self, unit: Unit) -> bool:
         """A job that nobody waits for is left; its documents' digests are wanted all the same."""
@@ -268,7 +263,7 @@ class Executor:
         if outcome.state in ("finished", "unknown"):
             self._leave(unit)
         elif soon or stays or len(self._active) <= self._window // 2:
-            heapq.heappush(self._timers, (outcome.at, unit.id))
+            self._turns.line_up_at(outcome.at, unit.id)
         else:
             self._set_aside(unit, outcome)
 
@@ -281,7 +276,7 @@ class Executor:
 
         Asking them again and again would keep the run from ending.
         """
-        if unit.record.outcome is not Outcome.NEEDS_ACTION or unit.polled_at < self._began:
+        if unit.record.outcome is not Outcome.NEEDS_ACTION or unit.record.polled_at < self._began:
             return False
         return not self._others_run and not any(_moves(other) for other in self._active.values())
 
@@ -297,9 +292,12 @@ class Executor:
             await unit.write(self._engine.journal, [change, unit.cost()])
         unit.running.discard(_ASIDE.flow)
         if unit.asked or unit.running or unit.verdict is not None:
-            self._line_up(unit.id)  # somebody asked for something meanwhile
+            self._turns.line_up(unit.id)  # somebody asked for something meanwhile
             return None
         self._active.pop(unit.id, None)
+        self._mine[unit.id] = unit.record.epoch
+        if len(self._mine) > _REMEMBERED:
+            del self._mine[next(iter(self._mine))]
         self._hungry = True
         return None
 
@@ -318,7 +316,7 @@ class Executor:
     async def _wait(self) -> None:
         """Wait for the end of a step, a timer, more work in the journal, or the stop."""
         now = self._engine.clock.now()
-        until = min(now + _TICK, self._timers[0][0] if self._timers else now + _TICK)
+        until = self._turns.soonest(now + _TICK)
         if now < self._paused_until:
             until = min(until, self._paused_until)
         elif self._can_refill() and not self._flights:
@@ -341,7 +339,7 @@ class Executor:
         if outcome is not None:
             self._blocked(outcome)
         if step is not _ASIDE:
-            self._line_up(unit.id)
+            self._turns.line_up(unit.id)
 
     def _blocked(self, outcome: Next) -> None:
         """The account is in trouble: nothing new begins, for a while or at all."""
@@ -420,7 +418,7 @@ class Executor:
             async with self._reading:
                 for unit_id in await read_mail(self._engine, self._hold):
                     self._hungry = True
-                    self._line_up(unit_id)
+                    self._turns.line_up(unit_id)
         except JournalError as error:  # it is read again
             self._engine.emit(Notice(f"the mailbox cannot be read: {error.message}"))
 

@@ -75,7 +75,7 @@ async def _deliver(engine: Engine, hold: Hold, message: Message) -> list[str]:
         if message.verb == "act":
             await _act(engine, held, Action.parse(str(message.body["action"])))
         elif unit.job is not None:  # a wake: ask sooner, though never sooner than allowed
-            soonest = unit.polled_at + engine.capabilities.polls.floor
+            soonest = unit.record.polled_at + engine.capabilities.polls.floor
             at = max(engine.clock.now(), soonest)
             await unit.write(engine.journal, [ChangeUnit({"at": at, "settled": False})])
         return [unit.id]

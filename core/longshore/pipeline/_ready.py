@@ -81,8 +81,8 @@ def ready(
 
 def _poll_at(unit: Unit, capabilities: Capabilities) -> float:
     """When the job may be asked about: as planned, and never sooner than the vendor allows."""
-    floor = unit.polled_at + capabilities.polls.floor if unit.polled_at else 0.0
-    return max(unit.record.at, floor)
+    polled_at = unit.record.polled_at
+    return max(unit.record.at, polled_at + capabilities.polls.floor if polled_at else 0.0)
 
 
 def _wanted(

@@ -237,7 +237,11 @@ async def _digest(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> lis
 async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     wants_digests = engine.checksum or engine.capabilities.wants_sha256
     if unit.small and wants_digests and unit.lacks_digest():
-        unit.defer(await _digest(engine, unit, step, tally))
+        digests = await _digest(engine, unit, step, tally)
+        if engine.capabilities.wants_sha256:  # every run of the flow has to send the same
+            unit.defer(digests)
+        else:  # durable with what becomes of the document; until then it is computed again
+            unit.apply(digests)
     batch = unit.batch(engine.capabilities)
     session = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.start(batch))
     engine.redactor.learn(session.secrets.values())
@@ -322,7 +326,14 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
         for document in {piece.document for piece in transfer.pieces}:
             parts[document] += 1
     return [
-        ChangeDocument(id, {"parts": count, "vendor_id": vendor_ids.get(id)})
+        ChangeDocument(
+            id,
+            {
+                "document": unit.documents[id].document,
+                "parts": count,
+                "vendor_id": vendor_ids.get(id),
+            },
+        )
         for id, count in parts.items()
     ]
 

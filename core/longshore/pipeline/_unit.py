@@ -40,8 +40,6 @@ Slot: TypeAlias = tuple[str, str]
 SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
 """What a flow needs to be run again, and nobody needs once it has a result."""
 
-_POLLED: Slot = ("polled", "")
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -195,15 +193,6 @@ class Unit:
     def id(self) -> str:
         """The unit's id."""
         return self.record.id
-
-    @property
-    def polled_at(self) -> float:
-        """When the vendor was last asked about the job; 0 for never."""
-        return self.timers.get(_POLLED, 0.0)
-
-    def polls(self, now: float) -> PutFact:
-        """Note a poll, so that none follows sooner than the vendor's floor allows."""
-        return self.fact(FactKind.TIMER, *_POLLED, now)
 
     def ask(self, step: Step) -> None:
         """Take what a person asks for; asking again before it is done changes nothing."""

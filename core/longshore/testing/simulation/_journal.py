@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from longshore.errors import JournalError
-from longshore.journal import FactKind, MemoryJournal, PutFact, RunRecord, Taken, Write
+from longshore.journal import (
+    ChangeUnit,
+    FactKind,
+    MemoryJournal,
+    PutFact,
+    RunRecord,
+    Taken,
+    Write,
+)
 from longshore.testing.simulation._watch import Watch
 from longshore.testing.simulation._world import World
 
@@ -45,6 +53,10 @@ class SimulatedJournal(MemoryJournal):
             for write in writes:
                 if isinstance(write, PutFact) and write.fact.kind in _WATCHED:
                     self._watch.wrote(unit_id, write.fact)
+                elif isinstance(write, ChangeUnit):
+                    at = write.changes.get("polled_at")
+                    if isinstance(at, float):
+                        self._watch.heard(unit_id, at)
         self._pass("after", "commit", names)
         await world.switch()
         world.current = unit_id
@@ -68,4 +80,4 @@ class SimulatedJournal(MemoryJournal):
         return any(key[0] is kind for key in self._facts.get(unit_id, {}))
 
 
-_WATCHED = frozenset({FactKind.SESSION, FactKind.RECEIPT, FactKind.TIMER})
+_WATCHED = frozenset({FactKind.SESSION, FactKind.RECEIPT})

@@ -79,8 +79,10 @@ class Watch:
                 receipt = Receipt.model_validate(fact.value)
                 pieces = _pieces(self._sessions[unit], receipt.transfer)
                 self._finished.setdefault(unit, set()).update(pieces)
-            case FactKind.TIMER if fact.flow == "polled" and isinstance(fact.value, float):
-                self.polled[unit] = Leaving(self.lives, fact.value, self.world.time)
+
+    def heard(self, unit: str, at: float) -> None:
+        """Note that it is durable now when a job was asked about."""
+        self.polled[unit] = Leaving(self.lives, at, self.world.time)
 
     def _opened(self, unit: str, attempt: int, session: Session) -> None:
         if self._attempts.get(unit) != attempt:  # else it was renewed: what arrived stays

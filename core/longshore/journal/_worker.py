@@ -1,4 +1,4 @@
-"""The one thread that writes: whatever waits at a moment goes to the disk in one commit."""
+"""The thread of a connection: whatever waits at a moment is done in one transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from longshore.errors import JournalError
 from longshore.journal._database import journal_error
 
-__all__ = ["Work", "Writer"]
+__all__ = ["Work", "Worker"]
 
 T = TypeVar("T")
 
@@ -34,27 +34,34 @@ class _Job(Generic[T]):
     error: Exception | None = None
 
 
-class Writer:
+class Worker:
     """Does works one after the other, several in one transaction, each undone by itself.
 
     Whoever waits is told only after the commit has reached the disk.
+
+    Args:
+        connection: used by no other thread from now on.
+        path: of the journal.
+        writes: False for one that only reads; what its works see is of one moment.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, writes: bool) -> None:
         self._connection = connection
         self._path = path
+        self._begin, self._end = ("BEGIN IMMEDIATE", "COMMIT") if writes else ("BEGIN", "ROLLBACK")
         # What comes in one turn of a loop is handed over at once: waking the thread costs more.
         self._coming: dict[asyncio.AbstractEventLoop, list[_Job[Any]]] = {}
         self._jobs: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._closed = False
-        self._thread = Thread(target=self._run, name="longshore-journal", daemon=True)
+        name = "longshore-journal" if writes else "longshore-journal-read"
+        self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     async def do(self, work: Work[T]) -> T:
-        """Do a work durably. If the waiting task is cancelled, the work is done all the same.
+        """Do a work. If the waiting task is cancelled, it is done all the same.
 
         Raises:
-            JournalError: it cannot be written.
+            JournalError: it cannot be read or written.
             Exception: whatever the work raised; then nothing of it was written.
         """
         if self._closed:
@@ -106,10 +113,10 @@ class Writer:
     def _commit(self, group: list[_Job[Any]]) -> None:
         """Do all of a group in one transaction; if one fails, each in one of its own."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(self._begin)
             for job in group:
                 job.result = job.work(self._connection)
-            self._connection.execute("COMMIT")
+            self._connection.execute(self._end)
         except Exception as error:  # noqa: BLE001 - it is raised where the work came from
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
