@@ -214,7 +214,7 @@ def test_account_trouble_stops_the_run_and_nothing_fails(
     error, hint, last = ended.err.splitlines()
     assert f"({status})" in error
     assert hint.startswith("hint: ")
-    assert f"longshore resume {run['run_id']}" == last
+    assert f"longshore resume {run['run_id']} --journal {empty_shore.journal}" == last
 
 
 def test_a_wrong_key_is_found_before_the_first_byte(empty_shore: Shore, trouble: Trouble) -> None:

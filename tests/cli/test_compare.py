@@ -101,6 +101,22 @@ def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) 
     assert " --report r.html" in ended[0].err  # else it would be over, and nothing written
 
 
+def test_a_comparison_that_resume_went_on_with_knows_of_the_break(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """The same command still ends it; times during which nobody watched count in no figure."""
+    trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}])
+    command = ("compare", shore.file("a.pdf"), *TWO, "--jsonl", "rows.jsonl")
+    first, resumed, ended = (shore.run(*words) for words in (command, ("resume",), command))
+    rows = [json.loads(line) for line in (shore.folder / "rows.jsonl").read_text().splitlines()]
+    assert [first.code, resumed.code, ended.code] == [2, 0, 0]
+    assert len(shore.run("status", "--json").lines) == len(TWO) // 2
+    assert [(row["target"], row["interrupted"]) for row in rows] == [
+        ("plangrep", True),
+        ("sendai", False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

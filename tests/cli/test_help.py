@@ -17,7 +17,8 @@ HEAVY = ("httpx", "pydantic", "sqlite3", "rich", "asyncio", "anyio", "stamina")
 def names() -> Iterator[tuple[str, ...]]:
     """All commands with their subcommands."""
     yield from ((name,) for name in COMMANDS)
-    yield from (("providers", "show"), ("providers", "check"))
+    yield from (("providers", "show"), ("providers", "check"), ("migrate", "verify"))
+    yield from (("webhooks", "serve"), ("webhooks", "address"))
 
 
 @pytest.mark.parametrize("name", list(names()), ids=" ".join)
@@ -45,6 +46,22 @@ def test_the_version(empty_shore: Shore) -> None:
 def test_completion_is_offered(empty_shore: Shore) -> None:
     """The shell's completion can be installed."""
     assert "--install-completion" in empty_shore.bare("--help").out
+
+
+@pytest.mark.parametrize("name", list(names()), ids=" ".join)
+def test_every_help_looks_the_same(empty_shore: Shore, name: tuple[str, ...]) -> None:
+    """Plain text, no boxes; the list of a command's own commands is in whole sentences."""
+    said = empty_shore.bare(*name, "--help").out
+    assert said.startswith(f"Usage: longshore {' '.join(name)}")
+    assert "..." not in said.partition("Commands:")[2]
+    assert "--install-completion" not in said
+
+
+def test_help_says_what_a_target_is(empty_shore: Shore) -> None:
+    """The examples' `my-target` means something to a newcomer; the first of them needs none."""
+    said = " ".join(empty_shore.bare("--help").out.split())
+    assert "A TARGET is a table of longshore.toml" in said
+    assert said.index("longshore demo") < said.index("--to my-target")
 
 
 @pytest.mark.parametrize("name", list(names()), ids=" ".join)

@@ -86,6 +86,14 @@ def test_a_changed_or_missing_source_is_listed_and_kept_out(shore: Shore) -> Non
     assert (verified.code, told[0]["there"], told[0]["not_carried"]) == (1, 1, 2)
 
 
+def test_an_empty_map_is_told(shore: Shore) -> None:
+    """Silence would look like success."""
+    shore.file("map.jsonl", b"")
+    ended = shore.run("migrate", "verify", "map.jsonl")
+    assert (ended.code, ended.out) == (0, "")
+    assert "map.jsonl names no document" in ended.err
+
+
 def test_a_dry_run_tells_the_plan_and_begins_nothing(shore: Shore) -> None:
     """What the other vendor cannot take, requests, time at its rate, credits; no run, no map."""
     names = [*files(shore, 2), shore.file("cad.dwg", b"AC1032")]

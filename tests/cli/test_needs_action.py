@@ -21,7 +21,8 @@ def test_what_the_vendor_names_no_action_for_is_listed_all_the_same(shore: Shore
     line = shore.run("actions", "--json").line("action")
     ended = shore.run("act", line["vendor_job_id"], "complete")
 
-    assert (line["action"], line["command"]) == (None, f"longshore resume {line['run_id']}")
+    resume = f"longshore resume {line['run_id']} --journal {shore.journal}"
+    assert (line["action"], line["command"]) == (None, resume)
     assert (ended.code, "as in complete:ID" in ended.err) == (2, True)
 
 

@@ -117,7 +117,7 @@ def test_one_signal_ends_in_good_order(
     out, err = process.communicate(timeout=30)
     run = _run_line(out)
     assert (process.returncode, run["running"]) == (130, 1)
-    assert f"longshore resume {run['run_id']}" == err.splitlines()[-1]
+    assert f"longshore resume {run['run_id']} --journal journal.db" == err.splitlines()[-1]
     code, out, _ = processes.run("resume", "--json")
     again = _run_line(out)
     assert (code, again["succeeded"], again["bytes_sent"]) == (0, 1, 3 * PART)
@@ -135,7 +135,8 @@ def test_two_signals_stop_at_once(processes: Processes, slow: tuple[str, ...]) -
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert f"longshore resume {_run_line(out)['run_id']}" == err.splitlines()[-1]
+    again = f"longshore resume {_run_line(out)['run_id']} --journal journal.db"
+    assert again == err.splitlines()[-1]
     code, out, _ = processes.run("resume", "--json")
     assert (code, _run_line(out)["succeeded"]) == (0, 1)
 

@@ -192,7 +192,7 @@ def test_actions_print_commands_that_work(shore: Shore) -> None:
     assert [line["action"] for line in found] == ["resume", "cancel"]
     program, *command = found[0]["command"].split()
     assert program == "longshore"
-    done = shore.run(*command, "--json")
+    done = shore.bare(*command, "--json")
     assert (done.code, done.line("document")["state"]) == (0, "running")
     ended = shore.run("resume", "--json")
     assert (ended.code, ended.line("document")["state"]) == (0, "succeeded")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 
 import longshore_plangrep
@@ -26,6 +29,24 @@ def test_an_assumption_can_be_decided(empty_shore: Shore) -> None:
         "--json",
     )  # fmt: skip
     assert [line["value"] for line in ended.lines if line["name"] == "max_files"] == [7]
+
+
+def test_what_is_listed_is_what_is_taken(empty_shore: Shore) -> None:
+    """Every line of the list can be given to --assume as it stands, and changes nothing then."""
+    listed = empty_shore.bare("sandbox", "--assumptions").out
+    lines = re.findall(r"^  ([a-z]+\.[a-z_0-9]+=.*?)(?:  \(one of .*\))?$", listed, re.M)
+    given = [word for line in lines for word in ("--assume", *shlex.split(line))]
+    assert len(given) == 2 * len(lines) > 200
+    assert empty_shore.bare("sandbox", "--assumptions", *given).out == listed
+
+
+@pytest.mark.parametrize("word", ["false", "False"])
+def test_a_switch_is_taken_as_json_or_as_python_writes_it(empty_shore: Shore, word: str) -> None:
+    """Both are the same switch."""
+    ended = empty_shore.bare(
+        "sandbox", "--assumptions", "--assume", f"geolens.can_retry={word}", "--json"
+    )
+    assert [line["value"] for line in ended.lines if line["name"] == "can_retry"] == [False]
 
 
 def test_an_unknown_assumption_is_an_error(empty_shore: Shore) -> None:

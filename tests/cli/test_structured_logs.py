@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from longshore.cli._logs import logs
 from tests.cli.conftest import Ended, Shore
 
 Trouble = Callable[..., dict[str, str]]
@@ -84,3 +86,19 @@ def test_an_action_is_logged_as_part_of_its_run(shore: Shore) -> None:
     assert (step["object"], step["run_id"]) == ("cancel", line["run_id"])
     assert events(ended)[0] == "run_started"
     assert events(ended)[-2:] == ["document", "run_finished"]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_each_failed_try_of_an_exporter_is_only_told_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, verbose: bool
+) -> None:
+    """That telemetry could not be delivered is one line of our own; other warnings are shown."""
+    monkeypatch.delenv("LONGSHORE_LOG")
+    written: list[str] = []
+    with logs(written.append, quiet=False, verbose=verbose):
+        logging.getLogger("opentelemetry.exporter.otlp").error("tried in vain")
+        logging.getLogger("opentelemetry.sdk").warning("a variable is wrong")
+    assert written == [
+        *["longshore: tried in vain"] * verbose,
+        "longshore: a variable is wrong",
+    ]

@@ -195,6 +195,19 @@ def test_nothing_finished_makes_a_report_all_the_same() -> None:
     assert (Page(html).open, html.count("<svg")) == ([], 1)  # what became of them so far
 
 
+def test_what_nobody_refused_and_nobody_did_is_said_in_words() -> None:
+    """No empty table of refusals, and no best of those that all failed."""
+    page = Page(render(comparison([row(1, target, outcome="failed") for target in TARGETS])))
+    assert "every target takes every document" in page.text
+    assert page.ids["refused"] == 0
+    assert "No document succeeded at any target." in page.text
+
+
+def test_on_paper_every_page_of_a_table_has_its_headings(html: str) -> None:
+    """A browser repeats the head of a table on each page, but not the buttons in it."""
+    assert re.search(r"@media print \{.*th button \{ display: contents; \}", html, re.S)
+
+
 def test_five_thousand_documents_stay_bounded() -> None:
     """The file stays small enough for a browser, with every document in it."""
     once, result = row(1), detail(("total", 1), raw="r" * 600)

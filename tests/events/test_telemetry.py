@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,12 +14,12 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
 from longshore.errors import ConfigurationError
-from longshore.events import StepEnded, observing, open_telemetry
+from longshore.events import StepEnded, _environment, observing, open_telemetry
 from longshore.journal import RunRecord
 from longshore.pipeline import execute
 from longshore.plugins import load_plugins
@@ -229,3 +230,54 @@ def test_the_environment_asks_for_an_exporter(
     (span,) = exporter.get_finished_spans()
     assert span.name == "longshore.prepare"
     assert span.resource.attributes["service.name"] == service
+
+
+class Collector(SpanExporter):
+    """An exporter whose collector answers at once, refuses, or keeps silent until it is let go."""
+
+    def __init__(self, answer: SpanExportResult | None) -> None:
+        self.answer = answer
+        self.release = threading.Event()
+        self.ended = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.ended += self.release.wait(None if self.answer is None else 0.0)
+        return self.answer or SpanExportResult.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (SpanExportResult.SUCCESS, []),
+        (SpanExportResult.FAILURE, ["not all traces could be delivered (refused, or no answer)"]),
+        (None, ["not all traces could be delivered (no answer within 0.05 s)"]),
+    ],
+    ids=["taken", "refused", "silent"],
+)
+def test_a_collector_that_does_not_take_spans_is_told_of_once_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    answer: SpanExportResult | None,
+    told: list[str],
+) -> None:
+    """A silent one never lets go by itself: the end comes in spite of it, with one line."""
+    collector = Collector(answer)
+    monkeypatch.setattr(_environment, "_exporter", {"traces": collector, "metrics": None}.get)
+    wanted = {"LONGSHORE_OTEL": "true", "OTEL_BSP_EXPORT_TIMEOUT": "50"}
+    try:
+        with observing(wanted):
+            run = RunRecord(id="run", target="acme", provider="acme")
+            load_plugins().notify(StepEnded(run, "run", 1, (), "prepare", "", 1.0, 2.0, "done"))
+        assert collector.ended == 0  # otherwise it was waited for
+    finally:
+        collector.release.set()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"OpenTelemetry: {words}" for words in told
+    ]
+
+
+def test_a_command_waits_a_few_seconds_for_a_collector() -> None:
+    """Unless OpenTelemetry's own variable says how long."""
+    assert _environment._patience({}) <= 5
+    assert _environment._patience({"OTEL_BSP_EXPORT_TIMEOUT": "30000"}) == 30

@@ -124,7 +124,7 @@ def test_sigterm_repeats_no_finished_part(shell: Shell) -> None:
     process.send_signal(signal.SIGTERM)
     ended = end(process)
     assert (ended.code, ended.run["running"]) == (130, 1)
-    assert ended.err.splitlines()[-1] == f"longshore resume {run_id}"
+    assert ended.err.splitlines()[-1] == f"longshore resume {run_id} --journal {shell.journal}"
     (finished,) = journal_receipts(shell.journal).values()
     assert 0 < len(finished) < 5
 

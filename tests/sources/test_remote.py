@@ -304,6 +304,7 @@ def test_a_hiccup_of_the_store_is_passed_over(store: Any, monkeypatch: pytest.Mo
     ("info", "etag", "mtime"),
     [
         ({"ETag": '"abc"', "LastModified": 5}, '"abc"', 0),
+        ({"e_tag": "abc", "last_modified": 5}, "abc", 0),
         ({"mtime": 1.5}, "", 1_500_000_000),
         ({"Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}, "Sun, 06 Nov 1994 08:49:37 GMT", 0),
         ({}, "", 0),

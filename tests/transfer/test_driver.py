@@ -368,13 +368,14 @@ def test_a_429_pauses_the_account_although_the_file_changed() -> None:
 def test_an_outage_says_what_it_was(
     answer: Response | Exception, status: int | None, connected: bool, after: float | None
 ) -> None:
-    """After about half a minute of tries: where, why, and when to come back."""
+    """After about half a minute of tries: where, why, when to come back; the rest others know."""
     world = World(answers=[answer] * 20)
     with pytest.raises(VendorUnavailable) as error:
         world.exchange(PUT)
     found = error.value
     assert (found.status, found.connected, found.retry_after) == (status, connected, after)
     assert "https://api.example.com/v1 does not answer" in found.message
+    assert found.hint == "check base_url and the network"  # no command goes on with everything
     assert world.time - 1000 <= 30
     assert 1 <= len(world.sent) <= Policy().tries
 

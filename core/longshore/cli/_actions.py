@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,23 +45,23 @@ async def _actions(terminal: Terminal, run_id: str | None) -> int:
 
 async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: UnitRecord) -> int:
     """Print what one job offers; returns how much that is."""
+    from longshore.cli._offers import offers_of
     from longshore.lifecycle import Outcome
-    from longshore.pipeline import Unit, offered
 
     if unit.job_id is None or unit.outcome is Outcome.SUCCEEDED:
         return 0
     taken = await journal.facts(unit.id)
-    found = offered(Unit.load(taken, alive_at=0.0))
+    found = await offers_of(terminal, journal, run, taken)
     if not found and unit.outcome is not Outcome.NEEDS_ACTION:
         return 0
-    several = len(await journal.find_job(unit.job_id)) > 1
-    job = f"{run.target}/{unit.job_id}" if several else unit.job_id
     paths = [record.path for record in taken.documents]
     shown = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     word = unit.word or unit.outcome
     terminal.say(printable(f"job {unit.job_id} at {run.target}: {word}  {shown}"))
-    for action in found or (None,):  # what the vendor names no action for is done at the vendor
-        typed = f"longshore act {shlex.quote(job)} {shlex.quote(str(action))}"
+    # What the vendor names no action for is done at the vendor.
+    resume = terminal.typed(f"longshore resume {run.id}")
+    offers: list[tuple[Action | None, str]] = [*found] or [(None, resume)]
+    for action, typed in offers:
         about = _about(taken, action)
         terminal.line({
             "event": "action",
@@ -75,13 +74,13 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
             "state": str(unit.outcome),
             "vendor_status": unit.word,
             "action": str(action) if action else None,
-            "command": typed if action else f"longshore resume {run.id}",
+            "command": typed,
         })  # fmt: skip
         comment = f"  # {about}" if about is not None and len(paths) > 1 else ""
         if action is not None:
             terminal.say(printable(f"  {typed}{comment}"))
     if not found:
-        terminal.say(f"  to be done at the vendor; then: longshore resume {run.id}")
+        terminal.say(f"  to be done at the vendor; then: {resume}")
     return 1
 
 
@@ -99,7 +98,9 @@ def _about(taken: Taken, action: Action | None) -> str | None:
 def act(
     terminal: Terminal,
     job: Annotated[str, typer.Argument(metavar="JOB", help="A vendor_job_id, or TARGET/id.")],
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="As `longshore actions` says.")],
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="As `longshore actions` lists it.")
+    ],
     set: Set = None,
 ) -> int:
     """Do what a job offers. A run that is being executed is asked to do it within a second."""
@@ -211,5 +212,5 @@ async def _do(
     for text in refused:
         terminal.last(printable(f"longshore: {text}"))
     if not over:
-        terminal.note(f"look again:        longshore resume {run.id}")
+        terminal.note(f"look again:        {terminal.typed(f'longshore resume {run.id}')}")
     return 1 if refused or still_open else 0

@@ -102,7 +102,11 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Example: longshore upload plans/ --to my-target")
+@app.callback(
+    epilog="A TARGET is a table of longshore.toml, or a vendor as `longshore providers` lists it."
+    "\n\nExample: longshore demo"
+    "\n\nExample: longshore upload plans/ --to my-target"
+)
 def _longshore(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."

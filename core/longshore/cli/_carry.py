@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from longshore.cli._lines import next_steps, run_text, tell_document
@@ -12,6 +13,7 @@ from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
+    from longshore.cli._offers import Ended
     from longshore.journal import Journal, RunRecord
     from longshore.pipeline import Event, Listener, RunReport
     from longshore.targets import Target
@@ -27,18 +29,22 @@ async def carry(
     interrupt: Interrupt,
     *,
     also: Listener | None = None,
+    again: str = "",
 ) -> RunReport:
     """Execute a run as far as it goes; a line per document, then that of the run.
 
-    What happens is told to ``also`` too.
+    What happens is told to ``also`` too; ``again`` is what to type to go on with the run, if it
+    is not `resume`.
 
     Raises:
         LongshoreError: it could not be executed at all.
     """
     from longshore.cli._interrupt import leave_at_once
+    from longshore.cli._offers import Ended
     from longshore.cli._progress import open_display
     from longshore.pipeline import Environment, execute, summary
 
+    ended = Ended()
     interrupt.sending = True
     began = time.monotonic()
     with open_display(terminal, journal) as display:
@@ -48,7 +54,7 @@ async def carry(
             if also is not None:
                 also(event)
             try:
-                _tell(terminal, event)
+                _tell(terminal, event, ended)
             except BrokenPipeError:
                 terminal.deaf()
                 interrupt.stop.set()  # nobody reads any more: as if they had pressed Ctrl-C
@@ -68,16 +74,18 @@ async def carry(
             report = await summary(journal, run)
             report.trouble = error
     report.seconds = time.monotonic() - began
-    finish(terminal, report)
+    offers = [] if report.trouble else await ended.commands(terminal, journal, run)
+    finish(terminal, report, offers, again)
     if interrupt.at_once:
         leave_at_once()
     return report
 
 
-def _tell(terminal: Terminal, event: Event) -> None:
+def _tell(terminal: Terminal, event: Event, ended: Ended) -> None:
     from longshore.pipeline import DocumentFinished, Notice, Retried
 
     if isinstance(event, DocumentFinished):
+        ended.see(event.record, event.unit)
         tell_document(terminal, event.run, event.record, event.unit)
     elif isinstance(event, Notice):
         terminal.event(printable(f"longshore: {event.text}"))
@@ -85,7 +93,7 @@ def _tell(terminal: Terminal, event: Event) -> None:
         terminal.event(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
 
 
-def finish(terminal: Terminal, report: RunReport) -> None:
+def finish(terminal: Terminal, report: RunReport, offers: Sequence[str], again: str) -> None:
     """Print the run's line, what went wrong with the account, and what to type next."""
     from longshore.pipeline import run_line
 
@@ -98,11 +106,11 @@ def finish(terminal: Terminal, report: RunReport) -> None:
     if report.trouble is not None:
         terminal.fail(report.trouble)
     if report.interrupted or report.trouble is not None:
-        terminal.last(f"longshore resume {report.run.id}")
+        terminal.last(again or terminal.typed(f"longshore resume {report.run.id}"))
         return
     if line["documents"] and line["refused"] == line["documents"]:
         terminal.note("longshore: nothing could go")
-    for step in next_steps(line):
+    for step in next_steps(terminal, line, offers, again=again):
         terminal.note(step)
 
 

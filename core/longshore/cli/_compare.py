@@ -18,7 +18,6 @@ from longshore.cli._parameters import (
     BatchSize,
     PartSize,
     Paths,
-    Set,
     pairs,
 )
 from longshore.cli._progress import PAUSE
@@ -60,7 +59,12 @@ def compare(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the vendors' whole results, a file a job."),
     ] = None,
-    set: Set = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Overrule a setting; one target's by TARGET:NAME."
+        ),
+    ] = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests in flight, at each target.")
     ] = None,
@@ -107,7 +111,6 @@ def compare(
 
     found = run_async(_compare(terminal, request, keep, new=new, results=results))
     places = {"--report": report, "--csv": csv, "--jsonl": jsonl, "--results": results}
-    places |= {"--journal": terminal.journal, "--config": terminal.config}
     _finish(terminal, found, places)
     if report is not None:
         terminal.say(f"report: {report}")
@@ -294,7 +297,10 @@ def _finish(terminal: Terminal, found: Comparison, places: Mapping[str, Path | N
     waiting = any(report.outcomes.get(Outcome(word)) for report in reports for word in _OPEN)
     if waiting or any(report.interrupted for report in reports):
         named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
-        terminal.last(f"go on with it:  {found.command}{''.join(named)}")
+        if any(report.outcomes.get(Outcome.NEEDS_ACTION) for report in reports):
+            terminal.note(f"what can be done:  {terminal.typed('longshore actions')}")
+        again = terminal.typed(found.command + "".join(named))
+        terminal.last(f"go on with it:     {again}")
 
 
 _OPEN = ("running", "needs_action", "unknown")

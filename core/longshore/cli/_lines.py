@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._terminal import Terminal, colour, printable
@@ -18,6 +18,8 @@ STATES = (
 )  # fmt: skip
 
 _WIDEST = max(map(len, STATES))
+
+_MOST_OFFERS = 3
 
 
 def tell_document(
@@ -69,15 +71,33 @@ def run_text(line: Mapping[str, Any]) -> str:
     )
 
 
-def next_steps(line: Mapping[str, Any], *, interrupted: bool = False) -> Iterable[str]:
-    """Say what to type next, if anything is left to do."""
+def next_steps(
+    terminal: Terminal, line: Mapping[str, Any], offers: Sequence[str] = (), *, again: str = ""
+) -> Iterable[str]:
+    """Say what to type next, if anything is left to do.
+
+    Args:
+        terminal: knows the journal.
+        line: of the run.
+        offers: commands for what its ended jobs offer.
+        again: the command that goes on with it in every case; "": `resume`, or `rerun`.
+    """
     run = line["run_id"]
+    ended = line["failed"] or line["cancelled"] or line["expired"]
+    open_ = line["running"] or line["unknown"]
+    actions = terminal.typed(f"longshore actions {run}")
     if line["needs_action"]:
-        yield f"what can be done:  longshore actions {run}"
-    if line["failed"] or line["cancelled"] or line["expired"]:
-        yield f"try those again:   longshore rerun {run} --failed"
-    if not interrupted and (line["running"] or line["unknown"]):
-        yield f"look again:        longshore resume {run}"
+        yield f"what can be done:  {actions}"
+    if again and (ended or open_):
+        yield f"go on with it:     {again}"
+    elif ended:
+        yield f"try those again:   {terminal.typed(f'longshore rerun {run} --failed')}"
+    for offer in offers[:_MOST_OFFERS]:
+        yield f"at the vendor:     {offer}"
+    if len(offers) > _MOST_OFFERS and not line["needs_action"]:
+        yield f"more such jobs:    {actions}"
+    if open_ and not again:
+        yield f"look again:        {terminal.typed(f'longshore resume {run}')}"
 
 
 def when(at: float) -> str:

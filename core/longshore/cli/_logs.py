@@ -11,6 +11,7 @@ from longshore.cli._terminal import printable, structured
 __all__ = ["as_record", "logs"]
 
 _LOGGERS = ("longshore", "httpx", "httpcore", "uvicorn", "opentelemetry")
+_EXPORTERS = "opentelemetry.exporter"
 
 
 def as_record(level: str, text: str, **fields: str) -> str:
@@ -60,7 +61,8 @@ def logs(write: Callable[[str], None], *, quiet: bool, verbose: bool) -> Iterato
     """
     level = logging.INFO if verbose else logging.WARNING
     handler = _Lines(write, logging.CRITICAL + 1 if quiet else logging.DEBUG)
-    levels = {_LOGGERS[0]: level}
+    # That an exporter does not deliver is told once, at the end.
+    levels = {_LOGGERS[0]: level, _EXPORTERS: level if verbose else logging.CRITICAL}
     if structured():
         from longshore.events import RUN_LOGGER
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,7 +34,6 @@ migrate = typer.Typer(
     invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Carry the documents of one target to another; verify that they are there.",
 )
 
 
@@ -81,8 +81,9 @@ def _migrate(
 ) -> int | None:
     """Carry the documents of one target to another: of its earlier runs, or of a manifest.
 
-    Each source is checked by its SHA-256 first. The same command again goes on with a migration
-    that is not finished; what the other target has already is not carried again.
+    Without --run and --manifest every document goes that succeeded at --from. Each source is
+    checked by its SHA-256. The same command again goes on with a migration that is not finished;
+    what the other target has already is not carried again.
     """
     if ctx.invoked_subcommand is not None:
         return None
@@ -135,11 +136,23 @@ async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry
                 return migration.exit_code
             also = migration.listener(map) if map is not None else None
             migration.report = await carry(
-                terminal, journal, migration.target, migration.run, interrupt, also=also
+                terminal,
+                journal,
+                migration.target,
+                migration.run,
+                interrupt,
+                also=also,
+                again=_again(terminal, migration, file),
             )
     if file is None and not terminal.json:
         terminal.note("longshore: no map was written; the same command with --map FILE writes it")
     return migration.exit_code
+
+
+def _again(terminal: Terminal, migration: Migration, file: Path | None) -> str:
+    """Write the command again: it goes on with the run, and with its map."""
+    map = f" --map {shlex.quote(str(file))}" if file else ""
+    return terminal.typed(migration.command + map)
 
 
 def _tell_plan(terminal: Terminal, migration: Migration, *, dry_run: bool) -> None:
@@ -237,6 +250,8 @@ async def _ask(terminal: Terminal, path: Path, given: dict[str, str], *, only_to
         )
     for check in found.checks:
         _tell_check(terminal, check)
+    if not found.checks:
+        terminal.note(f"longshore: {path} names no document: there was nothing to ask about")
     return found.exit_code
 
 
@@ -265,4 +280,6 @@ def _tell_check(terminal: Terminal, check: Check) -> None:
 
 
 migrate.callback(epilog=getattr(_migrate, EPILOG))(_migrate)
-migrate.command("verify", epilog=getattr(_verify, EPILOG))(_verify)
+migrate.command(
+    "verify", short_help="Check that all is there, once.", epilog=getattr(_verify, EPILOG)
+)(_verify)

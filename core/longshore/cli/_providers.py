@@ -41,6 +41,8 @@ class _Listing(TyperGroup):
 providers = typer.Typer(
     cls=_Listing,
     invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
     help="List the providers; show what one takes; check that a target would work.",
 )
 
@@ -211,5 +213,9 @@ async def _ask(terminal: Terminal, target: Target) -> int:
 
 
 providers.callback(epilog=getattr(_list, EPILOG))(_list)
-providers.command("show", epilog=getattr(_show, EPILOG))(_show)
-providers.command("check", epilog=getattr(_check, EPILOG))(_check)
+providers.command(
+    "show", short_help="Show what a vendor takes, and its settings.", epilog=getattr(_show, EPILOG)
+)(_show)
+providers.command(
+    "check", short_help="Check that a target would work.", epilog=getattr(_check, EPILOG)
+)(_check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,9 +90,14 @@ async def go_on(
     if not run.planned:
         raise UsageError(
             f"run {run.id} was interrupted before its plan was whole; nothing was sent",
-            hint=f"upload again; longshore forget {run.id} removes what is left of it",
+            hint=f"upload again; {terminal.typed(f'longshore forget {run.id}')} removes what is "
+            "left of it",
         )
     target = target_of(terminal, run, given)
+    if "comparison" in run.notes:
+        from longshore.evaluate import note_continued
+
+        run = await note_continued(journal, run, time.time())
     # Whoever asks again wants to know the end, also of a run that was begun with --no-wait.
     run = run.model_copy(update={"options": {**run.options, "wait": wait}})
     report = await carry(terminal, journal, target, run, interrupt)
@@ -134,7 +140,7 @@ def rerun(
     from longshore.cli._interrupt import run_async
 
     if not failed:
-        raise UsageError("rerun of what?", hint=f"longshore rerun {run} --failed")
+        raise UsageError("rerun of what?", hint=terminal.typed(f"longshore rerun {run} --failed"))
     return run_async(_rerun(terminal, run, pairs(set), wait=wait))
 
 

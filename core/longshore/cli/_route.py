@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._lines import next_steps, run_text, tell_document
+from longshore.cli._offers import Ended
 from longshore.cli._progress import PAUSE
 from longshore.cli._terminal import Terminal, printable
 
@@ -98,7 +101,7 @@ async def _carry(
             )
         except asyncio.CancelledError:
             if interrupt.at_once:
-                terminal.last(f"longshore resume {passage.legs[0].run.id}")
+                terminal.last(terminal.typed(f"longshore resume {passage.legs[0].run.id}"))
                 leave_at_once()
             raise
         finally:
@@ -107,7 +110,12 @@ async def _carry(
                 with suppress(asyncio.CancelledError):
                     await speaking
         watch.flush()
-    _finish(terminal, arrival)
+    offers = {
+        leg.run.id: await watch.ended[leg.run.id].commands(terminal, journal, leg.run)
+        for leg in passage.legs
+        if leg.role != "shadow"
+    }
+    _finish(terminal, arrival, offers)
     return arrival.exit_code
 
 
@@ -121,6 +129,7 @@ class _Watch:
         self._terminal = terminal
         self._interrupt = interrupt
         self._progress = progress
+        self.ended: defaultdict[str, Ended] = defaultdict(Ended)
         self._told: set[str] = set()
         self._open: dict[str, tuple[Leg, DocumentFinished]] = {}
         self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
@@ -162,6 +171,7 @@ class _Watch:
         from longshore.pipeline import document_line
 
         self._told.add(event.record.document.id)
+        self.ended[leg.run.id].see(event.record, event.unit)
         self._finished += leg.role != "shadow"
         try:
             if leg.role != "shadow":
@@ -187,14 +197,15 @@ class _Watch:
             self._terminal.note(f"longshore: {self._finished} of {documents} documents")
 
 
-def _finish(terminal: Terminal, arrival: Arrival) -> None:
+def _finish(terminal: Terminal, arrival: Arrival, offers: Mapping[str, Sequence[str]]) -> None:
     """Print a line for each run: the shadows first, so that what counts stands last."""
     try:
         for report in arrival.shadows.values():
-            _tell_run(terminal, report, shadow=True)
+            _tell_run(terminal, report, (), shadow=True)
         for leg in arrival.passage.legs:
             if leg.run.id in arrival.reports:
-                _tell_run(terminal, arrival.reports[leg.run.id], shadow=False)
+                report = arrival.reports[leg.run.id]
+                _tell_run(terminal, report, offers.get(leg.run.id, ()), shadow=False)
     except BrokenPipeError:
         terminal.deaf()
     open_ = [r for r in arrival.reports.values() if r.trouble is not None or r.interrupted]
@@ -202,15 +213,17 @@ def _finish(terminal: Terminal, arrival: Arrival) -> None:
         if report.trouble is not None:
             terminal.fail(report.trouble)
     if open_:
-        terminal.last(f"longshore resume {open_[0].run.id}")
+        terminal.last(terminal.typed(f"longshore resume {open_[0].run.id}"))
 
 
-def _tell_run(terminal: Terminal, report: RunReport, *, shadow: bool) -> None:
+def _tell_run(
+    terminal: Terminal, report: RunReport, offers: Sequence[str], *, shadow: bool
+) -> None:
     from longshore.pipeline import run_line
 
     line = run_line(report)
     terminal.line({**line, "event": "shadow_run"} if shadow else line)
     terminal.say(("shadow " if shadow else "") + run_text(line))
     if not shadow and report.trouble is None and not report.interrupted:
-        for step in next_steps(line):
+        for step in next_steps(terminal, line, offers):
             terminal.note(step)

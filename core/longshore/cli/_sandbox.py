@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def sandbox(
     assume: Annotated[
         list[str] | None,
         typer.Option(
-            "--assume", metavar="VENDOR.NAME=VALUE", help="Decide one; may be given again."
+            "--assume", metavar="VENDOR.NAME=VALUE", help="Decide one of those; may be given again."
         ),
     ] = None,
 ) -> int:
@@ -168,8 +169,13 @@ def _list_assumptions(terminal: Terminal, vendors: list[Vendor]) -> int:
 
 
 def _assumption(vendor: str, row: Mapping[str, Any]) -> str:
-    choices = f"  (one of {', '.join(map(str, row['choices']))})" if row["choices"] else ""
+    choices = f"  (one of {', '.join(map(_typed, row['choices']))})" if row["choices"] else ""
     return (
-        f"  {vendor}.{row['name']}={row['value']}{choices}\n"
+        f"  {vendor}.{row['name']}={_typed(row['value'])}{choices}\n"
         f"      {row['description']}; {row['source']}"
     )
+
+
+def _typed(value: object) -> str:
+    """Write a value as --assume takes it from a shell."""
+    return shlex.quote(value if isinstance(value, str) else json.dumps(value))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from longshore.cli._command import command
 from longshore.cli._lines import counts, next_steps, run_text, tell_document, when
+from longshore.cli._offers import Ended
 from longshore.cli._parameters import SomeRun
 from longshore.cli._terminal import Terminal, printable
 
@@ -52,11 +53,13 @@ async def _list(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
 async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
     from longshore.journal import with_units
 
+    ended = Ended()
     async for record, unit in with_units(journal, run.id):
+        ended.see(record, unit)
         tell_document(terminal, run, record, unit)
         if terminal.verbose and unit is not None:
             terminal.say(printable(_details(unit)))
-            for attempt in _attempts((await journal.facts(unit.id)).facts):
+            for attempt in _attempts(unit, (await journal.facts(unit.id)).facts):
                 terminal.say(printable(attempt))
     abandoned = len(await journal.abandoned(run.id))
     line = run_state(await report_of(journal, run), abandoned)
@@ -66,8 +69,9 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
         begun = f"begun {when(run.created_at)} with {run.provider} {run.provider_version}"
         terminal.say(printable(f"{begun}; settings: {run.settings}"))
     if abandoned:
-        terminal.say(f"{abandoned} abandoned sessions at the vendor; longshore gc gives them back")
-    for step in next_steps(line):
+        gc = terminal.typed("longshore gc")
+        terminal.say(f"{abandoned} abandoned sessions at the vendor; {gc} gives them back")
+    for step in next_steps(terminal, line, await ended.commands(terminal, journal, run)):
         terminal.note(step)
 
 
@@ -80,16 +84,21 @@ def _details(unit: UnitRecord) -> str:
     )
 
 
-def _attempts(facts: Sequence[Fact]) -> Iterator[str]:
-    """Tell how each attempt of a batch ended, and why."""
+def _attempts(unit: UnitRecord, facts: Sequence[Fact]) -> Iterator[str]:
+    """Tell why earlier attempts of a batch were given up, and how the last one ended."""
     for fact in sorted(facts, key=lambda fact: fact.attempt):
         if fact.kind == "attempt" and isinstance(fact.value, dict):
-            ended = fact.value
-            why = f": {ended['why']}" if ended["why"] else ""
+            then = fact.value
             yield (
-                f"      {when(float(str(ended['at'])))}  attempt {fact.attempt} {ended['ended']} "
-                f"after {ended['requests']} requests{why}"
+                f"      {when(float(str(then['at'])))}  attempt {fact.attempt} given up "
+                f"after {then['requests']} requests: {then['why']}"
             )
+    if unit.finished_at is not None:
+        why = f": {unit.error.message}" if unit.error is not None else ""
+        yield (
+            f"      {when(unit.finished_at)}  attempt {unit.attempt} {unit.outcome} "
+            f"after {unit.counters.requests} requests{why}"
+        )
 
 
 async def report_of(journal: Journal, run: RunRecord) -> RunReport:

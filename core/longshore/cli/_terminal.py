@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -148,6 +149,14 @@ class Terminal:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+    # ------------------------------------------------------------------ what to type next
+
+    def typed(self, command: str) -> str:
+        """Complete a command to type next: with the journal and the configuration of this one."""
+        places = {"--journal": self.journal, "--config": self.config}
+        named = (f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path)
+        return command + "".join(named)
 
     # ------------------------------------------------------------------ stderr
 

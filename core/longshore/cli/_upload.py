@@ -37,7 +37,8 @@ def upload(
     *,
     paths: Paths,
     to: Annotated[
-        str, typer.Option("--to", metavar="TARGET", help="Where: a target, or route:NAME.")
+        str,
+        typer.Option("--to", metavar="TARGET", help="Where: a target, a provider, or route:NAME."),
     ],
     set: Set = None,
     concurrency: Concurrency = None,

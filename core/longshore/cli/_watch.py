@@ -61,7 +61,8 @@ async def _watch(terminal: Terminal, run_id: str | None) -> int:
         terminal.line(line)
         terminal.say(run_text(line))
         if not over:
-            terminal.note(f"longshore: nobody executes the run now: longshore resume {run.id}")
+            again = terminal.typed(f"longshore resume {run.id}")
+            terminal.note(f"longshore: nobody executes the run now: {again}")
     return report.exit_code
 
 

@@ -23,6 +23,8 @@ PORT = 8710
 
 webhooks = typer.Typer(
     invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
     help="Take deliveries of vendors; each brings the next poll forward.",
 )
 
@@ -35,7 +37,10 @@ def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
     for name, setting in _settings().items():
         terminal.line({"event": "webhook_setting", "provider": name, "variable": setting})
         terminal.say(f"{name:<24}  {setting}")
-    terminal.note("longshore: the others are told in their own pages: longshore webhooks address")
+    terminal.note(
+        "longshore: the others are told in their own pages, by an address: "
+        "longshore webhooks address --help"
+    )
     return 0
 
 
@@ -172,5 +177,11 @@ async def _address(terminal: Terminal, target: str, base: str) -> int:
 
 
 webhooks.callback(epilog=getattr(_list, EPILOG))(_list)
-webhooks.command("address", epilog=getattr(address, EPILOG))(address)
-webhooks.command("serve", epilog=getattr(serve, EPILOG))(serve)
+webhooks.command(
+    "address",
+    short_help="Print where a vendor is to deliver.",
+    epilog=getattr(address, EPILOG),
+)(address)
+webhooks.command(
+    "serve", short_help="Take deliveries until Ctrl-C.", epilog=getattr(serve, EPILOG)
+)(serve)

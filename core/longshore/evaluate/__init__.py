@@ -15,10 +15,10 @@ from longshore.evaluate._details import Detail
 from longshore.evaluate._figures import Figures, Spread
 from longshore.evaluate._report import check_extra
 from longshore.evaluate._rows import Row
-from longshore.evaluate._runs import Entry, Request
+from longshore.evaluate._runs import Entry, Request, note_continued
 
 __all__ = [
     "PATIENCE", "Agreement", "Comparison", "Detail", "Difference", "Entry", "Figures", "Request",
     "Row", "Share", "Side", "Spread", "check_extra", "check_folder", "compare", "compare_async",
-    "compare_in",
+    "compare_in", "note_continued",
 ]  # fmt: skip

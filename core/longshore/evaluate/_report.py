@@ -150,7 +150,11 @@ def _highlights(comparison: Comparison) -> Iterable[str]:
     if sure:
         top = max(share for share, _ in sure)
         names = ", ".join(name for share, name in sure if share == top)
-        yield f"Most documents succeeded at {names}: {100 * top:.1f} %."
+        yield (
+            f"Most documents succeeded at {names}: {100 * top:.1f} %."
+            if top
+            else ("No document succeeded at any target.")
+        )
     kept_out = {name: f.refused for name, f in comparison.figures.items() if f.refused}
     if kept_out:
         told = ", ".join(f"{name} {count}" for name, count in kept_out.items())

@@ -16,7 +16,7 @@ from longshore.journal import Journal, RunRecord
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import Target, lasting, overrides_of, target_again, target_now
 
-__all__ = ["Entry", "Request", "note_kept", "open_runs"]
+__all__ = ["Entry", "Request", "note_continued", "note_kept", "open_runs"]
 
 _USE = "compare"
 
@@ -121,7 +121,7 @@ async def open_runs(
         for round, name in product(range(1, request.repeat + 1), request.to):
             run = found.get((name, round))
             if run is not None:
-                run = await _note_continued(journal, run, environment.clock.now())
+                run = await note_continued(journal, run, environment.clock.now())
                 entries.append(Entry(request.again(run), round, run))
                 continue
             if candidates is None:
@@ -141,7 +141,12 @@ async def open_runs(
     return id, entries, continued
 
 
-async def _note_continued(journal: Journal, run: RunRecord, now: float) -> RunRecord:
+async def note_continued(journal: Journal, run: RunRecord, now: float) -> RunRecord:
+    """Note that nobody watched an unfinished run until now: times with that in them do not count.
+
+    Returns:
+        The run as it is noted.
+    """
     if run.finished_at is not None:
         return run
     before = run.notes.get("continued")
@@ -178,10 +183,11 @@ async def _unfinished(
 
 
 async def note_kept(journal: Journal, entries: Iterable[Entry]) -> None:
-    """Note that nothing of a comparison would be lost by beginning another one."""
+    """Note of each run that is over that nothing would be lost by beginning another comparison."""
     for entry in entries:
         run = await journal.run(entry.run.id)
-        await journal.change_run(run.id, notes={**run.notes, "kept": True})
+        if run.finished_at is not None:
+            await journal.change_run(run.id, notes={**run.notes, "kept": True})
 
 
 def _signature(

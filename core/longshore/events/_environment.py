@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from longshore.errors import ConfigurationError
+from longshore.events._delivery import PATIENCE, Delivery
 from longshore.plugins import load_plugins
 
 __all__ = ["VARIABLES", "observing"]
@@ -67,15 +68,33 @@ def _to_telemetry(stack: ExitStack, environ: Mapping[str, str]) -> None:
     meters: Any = metrics.get_meter_provider()
     if not isinstance(tracers, TracerProvider):  # nobody else set OpenTelemetry up
         about = Resource.create({} if _named(environ) else {"service.name": "longshore"})
-        tracers, meters = TracerProvider(resource=about), MeterProvider(resource=about)
+        delivery = Delivery(_patience(environ))
+        processors, readers = [], []
         if (exporter := _exporter("traces", environ)) is not None:
-            tracers.add_span_processor(BatchSpanProcessor(exporter))
+            processors.append(BatchSpanProcessor(delivery.watched("traces", exporter)))
         if (exporter := _exporter("metrics", environ)) is not None:
-            meters = MeterProvider([PeriodicExportingMetricReader(exporter)], about)
-        stack.callback(meters.shutdown)
-        stack.callback(tracers.shutdown)
+            readers.append(PeriodicExportingMetricReader(delivery.watched("metrics", exporter)))
+        # Their own hooks at the interpreter's end would wait once more.
+        tracers = TracerProvider(resource=about, shutdown_on_exit=False)
+        for processor in processors:
+            tracers.add_span_processor(processor)
+        meters = MeterProvider(readers, about, shutdown_on_exit=False)
+        delivery.at_end("traces", tracers.shutdown)
+        delivery.at_end("metrics", meters.shutdown)
+        stack.callback(delivery.end)
     listener = open_telemetry(tracers, meters)
     stack.enter_context(load_plugins().observing("opentelemetry", listener))
+
+
+def _patience(environ: Mapping[str, str]) -> float:
+    """Return the seconds that the end of a command may take.
+
+    Source: opentelemetry.io, "Environment Variable Specification", batch span processor.
+    """
+    try:
+        return float(environ["OTEL_BSP_EXPORT_TIMEOUT"]) / 1000
+    except (KeyError, ValueError):
+        return PATIENCE
 
 
 def _named(environ: Mapping[str, str]) -> bool:

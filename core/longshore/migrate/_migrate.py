@@ -57,10 +57,11 @@ async def open_migration(
     runs = await request.runs(journal, now=now)
     origins = await Origins.of(journal, runs, whole=bool(request.run))
     if begun is not None:
+        options = {**begun.options, "wait": request.options.wait}
         return Migration(
             request,
             request.again(begun),
-            begun,
+            begun.model_copy(update={"options": options}),
             continued=True,
             _origins=origins,
             _earlier=mine,

@@ -49,6 +49,11 @@ class Migration:
         return self.selection.kept_out if self.selection else []
 
     @property
+    def command(self) -> str:
+        """The command that goes on with it, without secrets and without its map."""
+        return self.request.command(self.target)
+
+    @property
     def exit_code(self) -> int:
         """The exit code of the command line; a document that is kept out is not a success."""
         if self.report is not None:

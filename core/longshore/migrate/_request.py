@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,10 @@ __all__ = ["USE", "Request"]
 
 USE = "migrate"
 """What ``RunRecord.notes`` calls the use of such a run."""
+
+
+_SELECTION = ("run", "manifest", "limit", "sample", "since")
+_OPTIONS = ("concurrency", "part_size", "batch_size", "bwlimit", "max_failures", "give_up_after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,18 @@ class Request:
             given=self.settings,
             config_file=self.config,
         )
+
+    def command(self, target: Target) -> str:
+        """Write the call again, without secrets; whoever calls again wants to know the end."""
+        words = ["longshore", "migrate", "--from", self.source, "--to", self.to]
+        asked = {name: getattr(self, name) for name in _SELECTION if getattr(self, name)}
+        asked |= self.options.model_dump(include=set(_OPTIONS), exclude_defaults=True)
+        for name, value in asked.items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
+        for key, value in self.settings.items():
+            if key.partition(".")[0] in target.settings_public:
+                words += ["--set", f"{key}={value}"]
+        return shlex.join(words)
 
     def signature(self, target: Target, listed: Sequence[Candidate] | None) -> str:
         """Sum up what makes two calls the same migration; no secret goes into it."""

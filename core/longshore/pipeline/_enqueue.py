@@ -137,7 +137,7 @@ def plan(
     yield from _drain(aside)
 
 
-_HINT = "`longshore providers show` lists what the vendor takes"
+_HINT = "`longshore providers show TARGET` lists what the vendor takes"
 
 
 def _drain(records: list[DocumentRecord]) -> Iterator[DocumentRecord]:

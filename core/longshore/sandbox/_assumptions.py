@@ -42,7 +42,7 @@ class Assumption:
     def _converted(self, value: Any) -> Any:
         if isinstance(value, str) and not isinstance(self.default, str | None):
             try:
-                value = json.loads(value)
+                value = json.loads(value.lower() if isinstance(self.default, bool) else value)
             except ValueError:
                 raise self._wrong_type(value) from None
         if isinstance(self.default, float) and type(value) is int:

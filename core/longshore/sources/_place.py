@@ -18,7 +18,7 @@ __all__ = ["Place", "fingerprint_of", "locate", "size_of"]
 
 T = TypeVar("T")
 
-_ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "checksum", "crc32c")
+_ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5", "Content-MD5", "checksum", "crc32c")
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modify", "created")
 _PAUSES = (0.2, 1.0)
 """Seconds between the tries of a read that failed for no known reason."""

@@ -277,7 +277,7 @@ class Driver:
                     self._pace.throttled(seconds or 1.0)
                 raise VendorUnavailable(
                     f"{_where(request, self._base)} does not answer: {_why(outcome)}",
-                    hint="check base_url and the network, then `longshore resume`",
+                    hint="check base_url and the network",
                     status=outcome.status if isinstance(outcome, Response) else None,
                     retry_after=seconds,
                     connected=not isinstance(outcome, NotSent),

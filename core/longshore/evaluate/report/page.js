@@ -275,7 +275,7 @@
   // ------------------------------------------------------------------ other lists
   const refused = data.cells.filter((cell) => get(cell, "outcome") === "refused" && get(cell, "round") === 1);
   const pathOf = (cell) => documents.get(get(cell, "document")).path;
-  new Grid(document.getElementById("refused"), [
+  if (refused.length) new Grid(document.getElementById("refused"), [
     { title: "Document", value: pathOf, text: true },
     { title: "Target", value: (cell) => data.targets[get(cell, "target")], text: true },
     { title: "Why", value: (cell) => get(cell, "error_message"), text: true },
