@@ -238,6 +238,11 @@ class Plugins:
                 return made
         raise PluginError(f"the provider {name!r} has no sandbox")
 
+    @property
+    def observed(self) -> bool:
+        """True when somebody wants to be told of events."""
+        return bool(self._observers)
+
     def notify(self, event: object) -> None:
         """Tell all observers. Their errors are logged (the first of each plugin), never raised."""
         for name, observe in self._observers.items():
@@ -250,7 +255,10 @@ class Plugins:
 
     @contextmanager
     def observing(self, name: str, observe: Callable[[Any], object]) -> Iterator[None]:
-        """Tell a function of events, too, as long as the context lasts; as ``notify`` does."""
+        """Tell a function of events, too, as long as the context lasts; as ``notify`` does.
+
+        A run whose executor began before is not heard of, unless somebody else listened to it.
+        """
         label = f"{name}@{id(observe)}"
         self._observers[label] = lambda *, event: observe(event)
         try:

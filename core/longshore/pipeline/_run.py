@@ -232,9 +232,12 @@ async def execute(
         return report
 
 
-def _observed(listener: Listener | None) -> Listener:
-    """Tell the plugins that observe, besides the listener."""
-    notify = load_plugins().notify
+def _observed(listener: Listener | None) -> Listener | None:
+    """Tell the plugins that observe, besides the listener; None where nobody listens at all."""
+    plugins = load_plugins()
+    if not plugins.observed:
+        return listener
+    notify = plugins.notify
 
     def tell(event: Event) -> None:
         notify(event)
