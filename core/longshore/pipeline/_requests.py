@@ -14,7 +14,17 @@ from longshore.errors import (
     SessionLost,
 )
 from longshore.pipeline._unit import Unit
-from longshore.provider import Abandon, Refused, Remedy, Request, Response, Retry, Wait, refusal_of
+from longshore.provider import (
+    Abandon,
+    Multipart,
+    Refused,
+    Remedy,
+    Request,
+    Response,
+    Retry,
+    Wait,
+    refusal_of,
+)
 
 __all__ = ["digest_of", "key_of", "makes_work", "move", "storage_refusal"]
 
@@ -57,7 +67,13 @@ def digest_of(request: Request) -> str:
     return hashlib.sha256(repr((request.method, request.url, request.body)).encode()).hexdigest()
 
 
-def key_of(unit: Unit, flow: str, step: str) -> str:
-    """Make the idempotency key of a step: the same in every process and for every try."""
+def key_of(unit: Unit, flow: str, request: Request) -> str:
+    """Make the idempotency key of a request, also the boundary of its form; "" if it has neither.
+
+    It is the same in every process and for every try.
+    """
+    if not request.key_header and not isinstance(request.body, Multipart):
+        return ""
+    step = "" if request.retry is Retry.SAFE else request.step
     text = f"{unit.id}/{unit.record.attempt}/{flow}/{step}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

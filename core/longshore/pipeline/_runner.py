@@ -249,7 +249,6 @@ class FlowRunner:
         could tell whether it did, the place comes before the intent.
         """
         engine, unit = self._engine, self._unit
-        step = "" if request.retry is Retry.SAFE else request.step
         nobody_could_tell = request.retry is Retry.ONCE and request.lost is Remedy.HOLD
         if not nobody_could_tell:
             await self._flush(intent)
@@ -258,7 +257,7 @@ class FlowRunner:
         async with engine.places:
             if nobody_could_tell:
                 await self._flush(intent)
-            key = key_of(unit, self._flow, step)
+            key = key_of(unit, self._flow, request)
             return await engine.driver.exchange(request, key, unit.sources(), self._tally)
 
     async def _forget(self, request: Request) -> None:
