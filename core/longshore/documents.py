@@ -62,11 +62,13 @@ class Fingerprint(Frozen):
     @classmethod
     def of(cls, status: os.stat_result) -> Fingerprint:
         """Take the marks from an ``os.stat`` result."""
-        return cls(
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            ctime_ns=status.st_ctime_ns,
-            inode=status.st_ino,
+        return cls.of_fields(
+            {
+                "size": status.st_size,
+                "mtime_ns": status.st_mtime_ns,
+                "ctime_ns": status.st_ctime_ns,
+                "inode": status.st_ino,
+            }
         )
 
     def fits(self, status: os.stat_result) -> bool:
@@ -138,13 +140,15 @@ class Document(Frozen):
                 f"{shown(path)}: no permission to read", hint="check the file's mode"
             )
         name = name or whole.rpartition("/")[2]
-        return cls(
-            id=id,
-            name=name,
-            size=status.st_size,
-            media_type=media_type_of(name),
-            source=whole,
-            fingerprint=Fingerprint.of(status),
+        return cls.of_fields(
+            {
+                "id": id,
+                "name": name,
+                "size": status.st_size,
+                "media_type": media_type_of(name),
+                "source": whole,
+                "fingerprint": Fingerprint.of(status),
+            }
         )
 
 

@@ -161,8 +161,10 @@ def _documents_per_batch(limits: Limits, asked: int | None) -> int | None:
     return _least(limits.documents_per_batch, asked)
 
 
-def _least(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+def _least(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _at_most(limit: int | None, size: int) -> int:
@@ -178,5 +180,5 @@ def _too_many_parts(size: int, rule: PartRule | None, asked: int | None) -> bool
 
 
 def _close(documents: Sequence[Document], rule: PartRule | None, asked: int | None) -> Group:
-    largest = max(document.size for document in documents)
+    largest = max([document.size for document in documents])
     return Group(tuple(documents), part_size_for(largest, rule, asked))

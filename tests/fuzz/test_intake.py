@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longshore.documents import Document
-from longshore.errors import DocumentError, LongshoreError
+from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.pipeline import find_documents
 from longshore.urls import is_absolute
 from tests.fuzz.hostile import JSON, TEXT, body_of, examples
@@ -38,6 +38,15 @@ def test_any_manifest_is_documents_or_refused_in_words(content: bytes) -> None:
                 candidate.document("d")
     except LongshoreError as error:
         assert error.message  # noqa: PT017 - either is right
+
+
+def test_what_stands_behind_an_object_is_not_dropped() -> None:
+    """A line is one object: two in it are no document with something left over."""
+    lines = io.StringIO('{"path": "a.pdf"}\n{"path": "b.pdf"} {"path": "c.pdf"}\n')
+    candidates = find_documents(["-"], stdin=lines)
+    assert next(candidates).path == "a.pdf"
+    with pytest.raises(UsageError, match="manifest, line 2: Extra data"):
+        next(candidates)
 
 
 def test_a_folder_tells_of_all_that_is_in_it(tmp_path: Path) -> None:

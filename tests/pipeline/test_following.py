@@ -9,9 +9,9 @@ import pytest
 
 from longshore.errors import JournalError
 from longshore.journal import ChangeDocument, FactKind, PutFact, Write
-from longshore.lifecycle import Batch, Job, Outcome, Receipt, Session
+from longshore.lifecycle import Batch, Job, Outcome, Receipt, Session, Transfer
 from longshore.pipeline import Step, take
-from longshore.provider import Flow, Request
+from longshore.provider import Flow, Raw, Remedy, Request, Retry
 from tests.pipeline.support import Acme, OneRequest, World, hasty, reply
 from tests.pipeline.test_executor import run
 
@@ -72,6 +72,50 @@ async def test_the_last_receipt_is_durable_before_anything_else_leaves(
     assert (await run(world)).exit_code == 0
     assert receipts[0] == 2
     assert world.vendor.count("PUT /parts") == 2
+
+
+class Appending(Acme):
+    """Parts go in order, and none may be sent twice."""
+
+    ordered = True
+    lost = Remedy.HOLD
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        (piece,) = transfer.pieces
+        url = f"/parts/{session.data['id']}/{transfer.number}"
+        reply = yield Request(
+            "POST", url, Raw(piece), step="append", retry=Retry.ONCE, lost=self.lost
+        )
+        return transfer.receipt(reply.headers.get("etag", "e"))
+
+
+class Restarting(Appending):
+    """After a lost answer the session is begun afresh."""
+
+    lost = Remedy.RESTART
+
+
+@pytest.mark.parametrize("provider", [Appending, Restarting])
+async def test_a_receipt_shares_its_commit_with_the_intent_of_the_next_part(
+    provider: type[Acme],
+) -> None:
+    """A document of five parts that must not be repeated: one commit between two of them."""
+    world = hasty(provider)
+    await world.plan([20], concurrency=1)
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 1}
+    kinds = [kinds & {"receipt", "intent"} for kinds in written(world)]
+    assert kinds.count({"receipt", "intent"}) == 5
+    assert [world.vendor.count(f"POST /parts/s1/{number}") for number in range(1, 6)] == [1] * 5
+
+
+async def test_a_chain_of_parts_lets_others_have_their_turn() -> None:
+    """Small documents are there long before a large one is."""
+    world = hasty(Appending)
+    await world.plan([400], [4], [4], [4], concurrency=1)
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 4}
+    small = max(i for i, line in enumerate(world.vendor.log) if line == "POST /complete/s4")
+    large = [i for i, line in enumerate(world.vendor.log) if line.startswith("POST /parts/s1/")]
+    assert sum(i > small for i in large) > 50
 
 
 async def test_nothing_follows_once_the_run_is_to_end() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from longshore.errors import Unauthorized
 from longshore.journal import FactKind, PutFact
 from longshore.lifecycle import Outcome
 from longshore.pipeline._places import Closed, Places
 from longshore.provider import Provider
-from tests.pipeline.support import Acme, OneRequest, World, hasty
+from tests.pipeline.support import Acme, OneRequest, World, hasty, reply
 from tests.pipeline.test_executor import run
 
 
@@ -32,11 +33,12 @@ class Requests:
             self.tasks[name] = asyncio.create_task(self._send(name))
         await self._settle()
 
-    async def answer(self, name: str, *, cancel: str = "") -> None:
-        """Let one end; another is cancelled after it has got that place, before it runs."""
+    async def answer(self, name: str, *, cancel: str = "", room: int | None = None) -> None:
+        """Let one end; before the next one that has got its place runs, something happens."""
         self._doors[name].set()
         while name in self.out:  # noqa: ASYNC110 - in the very turn in which it ends
             await asyncio.sleep(0)
+        self.room = self.room if room is None else room
         if cancel:
             self.tasks[cancel].cancel()
         await self._settle()
@@ -86,6 +88,23 @@ async def test_room_that_grew_is_used_when_a_place_becomes_free() -> None:
 
     await requests.answer("d")
     assert requests.out == ["e"]
+
+
+async def test_room_that_an_answer_takes_away_is_not_used() -> None:
+    """Who had its turn waits on, before all others: a refusal of the account, or a 429."""
+    requests = Requests(1)
+    await requests.ask("a", "b", "c")
+
+    await requests.answer("a", room=0)
+    assert requests.out == []
+
+    requests.room = 1
+    await requests.ask("d")
+    assert requests.out == []
+    requests.places.close()
+    for name in "bcd":
+        with pytest.raises(Closed):
+            await requests.tasks[name]
 
 
 async def test_whoever_is_cancelled_takes_no_place() -> None:
@@ -139,6 +158,19 @@ async def test_requests_get_ready_while_others_have_the_places(
     assert report.outcomes == {Outcome.SUCCEEDED: 12}
     assert world.vendor.peak == 4
     assert min(most, 1) <= max(ahead) <= most
+
+
+async def test_a_refusal_of_the_account_lets_nobody_else_leave() -> None:
+    """Who waited for that place does not run into the same refusal."""
+    world = hasty()
+    world.vendor.script = {"POST /start": [reply({}, 401)]}
+    await world.plan(*[[4]] * 6, concurrency=1)
+
+    report = await run(world)
+
+    assert isinstance(report.trouble, Unauthorized)
+    assert world.vendor.log == ["POST /start"]
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 6}
 
 
 @pytest.mark.parametrize("provider", [Acme, OneRequest])

@@ -368,13 +368,12 @@ async def test_a_run_streams_the_parts_of_a_remote_object(
 
 
 class _Plugins:
-    """No plugin knows Acme."""
+    """No plugin knows Acme, and none observes."""
+
+    observed = False
 
     def version_of(self, _provider: object) -> str:
         return ""
-
-    def notify(self, _event: object) -> None:
-        pass
 
 
 def test_web_addresses_are_read_by_ranges(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Executor:
         self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
-        engine.places = Places(lambda: 0 if self._ending() else self._room())
+        engine.places = Places(self._places)
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._mine: dict[str, int] = {}  # the epochs of units that were put aside
@@ -198,7 +198,8 @@ class Executor:
         if now < self._paused_until:
             return
         while self._turns:
-            if self._flights.in_flight >= self._room() + self._ahead():
+            room = self._room()  # a few more get ready while those have their places
+            if self._flights.in_flight > room + room // 4:
                 self._engine.driver.concurrency.full()
                 return
             unit = self._active.get(self._turns.pop())
@@ -208,9 +209,10 @@ class Executor:
     def _room(self) -> int:
         return min(self._limits.concurrency, self._engine.driver.concurrency.level)
 
-    def _ahead(self) -> int:
-        """Steps that get ready while others have the places."""
-        return self._room() // 4 + 1
+    def _places(self) -> int:
+        trouble = self._engine.trouble
+        refused = trouble is not None and not isinstance(trouble, VendorUnavailable)
+        return 0 if refused or self._ending() else self._room()
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""
@@ -251,6 +253,8 @@ class Executor:
         enough = engine.until is not None and engine.until(unit)
         if step.verb != "conclude" and (ends or enough):
             return False
+        if step.verb == "send" and len(unit.transfers) > 1 and self._turns:
+            return False  # others have their turn first
         return self._flights.turn_to(step)
 
     def _park(self, unit: Unit, outcome: Next, now: float) -> None:

@@ -17,7 +17,7 @@ _EVERYBODY = 1 << 30
 
 
 class Closed(Exception):
-    """The run ends: no request leaves any more."""
+    """The request is not to leave: the run ends, or what it is for has come to an end."""
 
 
 class Places:
@@ -33,6 +33,11 @@ class Places:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
+    @property
+    def free(self) -> bool:
+        """True when nobody has to wait."""
+        return not self._waiting and self._taken < self._room()
+
     async def __aenter__(self) -> None:
         """Take a place, and wait for one if need be.
 
@@ -41,11 +46,19 @@ class Places:
         """
         if self._closed:
             raise Closed
-        if not self._waiting and self._taken < self._room():
+        if self.free:
             self._taken += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        await self._wait(turn)
+        while self._taken > self._room():  # the answer that made room may have taken it away
+            self._taken -= 1
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.appendleft(turn)
+            await self._wait(turn)
+
+    async def _wait(self, turn: asyncio.Future[None]) -> None:
         try:
             await turn
         except asyncio.CancelledError:

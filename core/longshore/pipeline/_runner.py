@@ -131,7 +131,7 @@ class FlowRunner:
             raise self._or_unknown(error) from None
         except Closed:
             await self._flush()
-            raise Suspended(self._engine.clock.now(), "the run was stopped") from None
+            raise Suspended(self._engine.clock.now(), "it is not to leave any more") from None
         finally:
             flow.close()
 
@@ -214,6 +214,7 @@ class FlowRunner:
             The answer of an earlier try that did act; None when the refusal stands.
         """
         if isinstance(refusal, AccountError):
+            self._engine.trouble = refusal  # who waits for a place is not to run into it, too
             if not repeated:  # refused before acting: ask again once that is mended
                 await self._forget(request)
             raise refusal
@@ -252,9 +253,11 @@ class FlowRunner:
         nobody_could_tell = request.retry is Retry.ONCE and request.lost is Remedy.HOLD
         if not nobody_could_tell:
             await self._flush(intent)
-        elif unit.owing or self._answers:
+        elif (unit.owing or self._answers) and not engine.places.free:
             await self._flush()
         async with engine.places:
+            if unit.verdict is not None and self._flow.startswith("send/"):
+                raise Closed  # its session has come to an end meanwhile
             if nobody_could_tell:
                 await self._flush(intent)
             key = key_of(unit, self._flow, request)

@@ -103,18 +103,28 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
 def _follower(engine: Engine, unit: Unit, step: Step, writes: list[Write]) -> Step | None:
     """Return the step with which a result can become durable, before anything leaves.
 
-    That saves a commit for a session of one transfer, and for the last part. Only the one step
-    that can come next is thought of: no other may begin before they are durable.
+    That saves a commit for a session of one transfer, for the last part, and for parts that have
+    an intent each.
     """
     if unit.verdict is not None or unit.asked:
         return None
     if step.verb == "send" and unit.missing.keys() == {step.object}:
         return _if_it_may(engine, unit, Step("complete"), writes)
+    if step.verb == "send" and (following := _next_once(unit, step)):
+        return _if_it_may(engine, unit, following, writes)
     if step.verb == "start":
         session = next(w.fact.value for w in writes if isinstance(w, PutFact))
         if isinstance(session, Session) and len(session.transfers) == 1:
             return _if_it_may(engine, unit, Step("send", session.transfers[0].id), writes)
     return None
+
+
+def _next_once(unit: Unit, step: Step) -> Step | None:
+    """Return the next transfer if it has an intent, too, as this one has: one commit for both."""
+    if unit.stale or not any(flow == step.flow for flow, _ in unit.intents):
+        return None
+    idle = (Step("send", id) for id in unit.missing if f"send/{id}" not in unit.running)
+    return next(idle, None)
 
 
 def _if_it_may(engine: Engine, unit: Unit, step: Step, writes: Sequence[Write] = ()) -> Step | None:

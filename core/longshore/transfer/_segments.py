@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pydantic import JsonValue
+from pydantic_core import to_json
+
 from longshore.documents import Piece
 from longshore.provider import Body, Bytes, File, Json, Multipart, Raw
 
@@ -45,8 +48,7 @@ def encode(body: Body | None, boundary: str) -> Encoded:
         case None:
             return Encoded(None, (), 0)
         case Json(value):
-            text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-            return _sum("application/json", (_utf8(text),))
+            return _sum("application/json", (_json(value),))
         case Raw(piece, media_type):
             return _sum(media_type, (piece,))
         case Bytes(data, media_type):
@@ -74,6 +76,14 @@ def _form(form: Multipart, boundary: str) -> Iterator[Segment]:
         else:
             yield _utf8(f"{head}\r\n\r\n{value}")
     yield f"{lead}--{boundary}--\r\n".encode()
+
+
+def _json(value: JsonValue) -> bytes:
+    """Write JSON; ``json`` makes a string of every word first, in six times as long."""
+    try:
+        return to_json(value)
+    except ValueError:  # half a surrogate
+        return _utf8(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
 
 
 def _utf8(text: str) -> bytes:

@@ -91,11 +91,15 @@ def poisoned(provider: type[Any], found: list[str]) -> Iterator[None]:
 
 
 def _trap(name: str, original: Any, found: list[str]) -> Any:
-    """Refuse a function to the code within; threads that have nothing to do with it go on."""
+    """Refuse a function to the code within; threads that have nothing to do with it go on.
+
+    So does pydantic, which looks at a variable of its own when it builds a model at its first use.
+    """
     ours = threading.get_ident()
 
     def refuse(*arguments: Any, **named: Any) -> Any:
-        if threading.get_ident() != ours:
+        caller = str(sys._getframe(1).f_globals.get("__name__"))  # noqa: SLF001
+        if threading.get_ident() != ours or caller.startswith("pydantic."):
             return original(*arguments, **named)
         found.append(name)
         raise ForbiddenUse(name)
