@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -33,14 +34,13 @@ class Requests:
             self.tasks[name] = asyncio.create_task(self._send(name))
         await self._settle()
 
-    async def answer(self, name: str, *, cancel: str = "", room: int | None = None) -> None:
-        """Let one end; before the next one that has got its place runs, something happens."""
+    async def answer(self, name: str, then: Callable[[], object] | None = None) -> None:
+        """Let one end; something happens before the one that has got its place then runs."""
         self._doors[name].set()
         while name in self.out:  # noqa: ASYNC110 - in the very turn in which it ends
             await asyncio.sleep(0)
-        self.room = self.room if room is None else room
-        if cancel:
-            self.tasks[cancel].cancel()
+        if then is not None:
+            then()
         await self._settle()
 
     async def cancel(self, name: str) -> None:
@@ -95,10 +95,10 @@ async def test_room_that_an_answer_takes_away_is_not_used() -> None:
     requests = Requests(1)
     await requests.ask("a", "b", "c")
 
-    await requests.answer("a", room=0)
-    assert requests.out == []
+    def shrink() -> None:
+        requests.room = 0
 
-    requests.room = 1
+    await requests.answer("a", shrink)
     await requests.ask("d")
     assert requests.out == []
     requests.places.close()
@@ -112,9 +112,19 @@ async def test_whoever_is_cancelled_takes_no_place() -> None:
     requests = Requests(1)
     await requests.ask("a", "b", "c", "d")
     await requests.cancel("b")
-    await requests.answer("a", cancel="c")
+    await requests.answer("a", requests.tasks["c"].cancel)
 
     assert requests.out == ["d"]
+
+
+async def test_whoever_has_its_turn_when_they_are_closed_is_told() -> None:
+    """It does not leave, nor does it wait any longer."""
+    requests = Requests(1)
+    await requests.ask("a", "b")
+
+    await requests.answer("a", requests.places.close)
+    with pytest.raises(Closed):
+        await asyncio.wait_for(requests.tasks["b"], 1.0)
 
 
 async def test_nothing_leaves_once_they_are_closed() -> None:

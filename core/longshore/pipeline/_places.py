@@ -36,7 +36,7 @@ class Places:
     @property
     def free(self) -> bool:
         """True when nobody has to wait."""
-        return not self._waiting and self._taken < self._room()
+        return not self._closed and not self._waiting and self._taken < self._room()
 
     async def __aenter__(self) -> None:
         """Take a place, and wait for one if need be.
@@ -44,21 +44,22 @@ class Places:
         Raises:
             Closed: the run ends; nothing may leave.
         """
-        if self._closed:
-            raise Closed
         if self.free:
             self._taken += 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await self._wait(turn)
-        while self._taken > self._room():  # the answer that made room may have taken it away
+        await self._turn(self._waiting.append)
+        while (
+            self._closed or self._taken > self._room()
+        ):  # the answer that made room may have taken it away
             self._taken -= 1
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.appendleft(turn)
-            await self._wait(turn)
+            await self._turn(self._waiting.appendleft)
 
-    async def _wait(self, turn: asyncio.Future[None]) -> None:
+    async def _turn(self, stand: Callable[[asyncio.Future[None]], None]) -> None:
+        """Stand in the line until somebody hands over a place."""
+        if self._closed:
+            raise Closed
+        turn = asyncio.get_running_loop().create_future()
+        stand(turn)
         try:
             await turn
         except asyncio.CancelledError:
