@@ -48,9 +48,8 @@ class Places:
             self._taken += 1
             return
         await self._turn(self._waiting.append)
-        while (
-            self._closed or self._taken > self._room()
-        ):  # the answer that made room may have taken it away
+        # The answer that made room may have taken it away again.
+        while self._closed or self._taken > self._room():
             self._taken -= 1
             await self._turn(self._waiting.appendleft)
 
