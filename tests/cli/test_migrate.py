@@ -86,6 +86,20 @@ def test_a_changed_or_missing_source_is_listed_and_kept_out(shore: Shore) -> Non
     assert (verified.code, told[0]["there"], told[0]["not_carried"]) == (1, 1, 2)
 
 
+def test_what_an_upload_brought_there_is_in_the_map_too(shore: Shore) -> None:
+    """It is not carried again, and its line names the job that it has there already."""
+    first, second, other = files(shore, 3)
+    shore.run("upload", first, second, "--to", OLD)
+    there = shore.run("upload", first, other, "--to", NEW, "--json")
+    ended = shore.run(*THERE, "--map", "map.jsonl", "--json")
+    assert (ended.code, ended.line("plan")["there"], ended.line("run")["documents"]) == (0, 1, 1)
+    job = next(line["vendor_job_id"] for line in there.lines if line.get("name") == first)
+    mapped = {line["name"]: line["to"]["job_id"] for line in lines_of(shore)}
+    assert mapped == {first: job, second: ended.line("document")["vendor_job_id"]}
+    assert all(line["from"]["job_id"] for line in lines_of(shore))
+    assert shore.run("migrate", "verify", "map.jsonl").code == 0
+
+
 def test_an_empty_map_is_told(shore: Shore) -> None:
     """Silence would look like success."""
     shore.file("map.jsonl", b"")

@@ -56,6 +56,8 @@ async def open_migration(
     now = begun.created_at if begun is not None else environment.clock.now()
     runs = await request.runs(journal, now=now)
     origins = await Origins.of(journal, runs, whole=bool(request.run))
+    same_place = await _same_place(journal, target)
+    elsewhere = [run for run in same_place if run not in mine]
     if begun is not None:
         options = {**begun.options, "wait": request.options.wait}
         return Migration(
@@ -65,8 +67,8 @@ async def open_migration(
             continued=True,
             _origins=origins,
             _earlier=mine,
+            _elsewhere=elsewhere,
         )
-    same_place = await _same_place(journal, target)
     capabilities = capabilities_of(target.provider).for_upload()
     selection = await select(
         origins.by_key.values() if listed is None else named_in(listed),
@@ -85,6 +87,7 @@ async def open_migration(
         estimate=planned,
         _origins=origins,
         _earlier=mine,
+        _elsewhere=elsewhere,
     )
     if selection.documents and not dry_run:
         notes: dict[str, JsonValue] = {

@@ -10,7 +10,7 @@ from longshore.lifecycle import Outcome
 from longshore.migrate._estimate import Estimate
 from longshore.migrate._identity import Identity, Origin, shown_source
 from longshore.migrate._map import Line, Map
-from longshore.migrate._origins import Origins
+from longshore.migrate._origins import Origins, may_be_there
 from longshore.migrate._request import Request
 from longshore.migrate._select import KeptOut, Selection
 from longshore.pipeline import DocumentFinished, Event, Listener, RunReport
@@ -42,6 +42,7 @@ class Migration:
     report: RunReport | None = None
     _origins: Origins = field(default_factory=Origins)
     _earlier: list[RunRecord] = field(default_factory=list)
+    _elsewhere: list[RunRecord] = field(default_factory=list)  # to the same place, for other uses
 
     @property
     def kept_out(self) -> list[KeptOut]:
@@ -89,16 +90,24 @@ class Migration:
     # ------------------------------------------------------------------ the map
 
     async def fill(self, journal: Journal, map: Map) -> None:
-        """Write what is known before anything is carried: kept out, and carried by earlier calls.
+        """Write what is known before anything is carried: kept out, and there already.
 
-        With it a map is whole, whenever and however often it is begun.
+        Whatever brought it: an upload, a comparison, an earlier call. With it a map is whole,
+        whenever and however often it is begun.
         """
         for kept in self.kept_out:
             map.put(self._kept_out_line(kept))
+        for run in self._elsewhere:
+            async for record, unit in with_units(journal, run.id, self._is_to_be_mapped):
+                self._put(map, run, record, unit)
         for run in self._earlier:
             async for record, unit in with_units(journal, run.id):
                 if self.run is None or run.id != self.run.id:
                     self._put(map, run, record, unit)
+
+    def _is_to_be_mapped(self, record: DocumentRecord) -> bool:
+        """Tell whether a document that was brought there otherwise is one of those to carry."""
+        return may_be_there(record) and self._origins.find(record.document) is not None
 
     def listener(self, map: Map) -> Listener:
         """Return what writes a line for each document that is told of."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from longshore.documents import Document
-from longshore.journal import Journal, RunRecord, with_units
+from longshore.journal import DocumentRecord, Journal, RunRecord, with_units
 from longshore.lifecycle import Outcome
 from longshore.migrate._identity import Identity, Key, Origin, key_of, shown_source
 
-__all__ = ["Origins", "carried_before"]
+__all__ = ["Origins", "carried_before", "may_be_there"]
 
 _MAY_BE_THERE = (
     Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN,
@@ -72,6 +72,11 @@ class Origins:
         return next(iter(fitting.values())) if len(fitting) == 1 else None
 
 
+def may_be_there(record: DocumentRecord) -> bool:
+    """Tell whether the target of a document's run has it, or may have it."""
+    return record.outcome in _MAY_BE_THERE
+
+
 async def carried_before(journal: Journal, runs: Iterable[RunRecord]) -> Mapping[Key, str]:
     """Tell which documents these runs brought, or may have brought, to their target.
 
@@ -81,6 +86,6 @@ async def carried_before(journal: Journal, runs: Iterable[RunRecord]) -> Mapping
     found: dict[Key, str] = {}
     for run in runs:
         async for record, _ in with_units(journal, run.id):
-            if record.outcome in _MAY_BE_THERE:
+            if may_be_there(record):
                 found[key_of(record.document)] = run.id
     return found
