@@ -13,7 +13,7 @@ from longshore.errors import (
 )
 from longshore.journal import FactKind
 from longshore.pipeline import FlowRunner, take
-from longshore.pipeline._runner import Restart, Suspended
+from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.provider import (
     Flow,
     Found,

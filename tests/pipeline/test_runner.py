@@ -18,7 +18,7 @@ from longshore.errors import (
 )
 from longshore.journal import FactKind, PutFact, Write
 from longshore.pipeline import Engine, FlowRunner, Unit, take
-from longshore.pipeline._runner import Suspended
+from longshore.pipeline._interruptions import Suspended
 from longshore.provider import (
     Answer,
     Flow,

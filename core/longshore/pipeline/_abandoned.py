@@ -9,7 +9,8 @@ from longshore.errors import AccountError, LongshoreError
 from longshore.journal import Abandoned, UnitRecord
 from longshore.lifecycle import Session
 from longshore.pipeline._engine import Engine
-from longshore.pipeline._runner import FlowRunner, Restart, Suspended
+from longshore.pipeline._interruptions import Restart, Suspended
+from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
 from longshore.transfer import Tally
 

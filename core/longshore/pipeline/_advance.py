@@ -82,14 +82,20 @@ async def advance_unit(
     return outcome
 
 
-async def prepare(engine: Engine) -> Next | LongshoreError:
+async def prepare(
+    engine: Engine, *, stop: Callable[[], bool] | None = None
+) -> Next | LongshoreError:
     """Run the run's ``prepare`` as far as it can go, and adopt what it found.
+
+    Args:
+        engine: of the run.
+        stop: asked between two steps; True ends here, resumable.
 
     Returns:
         ``finished`` when the batches may start; when to come back; or what went wrong.
     """
     unit = await take(engine, engine.run.id)
-    outcome = await advance_unit(unit, engine=engine, until=_cannot_go_on)
+    outcome = await advance_unit(unit, engine=engine, stop=stop, until=_cannot_go_on)
     if unit.verdict is not None:
         await unit.write(engine.journal, _refused(unit))
         return unit.verdict.error

@@ -34,7 +34,7 @@ from longshore.lifecycle import (
 from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
 from longshore.pipeline._unit import SCRATCH, Unit, Verdict
 
-__all__ = ["conclude", "error_info", "follow", "may_be_at_work"]
+__all__ = ["conclude", "error_info", "follow", "may_be_at_work", "with_digest"]
 
 _REJECTED = "rejected"
 
@@ -49,6 +49,14 @@ def error_info(engine: Engine, error: LongshoreError) -> ErrorInfo:
         message=engine.redactor.text(error.message),
         hint=engine.redactor.text(error.hint),
     )
+
+
+def with_digest(record: DocumentRecord) -> dict[str, object]:
+    """The digest as far as it is known: that of a small document is durable with this.
+
+    One that is being computed must not be overwritten.
+    """
+    return {"document": record.document} if record.document.sha256 is not None else {}
 
 
 # -------------------------------------------------------------------------------- verdicts
@@ -111,7 +119,11 @@ def _without(
     engine: Engine, unit: Unit, error: DocumentError, abandon: Session | None
 ) -> list[Write]:
     """Plan the batch again without a document that can no longer go."""
-    failed = {"outcome": Outcome.FAILED, "error": error_info(engine, error)}
+    failed = {
+        **with_digest(unit.documents[error.document]),
+        "outcome": Outcome.FAILED,
+        "error": error_info(engine, error),
+    }
     if len(unit.documents) == 1:
         return [
             *_settle(engine, unit, Outcome.FAILED, error),
@@ -144,7 +156,7 @@ def _settle(
         "finished_at": engine.clock.now(),
     }
     documents: list[Write] = [
-        ChangeDocument(id, {"document": record.document, "outcome": outcome, "error": info})
+        ChangeDocument(id, {**with_digest(record), "outcome": outcome, "error": info})
         for id, record in unit.documents.items()
     ]
     return [ChangeUnit(changes), *documents]

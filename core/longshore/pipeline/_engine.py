@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from longshore.capabilities import Capabilities, PollSchedule, Rate
 from longshore.documents import Document
-from longshore.errors import AccountError
+from longshore.errors import AccountError, VendorUnavailable
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Setup
 from longshore.pipeline._events import Event, Listener
@@ -77,6 +77,11 @@ class Engine:
     follows: Callable[[Unit, Step], bool] | None = None
     places: Places = field(default_factory=Places)
     small: int = SMALL
+
+    @property
+    def refused(self) -> bool:
+        """True once the vendor refused the account, whoever asked: nothing leaves any more."""
+        return self.trouble is not None and not isinstance(self.trouble, VendorUnavailable)
 
     def emit(self, event: Event) -> None:
         """Tell the listener."""

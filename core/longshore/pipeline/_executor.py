@@ -62,7 +62,7 @@ class Executor:
         self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
-        engine.places = Places(self._places)
+        engine.places = Places(lambda: 0 if self._ending() else self._room())
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._mine: dict[str, int] = {}  # the epochs of units that were put aside
@@ -111,7 +111,7 @@ class Executor:
     async def _prepare(self) -> None:
         engine = self._engine
         while not self._stop.is_set():
-            outcome = await prepare(engine)
+            outcome = await prepare(engine, stop=self._stop.is_set)
             if isinstance(outcome, LongshoreError):
                 raise outcome
             if outcome.state == "finished":
@@ -141,11 +141,13 @@ class Executor:
                 self._fatal = error
                 break
             await self._wait()
+        if self._engine.refused:
+            self._fatal = self._fatal or self._engine.trouble
         self._engine.places.close()
         await self._drain()
 
     def _ending(self) -> bool:
-        return self._stop.is_set() or self._fatal is not None
+        return self._stop.is_set() or self._fatal is not None or self._engine.refused
 
     async def _refill(self) -> None:
         """Take more units, as long as there is room and the journal has any that are due."""
@@ -208,11 +210,6 @@ class Executor:
 
     def _room(self) -> int:
         return min(self._limits.concurrency, self._engine.driver.concurrency.level)
-
-    def _places(self) -> int:
-        trouble = self._engine.trouble
-        refused = trouble is not None and not isinstance(trouble, VendorUnavailable)
-        return 0 if refused or self._ending() else self._room()
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""
@@ -403,6 +400,7 @@ class Executor:
 
     async def _wake_to_stop(self) -> None:
         await self._stop.wait()
+        self._engine.places.close()  # also for what is asked before or after the batches
         self._flights.wake()
 
     async def _beat(self) -> None:

@@ -26,13 +26,23 @@ from longshore.provider import (
     refusal_of,
 )
 
-__all__ = ["digest_of", "key_of", "makes_work", "move", "storage_refusal"]
+__all__ = ["digest_of", "is_dear", "key_of", "makes_work", "move", "storage_refusal"]
 
 
 def makes_work(request: Request) -> bool:
     """Tell whether a request makes the vendor work: it cannot simply be given up."""
     harmless = isinstance(request.lost, Abandon) or request.lost is Remedy.RESTART
     return request.retry in (Retry.KEYED, Retry.ONCE) and not harmless
+
+
+def is_dear(request: Request, flow: str) -> bool:
+    """Tell whether it costs when a request seems to have left, but has not.
+
+    Nobody could tell, or all parts would be sent again.
+    """
+    if request.retry is not Retry.ONCE or callable(request.lost):
+        return False
+    return request.lost is Remedy.HOLD or flow.startswith("send/")
 
 
 def move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait:

@@ -7,6 +7,7 @@ as the request says. Nothing here sleeps: whatever has to wait is ``Suspended``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import starmap
@@ -26,10 +27,17 @@ from longshore.errors import (
     WaitExpired,
 )
 from longshore.journal import DropFacts, FactKind, Write
-from longshore.lifecycle import Session
 from longshore.pipeline._engine import MOST_QUESTIONS, Engine
+from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._places import Closed
-from longshore.pipeline._requests import digest_of, key_of, makes_work, move, storage_refusal
+from longshore.pipeline._requests import (
+    digest_of,
+    is_dear,
+    key_of,
+    makes_work,
+    move,
+    storage_refusal,
+)
 from longshore.pipeline._unit import Answered, Intent, Unit
 from longshore.provider import (
     Abandon,
@@ -49,30 +57,12 @@ from longshore.provider import (
 )
 from longshore.transfer import AnswerLost, Tally
 
-__all__ = ["FlowRunner", "Restart", "Suspended"]
+__all__ = ["FlowRunner"]
 
 T = TypeVar("T")
 
 _AT_MOST = 3  # questions in a row, while others send what looks the same
 _CLAIM_MARGIN = 3600.0  # seconds: claims a little older than the request count too
-
-
-class Suspended(Exception):
-    """The flow is to be run again at a later time."""
-
-    def __init__(self, at: float, why: str) -> None:
-        super().__init__(why)
-        self.at = at
-        self.why = why
-
-
-class Restart(Exception):
-    """The session is given up; a fresh one is needed."""
-
-    def __init__(self, why: str, *, blame: bool, abandon: Session | None = None) -> None:
-        super().__init__(why)
-        self.blame = blame
-        self.abandon = abandon
 
 
 class FlowRunner:
@@ -164,6 +154,7 @@ class FlowRunner:
         intent = self._unit.intents.get(slot)
         if intent is not None:
             self._check_same(request, intent.digest)
+            await self._flush()  # it may have to wait
             found = await self._resolve(request, intent)
             if found is not None:
                 return self._checked(request, found)
@@ -173,12 +164,14 @@ class FlowRunner:
         """Send a request that is not safe, with its intent written first."""
         unit, slot = self._unit, (self._flow, request.step)
         again = slot in unit.intents
-        writes: list[Write] = []
-        if request.retry is not Retry.IDEMPOTENT and not again:
-            intent = Intent(digest_of(request), self._engine.clock.now())
-            writes = [unit.fact(FactKind.INTENT, *slot, intent.json())]
+        writes = [] if again else self._intent(request)
+        self._tally.acted = False
         try:
             response = await self._exchange(request, writes)
+        except (asyncio.CancelledError, Closed):
+            if writes and not self._tally.acted:  # it did not leave, or was refused with a 429
+                await self._write([DropFacts((FactKind.INTENT,), *slot)])
+            raise
         except DocumentError as error:
             if again or error.sent:
                 await self._hold_torn(request, error)
@@ -193,7 +186,7 @@ class FlowRunner:
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
             self._give_up(request, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
-        except (VendorUnavailable, Closed):
+        except VendorUnavailable:
             if request.retry is Retry.ONCE:
                 await self._forget(request)  # it surely did not act
             raise
@@ -204,6 +197,12 @@ class FlowRunner:
                 return self._checked(request, found)
         self._answers.append((request, response))
         return self._checked(request, response)
+
+    def _intent(self, request: Request) -> list[Write]:
+        if request.retry is Retry.IDEMPOTENT:
+            return []
+        intent = Intent(digest_of(request), self._engine.clock.now())
+        return [self._unit.fact(FactKind.INTENT, self._flow, request.step, intent.json())]
 
     async def _turn_down(
         self, request: Request, refusal: LongshoreError, *, repeated: bool
@@ -246,19 +245,19 @@ class FlowRunner:
     async def _exchange(self, request: Request, intent: Sequence[Write] = ()) -> Response:
         """Carry a request when there is a place for it and all that it depends on is durable.
 
-        After a crash, what waits for a place looks as if it might have left. So where nobody
-        could tell whether it did, the place comes before the intent.
+        After a crash, what waits for a place looks as if it might have left. So where that would
+        cost something, the place comes before the intent.
         """
         engine, unit = self._engine, self._unit
-        nobody_could_tell = request.retry is Retry.ONCE and request.lost is Remedy.HOLD
-        if not nobody_could_tell:
+        place_first = is_dear(request, self._flow)
+        if not place_first:
             await self._flush(intent)
         elif (unit.owing or self._answers) and not engine.places.free:
             await self._flush()
         async with engine.places:
             if unit.verdict is not None and self._flow.startswith("send/"):
                 raise Closed  # its session has come to an end meanwhile
-            if nobody_could_tell:
+            if place_first:
                 await self._flush(intent)
             key = key_of(unit, self._flow, request)
             return await engine.driver.exchange(request, key, unit.sources(), self._tally)

@@ -19,11 +19,12 @@ from longshore.errors import (
 )
 from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, PutFact, Write
 from longshore.lifecycle import Action, Job, Session, Transfer
-from longshore.pipeline._conclude import conclude, follow, may_be_at_work
+from longshore.pipeline._conclude import conclude, follow, may_be_at_work, with_digest
 from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
+from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
-from longshore.pipeline._runner import FlowRunner, Restart, Suspended
+from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Step, Unit, Verdict
 from longshore.pipeline._watching import Watched
 from longshore.transfer import Tally
@@ -123,8 +124,10 @@ def _next_once(unit: Unit, step: Step) -> Step | None:
     """Return the next transfer if it has an intent, too, as this one has: one commit for both."""
     if unit.stale or not any(flow == step.flow for flow, _ in unit.intents):
         return None
-    idle = (Step("send", id) for id in unit.missing if f"send/{id}" not in unit.running)
-    return next(idle, None)
+    steps = (Step("send", id) for id in unit.missing)
+    return next(
+        (s for s in steps if s.flow not in unit.running and s.flow not in unit.delays), None
+    )
 
 
 def _if_it_may(engine: Engine, unit: Unit, step: Step, writes: Sequence[Write] = ()) -> Step | None:
@@ -339,7 +342,7 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
         ChangeDocument(
             id,
             {
-                "document": unit.documents[id].document,
+                **with_digest(unit.documents[id]),
                 "parts": count,
                 "vendor_id": vendor_ids.get(id),
             },

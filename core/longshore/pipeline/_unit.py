@@ -248,7 +248,7 @@ class Unit:
             self.seconds[verb] = self.seconds.get(verb, 0.0) + now - began
 
     def begins(self, verb: str, now: float) -> None:
-        """Note how long the batch was queued, and when its first part leaves."""
+        """Note how long the batch was queued, and when the first part got ready to leave."""
         if verb not in ("digest", "conclude"):
             self.seconds.setdefault("queued", now - self.record.created_at)
         if verb == "send" and self.sending_since is None:

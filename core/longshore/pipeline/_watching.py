@@ -9,7 +9,7 @@ from longshore.journal import ErrorInfo
 from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._events import DocumentChanged, JobAccepted, StepEnded
-from longshore.pipeline._runner import Suspended
+from longshore.pipeline._interruptions import Suspended
 from longshore.pipeline._unit import Step, Unit
 from longshore.transfer import Tally
 
@@ -42,7 +42,7 @@ class Watched:
         return tuple(self._unit.documents)
 
     def done(self) -> None:
-        """The step has its result in the journal."""
+        """The step has its result: in the journal, or on the way there with what follows it."""
         self._how = "done"
 
     def failed(self, failure: Exception) -> None:

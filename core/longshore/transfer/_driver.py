@@ -53,6 +53,7 @@ class Tally:
         retries: tries after the first of the same request.
         troubles: tries that did not go well, by kind.
         repeated: a try of the last exchange that may have arrived was followed by another.
+        acted: a try of the last exchange is on its way, or did not surely come to nothing.
         progress: told document bytes as they leave, for a progress bar.
         retried: told why, and how long until the next try.
     """
@@ -62,6 +63,7 @@ class Tally:
     retries: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
     repeated: bool = False
+    acted: bool = False
     progress: Callable[[int], None] = field(default=lambda _count: None)
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
 
@@ -136,7 +138,8 @@ class Driver:
         if request.absolute:
             self._check_absolute(request.url)
         body = encode(request.body, f"longshore-{key}")
-        deadline, acted, tally.repeated = math.inf, False, False
+        deadline, acted = math.inf, False
+        tally.acted = tally.repeated = False
 
         async def attempt(number: int) -> Response:
             nonlocal deadline, acted
@@ -147,6 +150,7 @@ class Driver:
                 error.sent |= acted
                 raise
             acted |= _may_have_acted(outcome)
+            tally.acted = acted or not _came_to_nothing(outcome)
             if number == 1:  # neither the wait for a turn nor a long upload uses up the patience
                 deadline = self._clock.now() + self._policy.seconds
             return self._judge(request, number, outcome, deadline, tally)
@@ -176,6 +180,7 @@ class Driver:
             sources = self._open(body, documents, stack)
             outgoing = self._outgoing(request, key, body, sources, tally)
             tally.requests += 1
+            tally.acted = True
             flight = self.concurrency.began()
             try:
                 response = await self._transport.send(outgoing)
@@ -319,6 +324,11 @@ def _may_have_acted(outcome: Response | NotSent | AnswerLost) -> bool:
     if isinstance(outcome, Response):
         return outcome.status >= 500 or outcome.status == 408
     return isinstance(outcome, AnswerLost)
+
+
+def _came_to_nothing(outcome: Response | NotSent | AnswerLost) -> bool:
+    """Tell whether a try surely did nothing at the vendor."""
+    return isinstance(outcome, NotSent) or (isinstance(outcome, Response) and outcome.status == 429)
 
 
 def _check(sources: Mapping[str, Source], *, sent: bool) -> None:

@@ -1,0 +1,242 @@
+"""Ends of a run: whoever waits for a place is told, and what never left is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from longshore.documents import Document
+from longshore.errors import Forbidden
+from longshore.journal import ClaimJob, FactKind, Write
+from longshore.lifecycle import Batch, Outcome, Receipt, Session, Setup, Transfer
+from longshore.pipeline import _executor
+from longshore.provider import (
+    Answer,
+    Flow,
+    LostRequest,
+    NotDone,
+    Raw,
+    Request,
+    Response,
+    Retry,
+    Undecided,
+)
+from longshore.sources import SMALL
+from longshore.transfer import Outgoing
+from tests.pipeline.support import LOST, Acme, OneRequest, Vendor, hasty, reply
+from tests.pipeline.test_executor import run
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the mailbox and the journal every few milliseconds."""
+    monkeypatch.setattr(_executor, "_TICK", 0.01)
+    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+
+
+async def soon(work: Any) -> Any:
+    """Wait for what must not take long."""
+    return await asyncio.wait_for(work, 3)
+
+
+# ---------------------------------------------------------------------- the end of a run
+
+
+class Preparing(Acme):
+    """Asks twice before the batches."""
+
+    def prepare(self) -> Flow[Setup]:
+        yield Request.get("/project")
+        yield Request.get("/limits")
+        return Setup()
+
+
+async def test_a_stop_while_the_run_is_prepared_ends_it() -> None:
+    """The answer may come; what would be asked after it is not, and nobody waits for it."""
+    world, stop = hasty(Preparing), asyncio.Event()
+    await world.plan([4])
+    world.vendor.on_request = lambda _: stop.set()
+
+    report = await soon(run(world, stop=stop))
+
+    assert report.interrupted
+    assert world.vendor.log == ["GET /project"]
+    world.vendor.on_request = None
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 1}
+
+
+async def test_a_refusal_that_the_mail_ran_into_ends_the_run() -> None:
+    """Nothing more leaves after the account was refused; the others do not wait for ever."""
+    world, stop = hasty(), asyncio.Event()
+    await world.plan([4], [4], concurrency=1)
+    world.vendor.states = ["review"]
+    world.vendor.on_request = lambda sent: stop.set() if "/jobs" in sent.url else None
+    await run(world, stop=stop)
+    await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+    world.vendor.script = {"POST /act": [reply({}, 403)]}
+    before = len(world.vendor.log)
+
+    report = await soon(run(world))
+
+    assert isinstance(report.trouble, Forbidden)
+    assert world.vendor.log[before:] == ["POST /act/job-s1/approve"]
+
+
+class Aborting(Acme):
+    """Gives a session back with a request that may be repeated."""
+
+    def abort(self, session: Session) -> Flow[None]:
+        url = f"/sessions/{session.data['id']}"
+        yield Request("DELETE", url, step="abort", retry=Retry.IDEMPOTENT)
+
+
+async def test_a_session_that_may_not_be_given_back_does_not_keep_the_run_from_ending() -> None:
+    """The vendor refuses to hear of the first; the second stays in the queue."""
+    world = hasty(Aborting)
+    await world.plan([4], [4], concurrency=1)
+    world.vendor.always = {"PUT /parts": reply({}, 422), "DELETE /sessions": reply({}, 403)}
+
+    report = await soon(run(world))
+
+    assert report.outcomes == {Outcome.FAILED: 2}
+    assert world.vendor.count("DELETE /sessions") == 1
+    assert len(await world.journal.abandoned("run")) == 2
+
+
+class Keyed(Acme):
+    """A key makes the commit point harmless, for a day."""
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        (piece,) = transfer.pieces
+        yield Request(
+            "POST",
+            f"/parts/{session.data['id']}",
+            Raw(piece),
+            step="part",
+            retry=Retry.KEYED,
+            key_header="Key",
+        )
+        return transfer.receipt("e")
+
+
+async def test_a_keyed_request_that_got_no_place_leaves_no_intent() -> None:
+    """A resume after the vendor forgot the key would take it for lost: unknown, or a question."""
+    world, stop = hasty(Keyed), asyncio.Event()
+    world.vendor.delay = 0.01
+    await world.plan(*[[4]] * 8, concurrency=4)
+    world.vendor.on_request = lambda sent: stop.set() if "/parts" in sent.url else None
+
+    await soon(run(world, stop=stop))
+
+    left = world.vendor.count("POST /parts")
+    opened = 0
+    for number in range(8):
+        facts = (await world.journal.facts(f"b{number:04}")).facts
+        receipts = sum(fact.kind is FactKind.RECEIPT for fact in facts)
+        opened += any(f.kind is FactKind.INTENT and f.flow.startswith("send/") for f in facts)
+        left -= receipts
+    assert (left, opened) == (0, 0)
+
+
+# ---------------------------------------------------------------------- what follows a part
+
+
+class Asking(Acme):
+    """Parts go in any order; after a lost answer the vendor is asked, and may not know yet."""
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        (piece,) = transfer.pieces
+        url = f"/parts/{session.data['id']}/{transfer.number}"
+
+        def ask(_lost: LostRequest) -> Flow[Answer]:
+            reply = yield Request.get("/state")
+            return NotDone() if reply.json()["state"] == "gone" else Undecided(9.0, "not yet")
+
+        yield Request("POST", url, Raw(piece), step="part", retry=Retry.ONCE, lost=ask)
+        return transfer.receipt("e")
+
+
+class Slow(Vendor):
+    """Each part takes a little longer than the one before it."""
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        *_, session, last = outgoing.url.split("/")
+        if session == "s1":
+            await asyncio.sleep(0.02 * (int(last) - 1))
+        return await super().send(outgoing)
+
+
+async def test_a_part_that_waits_is_not_what_follows_another() -> None:
+    """It is asked about when its time has come, not whenever another part has arrived."""
+    world = hasty(Asking, poll_interval=0.2, timeout=0.001)
+    unsure, gone = reply({"state": "unsure"}), reply({"state": "gone"})
+    world.vendor = Slow(script={"POST /parts/s1/1": [LOST], "GET /state": [unsure, gone]})
+    await world.plan([24], concurrency=4)
+    asked: list[float] = []
+    world.vendor.on_request = lambda sent: (
+        asked.append(world.clock.now()) if sent.url.endswith("/state") else None
+    )
+
+    report = await soon(run(world))
+
+    assert report.outcomes == {Outcome.SUCCEEDED: 1}
+    assert asked[1] - asked[0] >= 0.2
+
+
+# ---------------------------------------------------------------------- digests
+
+
+async def test_a_digest_that_ends_while_the_job_is_written_down_is_kept() -> None:
+    """A large file is not read a second time."""
+    world = hasty(OneRequest)
+    world.checksum = True
+    hashed: list[str] = []
+    accepted = asyncio.Event()
+
+    async def digest(document: Document) -> str:
+        hashed.append(document.id)
+        await accepted.wait()
+        return "ab" * 32
+
+    commit = world.journal.commit
+
+    async def slowly(unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
+        if any(isinstance(write, ClaimJob) for write in writes):
+            accepted.set()
+            for _ in range(5):
+                await asyncio.sleep(0)
+        await commit(unit_id, epoch, writes)
+
+    world.sources.digest = digest  # type: ignore[method-assign]
+    world.journal.commit = slowly  # type: ignore[method-assign]
+    await world.plan([SMALL + 1])
+
+    assert (await soon(run(world))).outcomes == {Outcome.SUCCEEDED: 1}
+    assert hashed == ["d0"]
+    assert [record.document.sha256 for record in await world.documents()] == ["ab" * 32]
+
+
+# ---------------------------------------------------------------------- cancelled
+
+
+@pytest.mark.parametrize("provider", [OneRequest, Acme])
+async def test_what_waits_after_a_429_leaves_no_intent_when_it_is_cancelled(
+    provider: type[Acme],
+) -> None:
+    """The vendor surely did nothing: the documents are not unknown, and nothing is begun anew."""
+    world, stop = hasty(provider), asyncio.Event()
+    too_many = reply({}, 429, **{"Retry-After": "20"})
+    world.vendor.script = {"POST /upload": [too_many], "POST /start": [too_many]}
+    world.vendor.on_request = lambda _: stop.set()
+    await world.plan([4])
+
+    assert (await soon(run(world, stop=stop))).interrupted
+    facts = (await world.journal.facts("b0000")).facts
+    assert [fact for fact in facts if fact.kind is FactKind.INTENT] == []
+
+    world.vendor.on_request = None
+    assert (await soon(run(world))).outcomes == {Outcome.SUCCEEDED: 1}
+    assert (await world.journal.unit("b0000")).attempt == 1
