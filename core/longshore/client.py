@@ -31,6 +31,7 @@ from longshore.pipeline import (
     open_engine,
     prepare,
     run_step,
+    settle,
     take,
 )
 from longshore.provider import Results
@@ -301,6 +302,7 @@ class AsyncClient:
             if not unit.record.settled and polled_at and soonest > clock.now():
                 await clock.sleep(soonest - clock.now())
             await run_step(engine, unit, Step(verb))
+            await settle(self._journal, run.id, clock.now())
             _raise(unit, engine.trouble)
         return await self._upload(upload.batch_id)
 

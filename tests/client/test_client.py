@@ -106,6 +106,18 @@ async def test_the_four_steps_do_one_thing_each(tmp_path: Path, files: Any) -> N
     assert vendor.count("POST /start") == vendor.count("POST /complete") == 1
 
 
+async def test_a_run_is_finished_by_its_last_poll(tmp_path: Path, files: Any) -> None:
+    """What the four steps carried to its end is no unfinished run: ``resume`` has no work there."""
+    vendor = Vendor(states=["busy", "done"])
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.complete(await client.send(await client.start(files(20))))
+        finished = []
+        for _ in range(2):
+            upload = await client.poll(upload)
+            finished.append((await client._journal.run(upload.run_id)).finished_at is not None)
+    assert (finished, upload.outcome) == ([False, True], Outcome.SUCCEEDED)
+
+
 async def test_steps_can_be_taken_by_another_process(tmp_path: Path, files: Any) -> None:
     """A batch handle and the journal are all that a later process needs."""
     vendor = Vendor()

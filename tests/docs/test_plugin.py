@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -71,6 +72,31 @@ def test_the_plugins_own_tests_pass(package: Path) -> None:
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None
     assert int(passed[1]) > 100
+
+
+PROVIDER, TEST = "src/longshore_acme/__init__.py", "tests/test_acme.py"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((PROVIDER, ', key="Idempotency-Key"', ""), "ended as unknown"),
+        ((TEST, "if key not in self.keys:", "if True:"), "2 vendor jobs work for batch"),
+    ],
+    ids=["no key", "keys forgotten"],
+)
+def test_it_can_fail(
+    package: Path, tmp_path: Path, change: tuple[str, str, str], said: str
+) -> None:
+    """A plugin and a vendor that are broken as the page says lead to what the page says."""
+    place, good, bad = change
+    broken = tmp_path / "broken"
+    shutil.copytree(package, broken)
+    text = (broken / place).read_text("utf-8")
+    assert text.count(good) == 1
+    (broken / place).write_text(text.replace(good, bad), "utf-8")
+    done = python(broken, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEST)
+    assert (done.returncode, said in done.stdout) == (1, True), done.stdout
 
 
 def test_the_provider_is_as_short_as_the_page_says() -> None:

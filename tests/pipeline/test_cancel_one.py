@@ -47,6 +47,16 @@ async def test_one_job_is_cancelled_the_other_goes_on() -> None:
     assert world.vendor.count("POST /cancel") == 1
 
 
+async def test_another_action_is_told_that_it_can_be_cancelled() -> None:
+    """What the vendor does with any job stands in the hint, as what the job offers itself."""
+    world = hasty()
+    await two_jobs(world)
+    engine = await world.engine()
+    with pytest.raises(UsageError) as refused:
+        await act_on(engine, await take(engine, "b0000"), Action(name="retry"))
+    assert refused.value.hint == "it offers: cancel"
+
+
 async def test_the_process_that_executes_the_run_can_be_asked() -> None:
     """Through the mailbox, as any other action."""
     world = hasty()

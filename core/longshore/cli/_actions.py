@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from longshore.cli._command import command
-from longshore.cli._engines import hold, settle
+from longshore.cli._engines import hold
 from longshore.cli._lines import tell_document
 from longshore.cli._parameters import Set, SomeRun, pairs
 from longshore.cli._terminal import Terminal, printable
@@ -187,7 +187,7 @@ async def _do(
     action: Action,
     given: dict[str, str],
 ) -> int:
-    from longshore.pipeline import DocumentFinished, Notice, act_on, prepare, take
+    from longshore.pipeline import DocumentFinished, Notice, act_on, prepare, settle, take
 
     refused: list[str] = []
 
@@ -204,7 +204,7 @@ async def _do(
             raise outcome
         taken = await take(engine, unit.id)
         await act_on(engine, taken, action)
-        over = await settle(journal, run)
+        over = await settle(journal, run.id, engine.clock.now())
         after = await journal.facts(unit.id)
         for record in after.documents:
             engine.emit(DocumentFinished(run, record, after.unit))

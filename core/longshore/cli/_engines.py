@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
     from longshore.pipeline import Engine, Listener
 
-__all__ = ["hold", "settle"]
+__all__ = ["hold"]
 
 
 @asynccontextmanager
@@ -43,17 +43,3 @@ async def hold(
             yield engine
         finally:
             engine.emit(RunFinished(run, await journal.outcomes(run.id)))
-
-
-async def settle(journal: Journal, run: RunRecord) -> bool:
-    """Note whether the run is over, after something was done to it.
-
-    Returns:
-        True when nothing of it is open any more.
-    """
-    import time
-
-    outcomes = await journal.outcomes(run.id)
-    over = all(outcome.terminal for outcome, count in outcomes.items() if count)
-    await journal.change_run(run.id, finished_at=time.time() if over else None)
-    return over

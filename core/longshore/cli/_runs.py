@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from longshore.cli._command import TROUBLE, command
-from longshore.cli._engines import hold, settle
+from longshore.cli._engines import hold
 from longshore.cli._lines import run_text, tell_document
 from longshore.cli._parameters import Run, Set, pairs
 from longshore.cli._terminal import Terminal, printable
@@ -52,7 +52,7 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
 async def _cancel_here(
     terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
 ) -> bool:
-    from longshore.pipeline import Notice, cancel_run, prepare
+    from longshore.pipeline import Notice, cancel_run, prepare, settle
 
     def listen(event: Event) -> None:
         if isinstance(event, Notice):
@@ -65,7 +65,7 @@ async def _cancel_here(
             unit = await journal.unit(unit_id)
             for record in (await journal.facts(unit_id)).documents:
                 tell_document(terminal, run, record, unit)
-        return await settle(journal, run)
+        return await settle(journal, run.id, engine.clock.now())
 
 
 @command("longshore forget 4f1c2a9b")

@@ -156,13 +156,16 @@ def check_offer(unit: Unit, action: Action, *, cancels: bool) -> bool:
         return False
     raise UsageError(
         f"job {unit.record.job_id} does not offer {action}: it is {unit.record.word or outcome}",
-        hint=_hint(unit, action),
+        hint=_hint(unit, action, cancels=cancels),
     )
 
 
-def _hint(unit: Unit, action: Action) -> str:
-    if names := ", ".join(str(offer) for offer in offered(unit)):
-        return f"it offers: {names}"
+def _hint(unit: Unit, action: Action, *, cancels: bool) -> str:
+    names = [str(offer) for offer in offered(unit)]
+    if cancels and not unit.record.outcome.terminal and "cancel" not in names:
+        names.append("cancel")
+    if names:
+        return f"it offers: {', '.join(names)}"
     if unit.record.outcome is Outcome.NEEDS_ACTION:
         return f"the vendor's reply names nothing: say what it is about, as in {action}:ID"
     if unit.record.outcome.terminal:

@@ -30,7 +30,7 @@ from longshore.redaction import Redactor
 from longshore.targets import Target, secret_values
 from longshore.transfer import Bandwidth, Concurrency, Driver, Pace, quiet_http_logs
 
-__all__ = ["begin", "execute", "open_engine", "summary"]
+__all__ = ["begin", "execute", "open_engine", "settle", "summary"]
 
 _OPEN = (Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN)
 
@@ -226,10 +226,21 @@ async def execute(
         report = await summary(journal, run)
         report.seconds = environment.clock.now() - began
         report.trouble, report.interrupted = trouble, stop.is_set()
-        if not any(report.outcomes.get(outcome, 0) for outcome in _OPEN):
-            await journal.change_run(run.id, finished_at=environment.clock.now())
+        await settle(journal, run.id, environment.clock.now())
         engine.emit(RunFinished(report.run, dict(report.outcomes)))
         return report
+
+
+async def settle(journal: Journal, run_id: str, now: float) -> bool:
+    """Note whether a run is over, after something was done to it.
+
+    Returns:
+        True when nothing of it is open any more.
+    """
+    outcomes = await journal.outcomes(run_id)
+    over = all(outcome.terminal for outcome, count in outcomes.items() if count)
+    await journal.change_run(run_id, finished_at=now if over else None)
+    return over
 
 
 def _observed(listener: Listener | None) -> Listener | None:
