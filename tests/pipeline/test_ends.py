@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from longshore.documents import Document
 from longshore.errors import Forbidden
 from longshore.journal import ClaimJob, FactKind, Write
 from longshore.lifecycle import Batch, Outcome, Receipt, Session, Setup, Transfer
-from longshore.pipeline import _executor
+from longshore.pipeline import SystemClock, _executor, execute
 from longshore.provider import (
     Answer,
     Flow,
@@ -25,7 +28,7 @@ from longshore.provider import (
     Undecided,
 )
 from longshore.sources import SMALL
-from longshore.transfer import Outgoing
+from longshore.transfer import Outgoing, retry_with_clock
 from tests.pipeline.support import LOST, Acme, OneRequest, Vendor, hasty, reply
 from tests.pipeline.test_executor import run
 
@@ -240,3 +243,32 @@ async def test_what_waits_after_a_429_leaves_no_intent_when_it_is_cancelled(
     world.vendor.on_request = None
     assert (await soon(run(world))).outcomes == {Outcome.SUCCEEDED: 1}
     assert (await world.journal.unit("b0000")).attempt == 1
+
+
+@pytest.mark.parametrize(("route", "status"), [("GET /jobs", 503), ("POST /start", 429)])
+async def test_who_only_waits_for_the_next_try_is_not_waited_for(
+    route: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause of twenty seconds does not hold up the end, and nothing is in doubt after it."""
+    monkeypatch.setattr(_executor, "_GRACE", 10.0)
+    world, stop = hasty(), asyncio.Event()
+    world.vendor.always = {route: reply({}, status, **{"retry-after": "20"})}
+    await world.plan([4], concurrency=1)
+    patient = replace(
+        world.environment(), retries=retry_with_clock(SystemClock()), rng=random.Random(3)
+    )
+    record = await world.journal.run("run")
+
+    def press(_: object) -> None:
+        if world.vendor.count(route) == 1:
+            stop.set()
+
+    world.vendor.on_request = press
+    began = time.monotonic()
+    await execute(world.journal, world.target(), record, patient, stop=stop)
+    assert time.monotonic() - began < 5.0
+    facts = (await world.journal.facts("b0000")).facts
+    assert [fact.kind for fact in facts if fact.kind is FactKind.INTENT] == []
+
+    world.vendor.always = {}
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 1}

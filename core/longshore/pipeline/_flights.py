@@ -84,11 +84,12 @@ class Flights:
         """Let what is in flight end; what must not be sent twice gets longer.
 
         Args:
-            grace: seconds for every step; a digest gets none, it can be computed again.
+            grace: seconds for every step. A digest gets none, it can be computed again; nor does
+                one that only waits until its next try.
             patience: more seconds for those that must not be repeated.
         """
-        for task, (_, step) in self._tasks.items():
-            if step.verb == "digest":
+        for task, (unit, step) in self._tasks.items():
+            if step.verb == "digest" or _idle(unit, step):
                 task.cancel()
         _, late = await asyncio.wait(self._tasks, timeout=grace)
         once = {task for task in late if _once(*self._tasks[task])}
@@ -112,4 +113,9 @@ class Flights:
 
 
 def _once(unit: Unit, step: Step) -> bool:
-    return any(flow == step.flow for flow, _ in unit.intents)
+    return not _idle(unit, step) and any(flow == step.flow for flow, _ in unit.intents)
+
+
+def _idle(unit: Unit, step: Step) -> bool:
+    tally = unit.tallies.get(step.flow)
+    return tally is not None and tally.idle

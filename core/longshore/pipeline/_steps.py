@@ -71,6 +71,7 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     began = engine.clock.now()
     unit.begins(step.verb, began)
     unit.running.add(step.flow)
+    unit.tallies[step.flow] = tally
     unit.delays.pop(step.flow, None)
     try:
         writes = await _VERBS[step.verb](engine, unit, step, tally)
@@ -97,6 +98,7 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         return _failed(engine, unit, step, failure) or _conclusion(engine, unit, step)
     finally:
         unit.running.discard(step.flow)
+        unit.tallies.pop(step.flow, None)
         watched.tell()
     return None
 

@@ -150,6 +150,7 @@ class Unit:
     timers: dict[Slot, float] = field(default_factory=dict)
     # Only true right now, never durable:
     running: set[str] = field(default_factory=set)
+    tallies: dict[str, Tally] = field(default_factory=dict)  # of the running flows
     delays: dict[str, tuple[float, str]] = field(default_factory=dict)
     verdict: Verdict | None = None
     stale: set[str] = field(default_factory=set)

@@ -54,6 +54,7 @@ class Tally:
         troubles: tries that did not go well, by kind.
         repeated: a try of the last exchange that may have arrived was followed by another.
         acted: a try of the last exchange is on its way, or did not surely come to nothing.
+        idle: nothing is on its way: the next try waits for its time.
         progress: told document bytes as they leave, for a progress bar.
         retried: told why, and how long until the next try.
     """
@@ -64,6 +65,7 @@ class Tally:
     troubles: Counter[str] = field(default_factory=Counter)
     repeated: bool = False
     acted: bool = False
+    idle: bool = False
     progress: Callable[[int], None] = field(default=lambda _count: None)
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
 
@@ -175,7 +177,9 @@ class Driver:
         tally: Tally,
     ) -> Response | NotSent | AnswerLost:
         if not request.absolute:
+            tally.idle = True
             await self._pace.turn(read=request.method in ("GET", "HEAD"))
+        tally.idle = False
         with ExitStack() as stack:
             sources = self._open(body, documents, stack)
             outgoing = self._outgoing(request, key, body, sources, tally)
@@ -274,6 +278,7 @@ class Driver:
                     self._pace.throttled(seconds)
                 tally.repeated |= not isinstance(outcome, NotSent)
                 tally.retried(_why(outcome), seconds)
+                tally.idle = True
                 raise Again(seconds)
             case Lost():
                 raise AnswerLost(_why(outcome))
