@@ -294,16 +294,12 @@ def _finish(terminal: Terminal, found: Comparison, places: Mapping[str, Path | N
             terminal.note(f"longshore: {side.target} could not go on:")
             terminal.fail(trouble)
     reports = [report for side in found.sides for report in side.reports]
-    waiting = any(report.outcomes.get(Outcome(word)) for report in reports for word in _OPEN)
-    if waiting or any(report.interrupted for report in reports):
+    if any(report.open for report in reports) or any(report.interrupted for report in reports):
         named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
         if any(report.outcomes.get(Outcome.NEEDS_ACTION) for report in reports):
             terminal.note(f"what can be done:  {terminal.typed('longshore actions')}")
         again = terminal.typed(found.command + "".join(named))
         terminal.last(f"go on with it:     {again}")
-
-
-_OPEN = ("running", "needs_action", "unknown")
 
 
 def _cells(name: str, figures: Figures) -> tuple[str, ...]:

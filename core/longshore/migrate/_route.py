@@ -48,8 +48,6 @@ OUTAGE_PAUSE = 30.0
 Watch = Callable[[Leg, Event], None]
 """Is told what happens, and in which run."""
 
-_OPEN = (Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN)
-
 
 @dataclass(slots=True)
 class Arrival:
@@ -178,7 +176,7 @@ class _Carrying:
     async def _settle(self, leg: Leg, report: RunReport) -> None:
         """Go on with what was begun before the trouble; if nothing was, there is none any more."""
         rest = await summary(self._journal, leg.run)
-        if open_ := sum(rest.outcomes.get(outcome, 0) for outcome in _OPEN):
+        if open_ := rest.open:
             self._tell(leg, Notice(f"{open_} documents were begun there and stay"))
             await self._go_on(leg)
             return

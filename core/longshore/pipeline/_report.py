@@ -11,7 +11,7 @@ from longshore.errors import LongshoreError
 from longshore.journal import Counters, DocumentRecord, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
 
-__all__ = ["RunReport", "document_line", "exit_code", "run_line"]
+__all__ = ["RunReport", "count_open", "document_line", "exit_code", "run_line"]
 
 _VERBS = ("queued", "start", "send", "complete")
 
@@ -58,6 +58,11 @@ def _seconds(unit: UnitRecord | None) -> dict[str, JsonValue]:
     return spent
 
 
+def count_open(outcomes: Mapping[Outcome, int]) -> int:
+    """Count the documents of which something is still to be expected."""
+    return sum(count for outcome, count in outcomes.items() if not outcome.terminal)
+
+
 @dataclass(slots=True)
 class RunReport:
     """How a command left its run.
@@ -77,6 +82,11 @@ class RunReport:
     seconds: float = 0.0
     trouble: LongshoreError | None = None
     interrupted: bool = False
+
+    @property
+    def open(self) -> int:
+        """How many documents still move, wait for somebody, or are unknown."""
+        return count_open(self.outcomes)
 
     @property
     def documents(self) -> int:

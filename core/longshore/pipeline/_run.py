@@ -10,7 +10,6 @@ from pydantic import JsonValue
 
 from longshore.errors import IncompatibleState, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord, with_units
-from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import enqueue, plan
 from longshore.pipeline._environment import Environment
@@ -21,7 +20,7 @@ from longshore.pipeline._hooks import hooks_of
 from longshore.pipeline._intake import Candidate
 from longshore.pipeline._limits import Limits
 from longshore.pipeline._options import RunOptions
-from longshore.pipeline._report import RunReport
+from longshore.pipeline._report import RunReport, count_open
 from longshore.pipeline._telling import Teller
 from longshore.pipeline._unit import Unit
 from longshore.plugins import load_plugins
@@ -31,8 +30,6 @@ from longshore.targets import Target, secret_values
 from longshore.transfer import Bandwidth, Concurrency, Driver, Pace, quiet_http_logs
 
 __all__ = ["begin", "execute", "open_engine", "settle", "summary"]
-
-_OPEN = (Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN)
 
 
 async def begin(
@@ -216,7 +213,7 @@ async def execute(
         )
         executor = Executor(engine, limits, stop)
         trouble: LongshoreError | None = None
-        if any(outcomes.get(outcome, 0) for outcome in _OPEN) or await journal.mail(run.id):
+        if count_open(outcomes) or await journal.mail(run.id):
             await journal.reopen(run.id)
             try:
                 await executor.run()
@@ -237,8 +234,7 @@ async def settle(journal: Journal, run_id: str, now: float) -> bool:
     Returns:
         True when nothing of it is open any more.
     """
-    outcomes = await journal.outcomes(run_id)
-    over = all(outcome.terminal for outcome, count in outcomes.items() if count)
+    over = not count_open(await journal.outcomes(run_id))
     await journal.change_run(run_id, finished_at=now if over else None)
     return over
 
