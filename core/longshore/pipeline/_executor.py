@@ -62,7 +62,9 @@ class Executor:
         self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
-        engine.places = Places(lambda: 0 if self._ending() else self._room())
+        engine.places = Places(
+            lambda: 0 if self._ending() else self._room(), spare=self._flights.wake
+        )
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
         self._mine: dict[str, int] = {}  # the epochs of units that were put aside

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Iterator
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 from longshore.pipeline._ready import Next
@@ -25,6 +24,7 @@ class Flights:
         self._landed: set[Task] = set()  # of which only the commit is left
         self._hashing = 0
         self._wake = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -65,10 +65,26 @@ class Flights:
         self._wake.set()
 
     async def wait(self, seconds: float) -> None:
-        """Wait until a step ends or lands, or somebody wakes."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0.0)):
-                await self._wake.wait()
+        """Wait until a step ends or lands, somebody wakes, or at most so long.
+
+        An earlier alarm is left as it is, and wakes for nothing: that is cheaper than one for
+        each step.
+        """
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(seconds, 0.0)
+        if self._alarm is None or at < self._alarm.when():
+            self._silence()
+            self._alarm = loop.call_at(at, self._ring)
+        await self._wake.wait()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self.wake()
+
+    def _silence(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def ended(self) -> Iterator[tuple[Task, Unit, Step]]:
         """Hand the steps back that have ended."""
@@ -103,6 +119,7 @@ class Flights:
 
     async def cancel(self) -> None:
         """End them all now."""
+        self._silence()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
