@@ -7,15 +7,29 @@ from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Frozen", "Lean"]
+__all__ = ["Frozen"]
 
 
 class Frozen(BaseModel):
-    """An immutable value; an unknown field is an error, so a newer journal is never misread."""
+    """An immutable value; an unknown field is an error, so a newer journal is never misread.
+
+    Which of its fields were given is not remembered: those sets would be half of a value, and
+    many thousands are held at once.
+    """
+
+    _all_fields: ClassVar[set[str]]
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls._all_fields = set(cls.model_fields)
+
+    def model_post_init(self, _context: Any) -> None:
+        """Share one set."""
+        object.__setattr__(self, "__pydantic_fields_set__", self._all_fields)
 
     @classmethod
     def of_fields(cls, fields: dict[str, object]) -> Self:
@@ -33,26 +47,8 @@ class Frozen(BaseModel):
         sixth of its time: every step of a batch changes some record.
         """
         copied = self.__class__.__new__(self.__class__)
-        fields = self.__pydantic_fields_set__ | changes.keys()
         object.__setattr__(copied, "__dict__", {**self.__dict__, **changes})
-        object.__setattr__(copied, "__pydantic_fields_set__", fields)
+        object.__setattr__(copied, "__pydantic_fields_set__", self._all_fields)
         object.__setattr__(copied, "__pydantic_extra__", None)
         object.__setattr__(copied, "__pydantic_private__", None)
         return copied
-
-
-class Lean(Frozen):
-    """A value of which thousands are held at once.
-
-    Which of its fields were given is not remembered for each: those sets would be half of it.
-    """
-
-    _all_fields: ClassVar[set[str]]
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        cls._all_fields = set(cls.model_fields)
-
-    def model_post_init(self, _context: Any) -> None:
-        """Share one set."""
-        object.__setattr__(self, "__pydantic_fields_set__", self._all_fields)

@@ -9,7 +9,7 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 
-from longshore._model import Frozen, Lean
+from longshore._model import Frozen
 from longshore.errors import SourceChanged, SourceMissing, SourceUnreadable
 
 __all__ = [
@@ -152,7 +152,7 @@ class Document(Frozen):
         )
 
 
-class Piece(Lean):
+class Piece(Frozen):
     """A contiguous byte range of one document.
 
     Attributes:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from longshore._model import Frozen, Lean
+from longshore._model import Frozen
 from longshore.capabilities import Capabilities
 from longshore.documents import Document, Piece
 
@@ -117,7 +117,7 @@ class Batch(Frozen):
         return document
 
 
-class Accepted(Lean):
+class Accepted(Frozen):
     """What a receipt says about one document: taken under a vendor id, or rejected.
 
     Attributes:
@@ -131,7 +131,7 @@ class Accepted(Lean):
     error: str | None = None
 
 
-class Receipt(Lean):
+class Receipt(Frozen):
     """Proof that one transfer arrived.
 
     Attributes:
@@ -149,7 +149,7 @@ class Receipt(Lean):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class Transfer(Lean):
+class Transfer(Frozen):
     """What one ``send`` carries and one receipt answers.
 
     Attributes:

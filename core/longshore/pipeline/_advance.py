@@ -19,18 +19,14 @@ BEAT = 5.0
 """Seconds between an executor's signs of life."""
 
 
-async def take(engine: Engine, unit_id: str, *, mine: int | None = None) -> Unit:
+async def take(engine: Engine, unit_id: str) -> Unit:
     """Take a unit over; whoever had it before can no longer write.
 
     Args:
         engine: everything that moves it.
         unit_id: the batch id, or the run id for ``prepare``.
-        mine: the epoch in which this process let go of it. If that still holds, nobody has taken
-            it since, and it need not be taken again: a read is cheaper.
     """
-    taken = None if mine is None else await engine.journal.facts(unit_id)
-    if taken is None or taken.unit.epoch != mine:
-        taken = await engine.journal.take(unit_id)
+    taken = await engine.journal.take(unit_id)
     unit = Unit.load(taken, min(engine.clock.now(), engine.run.alive_at + 2 * BEAT))
     if unit_id != engine.run.id:
         unit.setup = engine.setup

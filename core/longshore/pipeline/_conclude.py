@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import JsonValue
 
 from longshore.errors import (
@@ -167,30 +169,36 @@ def _settle(
 
 def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     """Write down what a poll said, and when to ask again."""
-    assert unit.job is not None
-    # The receipts go with the session; the records keep what they said.
-    known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
-    job = unit.job.changed({"documents": (*known, *unit.job.documents)})
-    found = match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
     now, outcome = engine.clock.now(), Outcome(status.state)
     error = _vendor_error(engine, status.error) if status.error else None
     changes: dict[str, object] = {
         "outcome": outcome, "word": status.word, "error": error, "polled_at": now
     }  # fmt: skip
     writes: list[Write] = []
-    if status != unit.status:  # most polls tell nothing new
+    if status != unit.status:
         writes.append(unit.fact(FactKind.STATUS, "", "", status))
-    rejected = {a.document: a.error for r in unit.receipts.values() for a in r.documents if a.error}
-    for id in unit.documents:
-        change = _document(engine, unit.documents[id], status, found.get(id), rejected.get(id))
-        if change is not None:
-            writes.append(change)
+    if writes or outcome is not unit.record.outcome:  # most polls tell nothing new
+        writes += _documents(engine, unit, status)
     if status.state.terminal:
         changes |= {"settled": True, "finished_at": now, "why": ""}
         writes.append(DropFacts(_UPLOAD))
     else:
         changes |= _look_again(engine, unit, status, now)
     return [ChangeUnit(changes), *writes]
+
+
+def _documents(engine: Engine, unit: Unit, status: Status) -> Iterator[Write]:
+    """What a status changes in the records of the documents."""
+    assert unit.job is not None
+    # The receipts go with the session; the records keep what they said.
+    known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
+    job = unit.job.changed({"documents": (*known, *unit.job.documents)})
+    found = match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
+    rejected = {a.document: a.error for r in unit.receipts.values() for a in r.documents if a.error}
+    for id, record in unit.documents.items():
+        change = _document(engine, record, status, found.get(id), rejected.get(id))
+        if change is not None:
+            yield change
 
 
 def _document(

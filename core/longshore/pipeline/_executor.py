@@ -16,6 +16,7 @@ from longshore.journal import ChangeUnit
 from longshore.lifecycle import Outcome
 from longshore.pipeline._abandoned import give_all_back
 from longshore.pipeline._advance import BEAT, prepare, take
+from longshore.pipeline._aside import Aside
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import Notice
@@ -37,8 +38,8 @@ _KEEP = 2.0
 _TICK = 1.0
 """Seconds between looks into the mailbox."""
 
-_REMEMBERED = 20_000
-"""Units that were put aside of which it is remembered that they are ours; bounds the memory."""
+_KEPT = 16_384
+"""Documents whose jobs wait for their next poll in memory; some kB each."""
 
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
@@ -62,12 +63,10 @@ class Executor:
         self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
-        engine.places = Places(
-            lambda: 0 if self._ending() else self._room(), spare=self._flights.wake
-        )
+        engine.places = Places(lambda: 0 if self._ending() else self._room(), self._flights.wake)
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._left_running = 0  # documents whose job is not waited for any longer
-        self._mine: dict[str, int] = {}  # the epochs of units that were put aside
+        self._aside = Aside(_KEPT)
         self._taking = asyncio.Lock()
         self._held: set[str] = set()  # by the mailbox
         self._reading = asyncio.Lock()
@@ -162,12 +161,13 @@ class Executor:
             room = self._window - len(self._active)
             self._looked_at = now
             due = await self._due(now, room)
-            mine = self._mine
-            taking = (take(engine, id, mine=mine.pop(id, None)) for id in due)
-            for unit in await asyncio.gather(*taking):
+            for unit in await asyncio.gather(*map(self._take, due)):
                 self._active[unit.id] = unit
                 self._turns.line_up(unit.id)
         self._hungry = len(due) == room
+
+    async def _take(self, unit_id: str) -> Unit:
+        return self._aside.pop(unit_id) or await take(self._engine, unit_id)
 
     async def _due(self, now: float, room: int) -> tuple[str, ...]:
         """Choose units: half the room is for what was begun, if that is due.
@@ -298,9 +298,7 @@ class Executor:
             self._turns.line_up(unit.id)  # somebody asked for something meanwhile
             return None
         self._active.pop(unit.id, None)
-        self._mine[unit.id] = unit.record.epoch
-        if len(self._mine) > _REMEMBERED:
-            del self._mine[next(iter(self._mine))]
+        self._aside.put(unit)
         self._hungry = True
         return None
 
@@ -434,6 +432,7 @@ class Executor:
                 unit = self._active.get(unit_id)
                 if unit is None:
                     self._held.add(unit_id)
+                    self._aside.pop(unit_id)
                     held = Held(await take(self._engine, unit_id))
                 else:
                     held = Held(unit, scheduled=True)
