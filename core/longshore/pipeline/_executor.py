@@ -39,7 +39,7 @@ _TICK = 1.0
 """Seconds between looks into the mailbox."""
 
 _KEPT = 16_384
-"""Documents whose jobs wait for their next poll in memory; some kB each."""
+"""Documents whose jobs wait for their next poll in memory; 4 kB each."""
 
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
