@@ -9,7 +9,7 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 
-from longshore._model import Frozen
+from longshore._model import Frozen, Lean
 from longshore.errors import SourceChanged, SourceMissing, SourceUnreadable
 
 __all__ = [
@@ -152,7 +152,7 @@ class Document(Frozen):
         )
 
 
-class Piece(Frozen):
+class Piece(Lean):
     """A contiguous byte range of one document.
 
     Attributes:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from longshore._model import Frozen
+from longshore._model import Frozen, Lean
 from longshore.capabilities import Capabilities
 from longshore.documents import Document, Piece
 
@@ -117,7 +117,7 @@ class Batch(Frozen):
         return document
 
 
-class Accepted(Frozen):
+class Accepted(Lean):
     """What a receipt says about one document: taken under a vendor id, or rejected.
 
     Attributes:
@@ -131,7 +131,7 @@ class Accepted(Frozen):
     error: str | None = None
 
 
-class Receipt(Frozen):
+class Receipt(Lean):
     """Proof that one transfer arrived.
 
     Attributes:
@@ -149,7 +149,7 @@ class Receipt(Frozen):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class Transfer(Frozen):
+class Transfer(Lean):
     """What one ``send`` carries and one receipt answers.
 
     Attributes:

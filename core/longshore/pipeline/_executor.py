@@ -281,26 +281,30 @@ class Executor:
         """
         if unit.record.outcome is not Outcome.NEEDS_ACTION or unit.record.polled_at < self._began:
             return False
-        return not self._others_run and not any(_moves(other) for other in self._active.values())
+        return not self._others_run and not any(other.moves for other in self._active.values())
 
     def _set_aside(self, unit: Unit, outcome: Next) -> None:
-        unit.running.add(_ASIDE.flow)
-        self._flights.begin(self._put_aside(unit, outcome), unit, _ASIDE)
-
-    async def _put_aside(self, unit: Unit, outcome: Next) -> Next | None:
-        """Let a unit leave memory until it is due."""
+        """Let a unit leave memory until it is due, once the journal says so."""
         known = (unit.record.at, unit.record.why) == (outcome.at, outcome.why)
-        if not known or unit.unsaved or unit.deferred:
-            change = ChangeUnit({"at": outcome.at, "why": outcome.why})
-            await unit.write(self._engine.journal, [change, unit.cost()])
+        if known and not (unit.unsaved or unit.deferred or unit.running):
+            self._let_go(unit)
+        else:
+            unit.running.add(_ASIDE.flow)
+            self._flights.begin(self._save(unit, outcome), unit, _ASIDE)
+
+    async def _save(self, unit: Unit, outcome: Next) -> None:
+        change = ChangeUnit({"at": outcome.at, "why": outcome.why})
+        await unit.write(self._engine.journal, [change, unit.cost()])
         unit.running.discard(_ASIDE.flow)
         if unit.asked or unit.running or unit.verdict is not None:
             self._turns.line_up(unit.id)  # somebody asked for something meanwhile
-            return None
+        else:
+            self._let_go(unit)
+
+    def _let_go(self, unit: Unit) -> None:
         self._active.pop(unit.id, None)
         self._aside.put(unit)
         self._hungry = True
-        return None
 
     def _leave(self, unit: Unit) -> None:
         """The unit is done with, for this command."""
@@ -358,7 +362,7 @@ class Executor:
     async def _is_over(self) -> bool:
         """True when nothing can move any more without somebody's help."""
         engine = self._engine
-        if any(_moves(unit) for unit in self._active.values()):
+        if any(unit.moves for unit in self._active.values()):
             return False
         if self._enough_failures():
             return True
@@ -442,8 +446,3 @@ class Executor:
 
 
 _ASIDE = Step("aside")
-
-
-def _moves(unit: Unit) -> bool:
-    """True when a unit in memory goes on without somebody's help."""
-    return bool(unit.asked) or unit.record.outcome is not Outcome.NEEDS_ACTION

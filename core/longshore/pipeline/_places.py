@@ -25,14 +25,15 @@ class Places:
 
     Args:
         room: how many there are now; None: as many as are wanted.
-        spare: called when a place is given back and nobody waits for it.
+        grew: called when there is more room than when a place was given back before.
     """
 
     def __init__(
-        self, room: Callable[[], int] | None = None, spare: Callable[[], None] | None = None
+        self, room: Callable[[], int] | None = None, grew: Callable[[], None] | None = None
     ) -> None:
         self._room = room or _without_end
-        self._spare = spare
+        self._grew = grew
+        self._known = 0
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
@@ -76,12 +77,8 @@ class Places:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the place to whoever waits longest, whose request leaves first."""
-        if self._give_back() and error is None:
-            # Those who were answered in one moment would else deal with their answers before it.
-            # Two turns of the loop: in the first, they stand between those who got a place.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+        """Give the place to whoever waits longest."""
+        self._give_back()
 
     def close(self) -> None:
         """Let no request leave any more; whoever waits is told."""
@@ -91,19 +88,17 @@ class Places:
             if not turn.done():
                 turn.set_exception(Closed())
 
-    def _give_back(self) -> bool:
-        """Hand over what is free; tells whether anybody got a place."""
+    def _give_back(self) -> None:
         self._taken -= 1
-        handed_over = False
-        while self._waiting and self._taken < self._room():
+        room = self._room()
+        while self._waiting and self._taken < room:
             turn = self._waiting.popleft()
             if not turn.done():  # else it was cancelled
                 self._taken += 1
                 turn.set_result(None)
-                handed_over = True
-        if self._spare is not None and self._taken < self._room():
-            self._spare()
-        return handed_over
+        if room > self._known and self._grew is not None:
+            self._grew()
+        self._known = room
 
 
 def _without_end() -> int:

@@ -213,6 +213,7 @@ class FlowRunner:
             The answer of an earlier try that did act; None when the refusal stands.
         """
         if isinstance(refusal, AccountError):
+            self._engine.trouble = refusal  # who waits for a place is not to run into it, too
             if not repeated:  # refused before acting: ask again once that is mended
                 await self._forget(request)
             raise refusal
@@ -259,11 +260,7 @@ class FlowRunner:
             if place_first:
                 await self._flush(intent)
             key = key_of(unit, self._flow, request)
-            response = await engine.driver.exchange(request, key, unit.sources(), self._tally)
-            refusal = self._refusal(request, response)
-            if isinstance(refusal, AccountError):  # who gets this place is not to run into it, too
-                engine.trouble = refusal
-            return response
+            return await engine.driver.exchange(request, key, unit.sources(), self._tally)
 
     async def _forget(self, request: Request) -> None:
         slot = (self._flow, request.step)

@@ -28,7 +28,7 @@ from longshore.journal import (
     UnitRecord,
     Write,
 )
-from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, Status, Transfer
+from longshore.lifecycle import Batch, Job, Outcome, Receipt, Session, Setup, Status, Transfer
 from longshore.provider import Headers, Response
 from longshore.transfer import Tally
 
@@ -210,6 +210,11 @@ class Unit:
     def fresh(self) -> bool:
         """True as long as the vendor knows nothing of it."""
         return self.session is None and self.job is None
+
+    @property
+    def moves(self) -> bool:
+        """True when it goes on without somebody's help."""
+        return bool(self.asked) or self.record.outcome is not Outcome.NEEDS_ACTION
 
     def lacks_digest(self) -> bool:
         """Tell whether a document's SHA-256 is still to be computed."""
