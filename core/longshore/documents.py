@@ -9,7 +9,7 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 
-from longshore._model import Frozen, Lean
+from longshore._model import Lean
 from longshore.errors import SourceChanged, SourceMissing, SourceUnreadable
 
 __all__ = [
@@ -42,7 +42,7 @@ _HASH_CHUNK = 2 << 20  # 1.3 ms: after each chunk a thread waits for its turn am
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class Fingerprint(Frozen):
+class Fingerprint(Lean):
     """The cheap marks of a source: when they are equal, the source is taken to be unchanged.
 
     Attributes:
@@ -77,7 +77,7 @@ class Fingerprint(Frozen):
         return marks == (self.size, self.mtime_ns, self.ctime_ns, self.inode, self.etag)
 
 
-class Document(Frozen):
+class Document(Lean):
     """One file to carry.
 
     Attributes:

@@ -205,7 +205,7 @@ class Session(Frozen):
     secrets: dict[str, str] = Field(default_factory=dict, repr=False)
 
 
-class Job(Frozen):
+class Job(Lean):
     """What ``complete`` returns and ``poll`` asks about.
 
     Attributes:
@@ -258,7 +258,7 @@ class DocumentStatus(Frozen):
     error: str | None = None
 
 
-class Status(Frozen):
+class Status(Lean):
     """The answer to a poll.
 
     Attributes:
