@@ -305,6 +305,7 @@ class Executor:
         self._active.pop(unit.id, None)
         self._aside.put(unit)
         self._hungry = True
+        self._flights.wake()  # no step ends that would do it
 
     def _leave(self, unit: Unit) -> None:
         """The unit is done with, for this command."""
