@@ -35,8 +35,8 @@ __all__ = ["Executor"]
 _KEEP = 2.0
 """Seconds: a unit that is due again sooner stays in memory."""
 
-_TICK = 1.0
-"""Seconds between looks into the mailbox."""
+_LOOK, _TICK = 0.25, 1.0
+"""Seconds between looks into the journal (so late may a poll be), and into the mailbox."""
 
 _KEPT = 16_384
 """Documents whose jobs wait for their next poll in memory; 4 kB each."""
@@ -154,7 +154,7 @@ class Executor:
         """Take more units, as long as there is room and the journal has any that are due."""
         engine = self._engine
         now = engine.clock.now()
-        self._hungry |= now - self._looked_at >= _TICK  # units that left memory may be due
+        self._hungry |= now - self._looked_at >= _LOOK  # units that left memory may be due
         if not self._can_refill() or (self._has_plenty() and now - self._looked_at < _TICK):
             return
         async with self._taking:
@@ -322,7 +322,7 @@ class Executor:
     async def _wait(self) -> None:
         """Wait for the end of a step, a timer, more work in the journal, or the stop."""
         now = self._engine.clock.now()
-        until = self._turns.soonest(now + _TICK)
+        until = self._turns.soonest(now + _LOOK)
         if now < self._paused_until:
             until = min(until, self._paused_until)
         elif self._can_refill() and not self._flights:
