@@ -13,7 +13,7 @@ from longshore.pipeline._steps import run_step
 from longshore.pipeline._unit import Unit
 from longshore.sources import is_small
 
-__all__ = ["BEAT", "adopt", "advance", "advance_unit", "prepare", "take"]
+__all__ = ["BEAT", "adopt", "advance", "advance_unit", "equip", "prepare", "take"]
 
 BEAT = 5.0
 """Seconds between an executor's signs of life."""
@@ -27,11 +27,16 @@ async def take(engine: Engine, unit_id: str) -> Unit:
         unit_id: the batch id, or the run id for ``prepare``.
     """
     taken = await engine.journal.take(unit_id)
-    unit = Unit.load(taken, min(engine.clock.now(), engine.run.alive_at + 2 * BEAT))
-    if unit_id != engine.run.id:
+    return equip(engine, Unit.load(taken, min(engine.clock.now(), engine.run.alive_at + 2 * BEAT)))
+
+
+def equip(engine: Engine, unit: Unit) -> Unit:
+    """Give a unit that comes into memory what it needs besides what the journal knows of it."""
+    if unit.id != engine.run.id:
         unit.setup = engine.setup
-        unit.callback = engine.callback(unit_id)
-        unit.small = all(is_small(record.document, engine.small) for record in taken.documents)
+        unit.callback = engine.callback(unit.id)
+        documents = unit.documents.values()
+        unit.small = all(is_small(record.document, engine.small) for record in documents)
     if unit.session is not None:
         engine.redactor.learn(unit.session.secrets.values())
     return unit

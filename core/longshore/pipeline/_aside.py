@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from longshore.journal import DocumentRecord, UnitRecord
-from longshore.lifecycle import Job, Setup, Status
+from longshore.journal import Taken
+from longshore.lifecycle import Job, Status
 from longshore.pipeline._unit import Unit
 
 __all__ = ["Aside"]
@@ -19,13 +19,9 @@ __all__ = ["Aside"]
 class _Kept:
     """What is needed of a unit to ask about its job: less than half of it."""
 
-    record: UnitRecord
-    documents: tuple[DocumentRecord, ...]
-    setup: Setup
+    known: Taken
     job: Job
     status: Status
-    callback: str | None
-    small: bool
 
 
 class Aside:
@@ -48,30 +44,15 @@ class Aside:
         if unit.job is None or unit.status is None or scratch or len(unit.documents) > self._room:
             return
         self._room -= len(unit.documents)
-        self._kept[unit.id] = _Kept(
-            unit.record,
-            tuple(unit.documents.values()),
-            unit.setup,
-            unit.job,
-            unit.status,
-            unit.callback,
-            unit.small,
-        )
+        known = Taken(unit.record, tuple(unit.documents.values()), facts=())
+        self._kept[unit.id] = _Kept(known, unit.job, unit.status)
 
     def pop(self, unit_id: str) -> Unit | None:
-        """Give a unit back; None when it is not kept."""
+        """Give a unit back, yet to be equipped; None when it is not kept."""
         kept = self._kept.pop(unit_id, None)
         if kept is None:
             return None
-        self._room += len(kept.documents)
-        return Unit(
-            kept.record,
-            {record.document.id: record for record in kept.documents},
-            setup=kept.setup,
-            job=kept.job,
-            status=kept.status,
-            callback=kept.callback,
-            small=kept.small,
-            counters=kept.record.counters,
-            seconds=dict(kept.record.seconds),
-        )
+        self._room += len(kept.known.documents)
+        unit = Unit.load(kept.known, alive_at=0.0)
+        unit.job, unit.status = kept.job, kept.status
+        return unit

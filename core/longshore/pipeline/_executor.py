@@ -15,7 +15,7 @@ from longshore.errors import JournalError, LongshoreError, VendorUnavailable
 from longshore.journal import ChangeUnit
 from longshore.lifecycle import Outcome
 from longshore.pipeline._abandoned import give_all_back
-from longshore.pipeline._advance import BEAT, prepare, take
+from longshore.pipeline._advance import BEAT, equip, prepare, take
 from longshore.pipeline._aside import Aside
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
@@ -39,7 +39,7 @@ _LOOK, _TICK = 0.25, 1.0
 """Seconds between looks into the journal (so late may a poll be), and into the mailbox."""
 
 _KEPT = 16_384
-"""Documents whose jobs wait for their next poll in memory; 4 kB each."""
+"""Documents whose jobs wait for their next poll in memory; 5 kB each."""
 
 _GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
@@ -167,7 +167,8 @@ class Executor:
         self._hungry = len(due) == room
 
     async def _take(self, unit_id: str) -> Unit:
-        return self._aside.pop(unit_id) or await take(self._engine, unit_id)
+        unit = self._aside.pop(unit_id)
+        return equip(self._engine, unit) if unit else await take(self._engine, unit_id)
 
     async def _due(self, now: float, room: int) -> tuple[str, ...]:
         """Choose units: half the room is for what was begun, if that is due.
