@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from longshore.cli import _progress
 from longshore.cli._carry import worst
-from longshore.cli._interrupt import Interrupt
+from longshore.cli._interrupt import Interrupt, run_async
 from longshore.cli._progress import Tally, open_display
 from longshore.cli._terminal import Terminal
 from longshore.documents import Document
@@ -157,3 +158,18 @@ def test_a_person_reads_above_the_bars(
     ended = shore.run("upload", shore.file("a.pdf"), "--to", "sendai", "--json")
     assert (ended.code, ended.line("document")["state"]) == (0, "succeeded")
     assert "documents" in screen.getvalue()
+
+
+def test_a_command_has_garbage_looked_for_less_often() -> None:
+    """While it works, and also where it fails; afterwards the process is as it was."""
+    before = gc.get_threshold()
+
+    async def work(error: Exception | None) -> tuple[int, int, int]:
+        if error is not None:
+            raise error
+        return gc.get_threshold()
+
+    assert run_async(work(None)) == (10_000, *before[1:])
+    with pytest.raises(LookupError):
+        run_async(work(LookupError()))
+    assert gc.get_threshold() == before

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from longshore.cli._command import INTERRUPTED
 from longshore.cli._terminal import Terminal
 
-__all__ = ["Interrupt", "leave_at_once", "run_async"]
+__all__ = ["Interrupt", "fewer_collections", "leave_at_once", "run_async"]
 
 T = TypeVar("T")
 
@@ -80,7 +82,24 @@ class Interrupt:
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine."""
-    return asyncio.run(work)
+    with fewer_collections():
+        return asyncio.run(work)
+
+
+@contextmanager
+def fewer_collections() -> Iterator[None]:
+    """Have Python look for garbage in cycles after 10,000 new objects, not after 700.
+
+    Documents come in waves that pass 700 all the time, and leave no cycles: the looking was 5 to
+    15 % of the CPU. It is a setting of the whole process, so a command may choose it, and the
+    library may not.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(10_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def leave_at_once() -> NoReturn:

@@ -193,7 +193,7 @@ async def ask_vendor(
     require(target)
     journal = MemoryJournal()
     run = RunRecord(
-        id=environment.new_id(),
+        id=environment.new_run_id(),
         target=target.name,
         provider=target.provider_name,
         state_version=target.provider.state_version,

@@ -114,7 +114,7 @@ async def open_runs(
     signature = _signature(request, targets, candidates)
     id, found = ("", {}) if new else await _unfinished(journal, request, signature)
     continued = bool(found)
-    id = id or environment.new_id()[:8]
+    id = id or environment.new_run_id()
     entries: list[Entry] = []
     begun: list[str] = []
     try:

@@ -129,7 +129,7 @@ async def begin_passage(
     targets = {name: request.target(name) for name in route.mains}
     for name in route.fallback:
         request.target(name)  # a fallback that cannot work is found out now
-    passage = Passage(environment.new_id()[:8], route)
+    passage = Passage(environment.new_run_id(), route)
     found = list(find_documents(request.paths))
     if not found:
         raise UsageError("there is nothing to carry", hint="name files or directories")

@@ -56,7 +56,7 @@ async def begin(
     """
     provider, now = target.provider, environment.clock.now()
     run = RunRecord(
-        id=environment.new_id()[:8],
+        id=environment.new_run_id(),
         target=target.name,
         provider=provider.name,
         provider_version=load_plugins().version_of(provider),

@@ -64,7 +64,8 @@ class Reply:
         self._spare = MOST_HEAD
         self._buffer = bytearray()
         self._left = 0
-        self._step: Callable[[], bool] = self._head
+        # A function, not a bound method: that would be a cycle for each reply.
+        self._step: Callable[[Reply], bool] = Reply._head
 
     @property
     def refused(self) -> bool:
@@ -85,7 +86,7 @@ class Reply:
             return
         self.started = True
         self._buffer += data
-        while not self.done and self._step():
+        while not self.done and self._step(self):
             pass
         if self.done and self._buffer:
             self.keep = False
@@ -98,7 +99,7 @@ class Reply:
                 only a refusal can do without (RFC 9112, section 9.8).
         """
         self.keep = False
-        self.done = self.done or (self._step == self._until_end and (sure or self.refused))
+        self.done = self.done or (self._step is Reply._until_end and (sure or self.refused))
 
     # Each step takes what it can from the buffer and says whether to go on at once.
 
@@ -143,14 +144,14 @@ class Reply:
             if self.status == 204 and (codings or any(map(int, lengths))):
                 self.keep = False  # whoever announces content here may send it as well
         elif codings:
-            self._step = self._chunk_line
+            self._step = Reply._chunk_line
         elif lengths:
             self._expect(int(lengths[0]))
-            self._step = self._counted
+            self._step = Reply._counted
             self.done = not self._left
         else:
             self.keep = False
-            self._step = self._until_end
+            self._step = Reply._until_end
 
     def _counted(self) -> bool:
         self._move()
@@ -171,7 +172,7 @@ class Reply:
             raise Malformed("no chunk")
         self._spend(len(line) - len(size[1]))
         self._expect(int(size[1], 16))
-        self._step = self._chunk if self._left else self._trailer
+        self._step = Reply._chunk if self._left else Reply._trailer
         return True
 
     def _chunk(self) -> bool:
@@ -181,7 +182,7 @@ class Reply:
         if self._buffer[:2] != b"\r\n":
             raise Malformed("a chunk of another length")
         del self._buffer[:2]
-        self._step = self._chunk_line
+        self._step = Reply._chunk_line
         return True
 
     def _trailer(self) -> bool:

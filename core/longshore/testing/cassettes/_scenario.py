@@ -219,6 +219,7 @@ def seeded_environment(header: Header, transport: Callable[[], Transport]) -> En
     return Environment(
         clock=LoopClock(header.began),
         new_id=new_id,
+        new_run_id=lambda: new_id()[:8],
         transport=lambda _settings, _concurrency: transport(),
         rng=random.Random(header.seed),  # noqa: S311 - pauses, not secrets
     )
