@@ -25,7 +25,8 @@ _BEHAVIOURS = (
     "Signed URLs hold for one hour by default and cannot be renewed: a fresh upload is started.",
     "Nothing is imported until the commit, which follows the completed upload.",
     "When the answer to a commit is lost, the outcome is unknown until the job is seen to move.",
-    "There is no cancel: an upload that is given up expires by itself after one hour.",
+    "There is no cancel: an upload that is given up expires by itself after one hour by default.",
+    "An upload that was completed but never committed expires after 24 hours, or later.",
     "With commit=false a document ends as needs_action: a person commits it at the vendor.",
 )
 

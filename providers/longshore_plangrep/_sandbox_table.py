@@ -111,6 +111,13 @@ _UPLOADS = (
         choices=("ids", "named"),
     ),
     Assumption(
+        "form_status",
+        "uploaded",
+        "the status of a form's reply: stored, skipped (nothing is stored), or none at all",
+        f"{_NOT}: the meaning of skipped, whether there are more words, the name of the field",
+        choices=("uploaded", "skipped", "absent"),
+    ),
+    Assumption(
         "register_uploads",
         "ids",
         "whether `uploads[]` of a registration shows fileName",

@@ -92,14 +92,16 @@ class Uploads:
         files = {part.name: part for part in form.files()}
         self._check_room(job, len(files), sum(part.blob.size for part in files.values()))
         added = [self._form_document(files[entry["partName"]], entry) for entry in described]
-        job.documents.extend(added)
+        status = self.assumptions["form_status"]
+        if status != "skipped":
+            job.documents.extend(added)
         uploads = [
             {"documentId": document.id, "partName": entry["partName"], "fileName": document.name}
             for document, entry in zip(added, described, strict=True)
         ]
         shown = self._shown(uploads, self.assumptions["form_uploads"])
-        reply = {"job": self.view(job, now), "status": "uploaded", "uploads": shown}
-        return Reply.json(200, reply)
+        said = {} if status == "absent" else {"status": status}
+        return Reply.json(200, {"job": self.view(job, now), **said, "uploads": shown})
 
     def _described(self, form: Form) -> list[dict[str, Any]]:
         """Return the metadata's files; their parts and those of the form are the same."""

@@ -62,7 +62,13 @@ from longshore_plangrep import CARD, wire
 from longshore_plangrep.results import results_of
 from longshore_plangrep.settings import PlangrepSettings
 from longshore_plangrep.states import BEFORE_COMPLETE, status_of
-from longshore_plangrep.uploads import in_order, signed_body, signed_session, vendor_ids
+from longshore_plangrep.uploads import (
+    form_uploads,
+    in_order,
+    signed_body,
+    signed_session,
+    vendor_ids,
+)
 
 __all__ = ["Plangrep"]
 
@@ -72,6 +78,9 @@ KEY = "Idempotency-Key"
 # "Poll every 10 seconds, give up after 5 minutes." Source: guides/submit-a-job.
 # Assumption: a job that is still provisioning deserves the same patience.
 READY_EVERY, READY_WITHIN = 10.0, 300.0
+
+# Assumption: bytes of a form that are stored in a second, at least, before it is answered.
+STORED = 10_000_000
 
 
 class Plangrep(Provider[PlangrepSettings], card=CARD):
@@ -267,8 +276,9 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
             Multipart((("metadata", json.dumps(metadata, ensure_ascii=False)), *parts)),
             step="files",
             lost=Remedy.RESTART,
+            timeout=self.settings.timeout + transfer.size / STORED,
         )
-        uploads = in_order(documents, reply.parse(wire.FilesReply).uploads)
+        uploads = form_uploads(documents, reply.parse(wire.FilesReply))
         return transfer.receipt(
             documents=[
                 Accepted(document=document.id, vendor_id=upload.document_id)

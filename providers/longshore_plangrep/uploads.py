@@ -27,7 +27,9 @@ from longshore.provider import (
 from longshore_plangrep import wire
 from longshore_plangrep.settings import SignedFields
 
-__all__ = ["in_order", "signed_body", "signed_session", "transfers_of", "vendor_ids"]
+__all__ = [
+    "form_uploads", "in_order", "signed_body", "signed_session", "transfers_of", "vendor_ids",
+]  # fmt: skip
 
 T = TypeVar("T", str, int, dict[str, JsonValue], list[JsonValue])
 E = TypeVar("E", wire.FormUpload, wire.SignedUpload)
@@ -49,6 +51,26 @@ def in_order(documents: Sequence[Document], entries: Sequence[E]) -> Sequence[E]
     if len(by_name) == len(documents) and set(by_name) == {d.name for d in documents}:
         return [by_name[document.name] for document in documents]
     return entries
+
+
+def form_uploads(
+    documents: Sequence[Document], reply: wire.FilesReply
+) -> Sequence[wire.FormUpload]:
+    """Return the entries of a form's reply in the order of the documents, if they are stored.
+
+    Assumption: the status ``uploaded`` says so, and so does a reply without one. There are others,
+    such as ``skipped``, whose meaning is not known: nothing is completed upon them.
+
+    Raises:
+        ProtocolError: the reply says something else.
+    """
+    if reply.status not in (None, "uploaded"):
+        said = excerpt(reply.status.encode(errors="replace"))
+        raise ProtocolError(
+            f"the reply to the form has the status {said!r}, not 'uploaded'",
+            hint="nobody can tell whether the files were stored: the upload is not completed",
+        )
+    return in_order(documents, reply.uploads)
 
 
 def signed_session(

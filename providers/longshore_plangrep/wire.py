@@ -143,8 +143,13 @@ class FormUpload(Wire):
 
 
 class FilesReply(Wire):
-    """The reply to a form upload."""
+    """The reply to a form upload.
 
+    ``status`` is about all files. Assumption: its name; the page describes it, and that
+    ``uploaded`` means stored.
+    """
+
+    status: str | None = None
     uploads: tuple[FormUpload, ...]
 
 

@@ -51,6 +51,7 @@ from longshore_sendai.wire import Task, Upload, words_of_error
 __all__ = ["Sendai"]
 
 _PARTLY = 207
+_STORED = 10_000_000  # Assumption: bytes a second, at least, that are stored before the answer
 _HINTS = {
     403: "switch on 'Allow import via API' in the project, add the key to it, and give the key "
     "the scopes upload.create, upload.read, task.read and task.edit",
@@ -96,10 +97,22 @@ class Sendai(Provider[SendaiSettings], card=CARD):
     # ------------------------------------------------------------------ the upload itself
 
     def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
-        """Post every document in one form. Source: docs.send.ai/api/v2/uploads/upload.create."""
-        reply = yield Request.post(
-            self._url("upload"), self._form(batch, transfer), step="upload", lost=Remedy.HOLD
-        )
+        """Post every document in one form; this call documents no 404, so one is its address's.
+
+        Source: docs.send.ai/api/v2/uploads/upload.create.
+        """
+        try:
+            reply = yield Request.post(
+                self._url("upload"),
+                self._form(batch, transfer),
+                step="upload",
+                lost=Remedy.HOLD,
+                timeout=self.settings.timeout + transfer.size / _STORED,
+            )
+        except Refused as refused:
+            if refused.status in (404, 405):  # as a refusal: it leaves nothing to ask about
+                raise Refused(refused.response, _no_such_api(refused.status)) from None
+            raise
         upload = reply.parse(Upload)
         return transfer.receipt(
             upload.id,
@@ -238,11 +251,15 @@ class Sendai(Provider[SendaiSettings], card=CARD):
             words = "a reply that is nested too deeply to be read"
         except ValueError:
             if response.status in (404, 405):
-                return AccountError(
-                    f"there is no such API at this address ({response.status})",
-                    hint="check base_url, team_id and project_id",
-                    status=response.status,
-                )
+                return _no_such_api(response.status)
             words = ""
         shown = excerpt(words.encode(errors="replace"))
         return refusal_of(response, shown, hint=_HINTS.get(response.status, ""))
+
+
+def _no_such_api(status: int) -> AccountError:
+    return AccountError(
+        f"there is no such API at this address ({status})",
+        hint="check base_url, team_id and project_id",
+        status=status,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,11 @@ class DatasetRecord:
     def name(self) -> str:
         """The whole file name."""
         return f"{self.file_name}.{self.file_ext}"
+
+    @property
+    def altered_name(self) -> str:
+        """The file name as a vendor may rewrite it; never what it was."""
+        return re.sub(r"[^a-z0-9]+", "-", self.file_name.lower()) + "-1"
 
     def to_json(self, share: dict[str, Any]) -> dict[str, Any]:
         """Source: docs.subworkflow.ai/api-reference/get-v1-datasets-id."""

@@ -65,7 +65,7 @@ TABLE = (
     Assumption(
         "not_yet",
         "null",
-        "how a time that has not come, or a text that is not there, is written",
+        "how a time that has not come, or a text or size that is not there, is written",
         "contradictory: schemas and samples have null, 0 and empty text",
         choices=("null", "zero"),
     ),
@@ -154,6 +154,20 @@ TABLE = (
         True,
         "a cancelled job has the time in canceledAt",
         "not documented; documented is only that it ends as ERROR",
+    ),
+    Assumption(
+        "file_names",
+        "kept",
+        "fileName of a dataset: as it was sent, or rewritten: scan-a-1 for Scan A",
+        "not documented: only that the ending is left out",
+        choices=("kept", "altered"),
+    ),
+    Assumption(
+        "sizes_told",
+        "at_once",
+        "fileSize of a dataset: from the start, or when its job has ended (not_yet until then)",
+        "not documented",
+        choices=("at_once", "at_end"),
     ),
     Assumption(
         "listed_for",

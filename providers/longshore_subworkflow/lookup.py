@@ -2,7 +2,11 @@
 
 A job knows neither the session's key nor a file name, and no key or reference can be given to
 it. What remains is a look at the recent jobs and their datasets, which is a heuristic: it says
-"found" only when exactly one job can be meant, and "not done" only when none can.
+"found" only when exactly one job can be meant and its dataset has the document's name, ending and
+size, and "not done" only when no job can be meant.
+
+Assumption: the vendor may change a name (its encoding, its normal form, its ending), and may tell
+a size late. So only another size rules a job out; a job that merely could be ours decides nothing.
 
 Source: docs.subworkflow.ai/api-reference/get-v1-jobs (finished jobs leave the list 24 h after
 they ended) and .../get-v1-datasets-id (name without ending, ending, size, time).
@@ -13,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 from urllib.parse import quote
 
 from longshore.provider import (
@@ -38,6 +43,8 @@ _SKEW = 60.0  # seconds by which the clocks may be further apart than their date
 _AGAIN = 30.0
 _LISTED_FOR = 24 * 3600.0
 
+_Candidate: TypeAlias = tuple[JobRecord, Dataset]
+
 
 def ask_for_job(document: Document) -> Ask:
     """Return the question whether a lost request made a job of this document."""
@@ -53,14 +60,14 @@ def ask_for_job(document: Document) -> Ask:
                 break
         else:
             return Undecided(_AGAIN, "too many new jobs to look through")
-        mine: list[JobRecord] = []
+        fitting: list[_Candidate] = []
         for job in recent.values():
             dataset = yield from _dataset_of(job)
             if dataset is None:
                 return Undecided(_AGAIN, f"the dataset of job {job.id} cannot be read")
-            if _is(document, dataset):
-                mine.append(job)
-        return _judge(document, mine, lost, reply)
+            if dataset.file_size in (None, 0, document.size):
+                fitting.append((job, dataset))
+        return _judge(document, fitting, lost, reply)
 
     return ask
 
@@ -97,23 +104,31 @@ def _dataset_of(job: JobRecord) -> Flow[Dataset | None]:
     return reply.parse(DatasetReply).data
 
 
-def _is(document: Document, dataset: Dataset) -> bool:
-    """Compare name, ending and size; the name counts with and without its ending."""
-    return (
-        dataset.file_name in (document.stem, document.name)
-        and dataset.file_ext.lower().lstrip(".") == document.extension.lstrip(".")
-        and dataset.file_size == document.size
-    )
+def _is_named(document: Document, dataset: Dataset) -> bool:
+    """Compare name and ending; the name counts with and without its ending."""
+    ending = dataset.file_ext.lower().lstrip(".")
+    named = dataset.file_name in (document.stem, document.name)
+    return named and ending == document.extension.lstrip(".")
 
 
-def _judge(document: Document, mine: list[JobRecord], lost: LostRequest, reply: Response) -> Answer:
+def _judge(
+    document: Document, fitting: list[_Candidate], lost: LostRequest, reply: Response
+) -> Answer:
+    """Judge by the jobs whose size does not rule them out.
+
+    Where one has our very name the vendor keeps such names, and those of other names are not ours.
+    """
+    mine = [found for found in fitting if _is_named(document, found[1])] or fitting
     if len(mine) > 1:
-        ids = ", ".join(job.id for job in mine)
+        ids = ", ".join(job.id for job, _ in mine)
         return Undecided(_AGAIN, f"more than one job may be the one: {ids}")
-    if mine and any(_alike(document, rival) for rival in lost.rivals):
-        return Undecided(_AGAIN, f"job {mine[0].id} may be that of an equal document")
     if mine:
-        record = mine[0].model_dump(mode="json", by_alias=True)
+        job, dataset = mine[0]
+        if not (_is_named(document, dataset) and dataset.file_size):
+            return Undecided(_AGAIN, f"job {job.id} may be the one: its name or size does not tell")
+        if any(_alike(document, rival) for rival in lost.rivals):
+            return Undecided(_AGAIN, f"job {job.id} may be that of an equal document")
+        record = job.model_dump(mode="json", by_alias=True)
         return Found(Response.of({"success": True, "total": 1, "data": record}))
     if _too_late(lost, reply):
         return Undecided(_AGAIN, "a job that ended more than 24 hours ago is not listed any more")

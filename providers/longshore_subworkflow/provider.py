@@ -14,6 +14,7 @@ from longshore.provider import (
     Artifact,
     Batch,
     Capabilities,
+    Document,
     DocumentResult,
     File,
     Flow,
@@ -57,6 +58,7 @@ from longshore_subworkflow.wire import (
 
 __all__ = ["Subworkflow"]
 
+_STORED = 10_000_000  # Assumption: bytes a second, at least, that the vendor stores or joins
 _ITEMS = 100  # the most that a list gives at once
 _MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory
 
@@ -131,7 +133,9 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         document = batch.only()
         form = Multipart((*self._retention("expiresInDays"), ("file", File.of(document))))
         url = f"/v1/{self.settings.job_type}"
-        reply = yield Request.post(url, form, step="post", lost=ask_for_job(document))
+        reply = yield Request.post(
+            url, form, step="post", lost=ask_for_job(document), timeout=self._patience(document)
+        )
         job = _job_of(batch, reply)
         return transfer.receipt(job.id, documents=job.documents, **job.data)
 
@@ -179,9 +183,11 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         ordered = sorted(receipts, key=lambda receipt: receipt.number)
         parts = [{"etag": receipt.token, "partNumber": receipt.number} for receipt in ordered]
         form = Multipart((("key", session.secrets["key"]), ("parts", json.dumps(parts))))
-        url = f"{self.settings.session_url}/end"
+        url, document = f"{self.settings.session_url}/end", batch.only()
         try:
-            reply = yield Request.post(url, form, step="end", lost=ask_for_job(batch.only()))
+            reply = yield Request.post(
+                url, form, step="end", lost=ask_for_job(document), timeout=self._patience(document)
+            )
         except Refused as refused:
             # Assumption: as at append. A part that was sent again may have come a third time, late,
             # and has another tag then.
@@ -205,6 +211,13 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         except Refused as refused:
             if refused.status != 404:
                 raise
+
+    def _patience(self, document: Document) -> float:
+        """Say how long to wait for a job: the vendor stores or joins the whole document first.
+
+        Source: .../upload-session/post-v1-upload-session (its benchmarks go by the file's size).
+        """
+        return self.settings.timeout + document.size / _STORED
 
     # ------------------------------------------------------------------ the job
 
@@ -287,8 +300,9 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
 
 
 _CAPPED = (
-    "the plan's limit may be reached, such as its number of concurrent jobs: wait until jobs "
-    "have ended or lower max_concurrency, then resume the run"
+    "documents above session_threshold need a plan with upload sessions (Standard or Enterprise); "
+    "or the plan's limit is reached, such as its number of concurrent jobs: wait until jobs have "
+    "ended or lower max_concurrency, then resume the run"
 )
 
 
@@ -323,5 +337,5 @@ def _explain_start(refused: Refused) -> None:
     """Add what a refused ``start`` may mean; the vendor documents no reasons."""
     if refused.status == 404:
         refused.error.hint = "try the other path: session_path = underscore (or hyphen)"
-    elif refused.status in (400, 403):
+    elif refused.status == 400:
         refused.error.hint = "one reason may be the plan: sessions need Standard or Enterprise"

@@ -1,8 +1,10 @@
-"""Subworkflow.ai's side, for tests and demos: strict where the vendor documents something.
+"""Subworkflow.ai's side, for tests and demos: strict where the vendor documents a call.
 
-Everything else is an assumption with a name (see ``_sandbox_table``) and can be switched. Not
-here, because Longshore never calls them: documents by ``url``, search, the deletion of datasets.
-Pages are not rendered: their share links give a line of text.
+Everything else is an assumption with a name (see ``_sandbox_table``) and can be switched. Off
+until they are switched on: the rates, credits and concurrent jobs of a plan. Not here: a plan's
+storage and its own file size, the removal of expired datasets; nor, because Longshore never calls
+them, documents by ``url``, search and the deletion of datasets. Pages are not rendered: their share
+links give a line of text.
 
 Source: docs.subworkflow.ai/platform, /auth, /glossary and the pages under /api-reference.
 """
@@ -280,16 +282,25 @@ class SubworkflowSandbox(Door):
         if call.param("sort", "-createdAt") != "-createdAt":
             self._refuse("the sandbox sorts by -createdAt only")
         newest = [*reversed(self.datasets.values())][offset : offset + limit]
-        shown = [d.to_json(self._share(call, now, f"dsx_{d.id[3:]}")) for d in newest]
+        shown = [self._dataset_json(dataset, call, now) for dataset in newest]
         head = {"sort": ["-createdAt"], "offset": offset, "limit": limit, "total": len(shown)}
         return Reply.json(200, {"success": True, **head, "data": shown})
 
     @route("GET", "/v1/datasets/{id}")
     def show_dataset(self, call: Call, now: float, id: str) -> Reply:
         """Source: /api-reference/get-v1-datasets-id."""
-        dataset = self._dataset(id)
-        shown = dataset.to_json(self._share(call, now, f"dsx_{id[3:]}"))
+        shown = self._dataset_json(self._dataset(id), call, now)
         return Reply.json(200, {"success": True, "total": 1, "data": shown})
+
+    def _dataset_json(self, dataset: DatasetRecord, call: Call, now: float) -> dict[str, Any]:
+        shown = dataset.to_json(self._share(call, now, f"dsx_{dataset.id[3:]}"))
+        if self.assumptions["file_names"] == "altered":
+            shown["fileName"] = dataset.altered_name
+        if self.assumptions["sizes_told"] == "at_end" and any(
+            job.dataset is dataset and job.ended(now) is None for job in self.jobs.values()
+        ):
+            shown["fileSize"] = 0 if self.assumptions["not_yet"] == "zero" else None
+        return shown
 
     @route("GET", "/v1/datasets/{id}/items")
     def list_items(self, call: Call, now: float, id: str) -> Reply:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from longshore.provider import Batch, Flow, Request, Response, Retry
+from longshore.provider import Batch, Flow, Job, Request, Response, Retry
 from longshore.provider import Headers as ProviderHeaders
 from longshore.sandbox import Call, Reply
 from longshore.testing._drive import Pier
@@ -107,3 +107,12 @@ class Harbour(Pier[Sendai, SendaiSandbox]):
 def response_of(reply: Reply) -> Response:
     """Turn the sandbox's reply into what a flow gets."""
     return Response(reply.status, ProviderHeaders(dict(reply.headers)), reply.body)
+
+
+def reviewed(harbour: Harbour, *names: str) -> tuple[Batch, Job]:
+    """Upload documents, let time pass until somebody is to review them, and forget the requests."""
+    batch = harbour.batch(*names)
+    job = harbour.upload(batch)
+    harbour.later()
+    harbour.sent.clear()
+    return batch, job

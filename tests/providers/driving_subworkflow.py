@@ -8,11 +8,9 @@ from longshore.planning import part_size_for
 from longshore.provider import (
     Answer,
     Batch,
-    Refused,
     Request,
     Response,
     Session,
-    refusal_of,
 )
 from longshore.sandbox import Call
 from longshore.testing._drive import Pier
@@ -59,13 +57,6 @@ class World(Pier[Subworkflow, SubworkflowSandbox]):
         if request.step in self.losing:
             raise AnswerIsLost(request)
         return reply
-
-    def checked(self, request: Request, response: Response) -> Response:
-        """Throw every refusal into the flow, those of the account too."""
-        if response.status >= 400:
-            error = self.provider.refusal(response) or refusal_of(response)
-            raise Refused(response, error)
-        return response
 
     def ask(self, request: Request, **more: Any) -> Answer:
         """Ask the question that stands beside a lost request."""

@@ -65,6 +65,37 @@ def test_the_form_begins_with_its_metadata() -> None:
     assert metadata["files"][0]["classification"] == "plans"
 
 
+def test_a_form_that_was_not_stored_is_never_completed() -> None:
+    """What ``skipped`` means is not documented: nobody may count the files as accepted."""
+    pier = ready({"form_status": "skipped"})
+    batch = pier.batch("a.pdf")
+    session = pier.start(batch)
+
+    with pytest.raises(ProtocolError, match="the status 'skipped', not 'uploaded'"):
+        pier.send_all(batch, session)
+
+    assert [sent.request.step for sent in pier.sent][-1] == "files"
+    assert pier.arrived() == []
+
+
+def test_a_form_reply_without_a_status_counts_as_stored() -> None:
+    """The name of that field is an assumption: its absence says nothing."""
+    pier = ready({"form_status": "absent"})
+    job = pier.upload(pier.batch("a.pdf"))
+
+    assert pier.last(job).state is State.SUCCEEDED
+
+
+def test_a_large_form_is_awaited_longer() -> None:
+    """A late answer costs all of it once more: a second more for each 10 MB of the files."""
+    pier = ready(timeout=30)
+    batch = pier.batch("a.pdf", "b.pdf")
+    pier.upload(batch)
+
+    waited = {r.step: r.timeout for r in pier.requests if r.method == "POST" and r.timeout}
+    assert waited == {"files": 30.0 + batch.size / 10_000_000}
+
+
 def test_a_signed_put_sends_the_dictated_headers() -> None:
     """The storage checks signature and checksum header; the key stays with Plangrep."""
     pier = ready(upload_mode="signed")

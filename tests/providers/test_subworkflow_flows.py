@@ -8,6 +8,7 @@ import json
 import pytest
 
 from longshore.provider import (
+    AccountError,
     Action,
     Forbidden,
     Job,
@@ -142,12 +143,32 @@ def test_wrong_session_path_is_explained() -> None:
 
 
 def test_plan_without_sessions_is_explained() -> None:
-    """A refused start names the plans that have sessions."""
+    """It stops the account, whose hint names the plans that have sessions."""
     w = large_world({"sessions_allowed": False})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Forbidden) as caught:
         w.session(w.batch("big.pdf", LARGE))
-    assert isinstance(caught.value.error, Forbidden)
+    assert "Standard" in caught.value.hint
+
+
+def test_start_that_is_refused_without_a_reason_is_explained() -> None:
+    """The vendor documents no reasons for a 400: the plan may be one."""
+    w = large_world()
+    with pytest.raises(Refused) as caught:
+        w.session(w.batch("big.txt", LARGE))
     assert "Standard" in caught.value.error.hint
+
+
+def test_job_is_awaited_longer_for_a_large_document() -> None:
+    """Whatever makes the job gets a second more for each 10 MB; nothing else does."""
+    w = large_world(timeout=30)
+    w.upload(w.batch("big.pdf", LARGE, id="big"))
+    w.upload(w.batch("small.pdf", b"%PDF", id="small"))
+    assert [(request.step, request.timeout) for request in w.requests] == [
+        ("start", None),
+        *[("append", None)] * 3,
+        ("end", 30.0 + len(LARGE) / 10_000_000),
+        ("post", 30.0 + 4 / 10_000_000),
+    ]
 
 
 @pytest.mark.parametrize("verb", ["append", "end"])
@@ -318,10 +339,8 @@ def test_prepare_lists_one_job_and_changes_nothing() -> None:
 def test_wrong_key_is_found_before_the_first_byte() -> None:
     """401 at prepare is an account error in the vendor's words."""
     w = world({"api_key": "sk_other"})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Unauthorized, match="Unauthorized"):
         w.run(w.provider.prepare())
-    assert isinstance(caught.value.error, Unauthorized)
-    assert "Unauthorized" in caught.value.error.message
 
 
 @pytest.mark.parametrize(
@@ -329,15 +348,14 @@ def test_wrong_key_is_found_before_the_first_byte() -> None:
     [({"credits": 1}, PaymentRequired), ({"concurrent_jobs": 1}, Forbidden)],
 )
 def test_account_trouble_is_no_fault_of_the_document(
-    assumptions: dict[str, object], kind: type[Exception]
+    assumptions: dict[str, object], kind: type[AccountError]
 ) -> None:
     """402 and the cap on concurrent jobs stop the account; both error keys are read."""
     w = world({**assumptions, "error_key": "message", "walk": "IN_PROGRESS:60,SUCCESS"})
     w.upload(w.batch("plan.pdf", b"%PDF"))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(kind) as caught:
         w.upload(w.batch("plan.pdf", b"%PDF"))
-    assert type(caught.value.error) is kind
-    assert "without a reason" not in caught.value.error.message
+    assert "without a reason" not in caught.value.message
 
 
 @pytest.mark.parametrize(

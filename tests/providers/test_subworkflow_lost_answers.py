@@ -121,15 +121,62 @@ def test_rival_of_another_size_does_not_matter() -> None:
     assert isinstance(w.ask(request, rivals=[rival]), Found)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("plan.docx", PDF), ("plans.pdf", PDF), ("plan.pdf", PDF + b"!")]
-)
-def test_job_of_another_document_is_no_answer(name: str, content: bytes) -> None:
-    """Name, ending and size must all be equal."""
+def test_job_of_another_size_is_no_answer() -> None:
+    """Whatever its name is, those are not our bytes."""
     w = world()
-    w.upload(w.batch(name, content, id="other"))
+    w.upload(w.batch("plan.pdf", PDF + b"!", id="other"))
     request = lose(w, w.batch("plan.pdf", PDF), acted=False)
     assert w.ask(request, asked=1) == NotDone()
+
+
+@pytest.mark.parametrize("name", ["plan.docx", "plans.pdf"])
+def test_job_of_our_size_and_another_name_decides_nothing(name: str) -> None:
+    """The vendor may have changed the name: sending again could make a second job."""
+    w = world()
+    w.upload(w.batch(name, PDF, id="other"))
+    request = lose(w, w.batch("plan.pdf", PDF), acted=False)
+    answer = w.ask(request, asked=4)
+    assert isinstance(answer, Undecided)
+    assert "its name or size does not tell" in answer.why
+
+
+@pytest.mark.parametrize(
+    "assumptions",
+    [
+        {"file_names": "altered"},
+        {"sizes_told": "at_end"},
+        {"sizes_told": "at_end", "not_yet": "zero"},
+        {"file_names": "altered", "sizes_told": "at_end"},
+    ],
+)
+def test_a_job_that_may_be_ours_is_not_repeated(assumptions: dict[str, object]) -> None:
+    """It did act, but its dataset has another name, or no size yet: never "not done"."""
+    w = world({"walk": "IN_PROGRESS:3600,SUCCESS", **assumptions})
+    request = lose(w, w.batch("Plan A.pdf", PDF), acted=True)
+    (job,) = w.vendor.jobs
+    answer = w.ask(request, asked=4)
+    assert isinstance(answer, Undecided)
+    assert job in answer.why
+
+
+def test_a_size_that_is_told_late_decides_later() -> None:
+    """Once the job has ended its dataset tells the size, and it is found."""
+    w = world({"walk": "IN_PROGRESS:60,SUCCESS", "sizes_told": "at_end"})
+    request = lose(w, w.batch("plan.pdf", PDF), acted=True)
+    assert isinstance(w.ask(request), Undecided)
+    w.now += 61
+    assert isinstance(w.ask(request, asked=1), Found)
+
+
+def test_a_job_of_our_name_whose_size_is_not_told_makes_two() -> None:
+    """Beside one that fits in everything it leaves the question open."""
+    w = world({"walk": "IN_PROGRESS:30,SUCCESS", "sizes_told": "at_end"})
+    w.upload(w.batch("plan.pdf", PDF, id="first"))
+    w.now += 31
+    request = lose(w, w.batch("plan.pdf", PDF, id="second"), acted=True)
+    answer = w.ask(request, asked=4)
+    assert isinstance(answer, Undecided)
+    assert "more than one job" in answer.why
 
 
 def test_older_job_is_no_answer() -> None:

@@ -393,10 +393,10 @@ MUTANTS = (
         remedy("commit", lost=not_done),
     ),
     Mutant(
-        "Subworkflow: name and size are not compared",
+        "Subworkflow: names are not compared",
         "provider",
         "subworkflow/fleet",
-        lambda patch: patch.setattr(lookup, "_is", lambda *_: True),
+        lambda patch: patch.setattr(lookup, "_is_named", lambda *_: True),
     ),
     Mutant(
         "Subworkflow: a session is not given back",

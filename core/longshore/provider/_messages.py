@@ -270,8 +270,14 @@ class Request:
         lost: Remedy | Abandon | Ask = Remedy.HOLD,
         not_acted: Iterable[int] = (),
         final: Iterable[int] = (),
+        timeout: float | None = None,
     ) -> Request:
-        """Make the vendor do something; KEYED when ``key`` names a header, else ONCE."""
+        """Make the vendor do something; KEYED when ``key`` names a header, else ONCE.
+
+        A ``timeout`` is given where a late answer is dear and the vendor's work takes as long as
+        the document is large: seconds to wait for an answer after the last byte, and before a
+        question, instead of the setting's.
+        """
         return cls(
             "POST",
             url,
@@ -282,6 +288,7 @@ class Request:
             lost=lost,
             not_acted=frozenset(not_acted),
             final=frozenset(final),
+            timeout=timeout,
         )
 
 
