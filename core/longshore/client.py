@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import tenacity
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from longshore._portal import call
 from longshore.errors import BatchError, LongshoreError, UsageError
 from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of, open_journal
 from longshore.lifecycle import Job, Outcome, Status
@@ -173,8 +175,13 @@ class AsyncClient:
         )
 
     async def documents(self, run_id: str) -> AsyncIterator[DocumentRecord]:
-        """Yield the documents of a run, in their order, with what became of them."""
-        async for record in documents_of(self._journal, run_id):
+        """Yield the documents of a run, in their order, with what became of them.
+
+        Raises:
+            RunNotFound: the journal holds no run of this id, nor one whose id begins like it.
+        """
+        run = await self._journal.run(run_id)
+        async for record in documents_of(self._journal, run.id):
             yield record
 
     # ------------------------------------------------------------------ the four steps
@@ -299,7 +306,7 @@ class AsyncClient:
                 raise UsageError("there is no job yet", hint="call complete() first")
             polled_at = unit.record.polled_at
             soonest = polled_at + engine.capabilities.polls.floor
-            if not unit.record.settled and polled_at and soonest > clock.now():
+            if polled_at and soonest > clock.now():
                 await clock.sleep(soonest - clock.now())
             await run_step(engine, unit, Step(verb))
             await settle(self._journal, run.id, clock.now())
@@ -339,7 +346,9 @@ def _raise(unit: Unit, trouble: LongshoreError | None) -> None:
 class Client:
     """Uploads to one target, without an event loop of your own.
 
-    The same as ``AsyncClient``, whose one engine it runs in a thread of its own.
+    The same as ``AsyncClient``, whose one engine it runs in a thread of its own. A Ctrl-C ends
+    what runs there before ``KeyboardInterrupt`` is raised here: nothing goes on behind the
+    caller's back.
     """
 
     def __init__(self, target: str, **arguments: Any) -> None:
@@ -366,19 +375,36 @@ class Client:
         self._portal = None
         self._stack.close()
 
-    def _call(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
+    def _call(
+        self,
+        work: Callable[..., Coroutine[Any, Any, T]],
+        *arguments: object,
+        stop: asyncio.Event | None = None,
+    ) -> T:
         if self._portal is None:
             raise UsageError("the client is not open", hint="use it in a `with` block")
-        result: T = self._portal.call(work, *arguments)
-        return result
+        return call(self._portal, partial(work, *arguments), stop=stop)
+
+    def _carry(self, work: Callable[..., Coroutine[Any, Any, T]], what: object) -> T:
+        stop = asyncio.Event()
+        return self._call(partial(work, stop=stop), what, stop=stop)
 
     def upload(self, paths: Paths) -> RunReport:
-        """Carry documents to the target; see ``AsyncClient.upload``."""
-        return self._call(self._client.upload, paths)
+        """Carry documents to the target; see ``AsyncClient.upload``.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; requests in flight have ended, and the run can be resumed. A
+                second one waits for nothing.
+        """
+        return self._carry(self._client.upload, paths)
 
     def resume(self, run_id: str) -> RunReport:
-        """Go on with a run where it was interrupted; see ``AsyncClient.resume``."""
-        return self._call(self._client.resume, run_id)
+        """Go on with a run where it was interrupted; see ``AsyncClient.resume``.
+
+        Raises:
+            KeyboardInterrupt: as for ``upload``.
+        """
+        return self._carry(self._client.resume, run_id)
 
     def documents(self, run_id: str) -> Iterator[DocumentRecord]:
         """Yield the documents of a run with what became of them."""

@@ -113,7 +113,7 @@ class JournalError(LongshoreError):
 
 
 class RunNotFound(JournalError):
-    """The journal holds no run of this id."""
+    """The journal holds no run of this id, or no such batch."""
 
     kind = "run_not_found"
 

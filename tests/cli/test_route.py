@@ -155,6 +155,17 @@ def test_a_dry_run_plans_for_every_target_of_the_route(shore: Shore) -> None:
     assert ended.code == 0  # what a shadow does not take changes nothing
 
 
+def test_a_dry_run_gives_each_target_its_own_settings(shore: Shore) -> None:
+    """--set TARGET:NAME=VALUE means what it means when the documents go."""
+    config(shore, '[routes.main]\nprimary = "plangrep"\nshadow = ["sendai"]\n')
+    ended = shore.run(
+        "upload", shore.file("a.pdf"), "--to", "route:main", "--dry-run", "--json",
+        "--set", "max_concurrency=2", "--set", "sendai:max_concurrency=3",
+    )  # fmt: skip
+    found = {line["target"]: line["concurrency"] for line in ended.lines}
+    assert (ended.code, found) == (0, {"plangrep": 2, "sendai": 3})
+
+
 def test_a_dry_run_fails_where_a_target_that_counts_takes_nothing(shore: Shore) -> None:
     """A fallback is no shadow: what it would refuse is trouble."""
     config(shore, '[routes.main]\nprimary = "plangrep"\nfallback = ["geolens"]\n')

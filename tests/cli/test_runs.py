@@ -57,6 +57,18 @@ def test_resume_follows_a_run_that_did_not_wait(shore: Shore) -> None:
     assert (ended.code, ended.line("document")["state"]) == (0, "succeeded")
 
 
+def test_resume_looks_again_at_a_job_that_took_too_long(shore: Shore) -> None:
+    """After poll_timeout nobody asks about it; a resume does, each time, until it is over."""
+    run_id = upload(shore, "a.pdf", "plangrep", "--set", "poll_timeout=0")
+    before = shore.run("status", run_id, "--json").line("document")
+    assert before["state"] == "running"
+    assert "(poll_timeout)" in shore.run("status", run_id, "--verbose").out
+    ended = shore.run("resume", "--json", "--set", "poll_timeout=60")
+    after = ended.line("document")
+    assert (ended.code, after["state"]) == (0, "succeeded")
+    assert after["vendor_job_id"] == before["vendor_job_id"]
+
+
 def test_the_worst_run_decides_the_exit_code(shore: Shore) -> None:
     """Several runs: the exit code that stands first in the contract; a line for each run."""
     upload(shore, "blocked.pdf")
@@ -253,11 +265,41 @@ def test_an_action_on_a_run_in_use_goes_into_its_mailbox(shore: Shore) -> None:
 
 
 def test_cancel_reaches_the_vendor(shore: Shore) -> None:
-    """A job that waits is cancelled at the vendor, and the run is over."""
+    """A job that waits is cancelled at the vendor, and the run is over; its time stands still."""
     run_id = upload(shore, "blocked.pdf")
     ended = shore.run("cancel", run_id, "--json")
     assert (ended.code, ended.line("document")["state"]) == (0, "cancelled")
-    assert shore.run("status", "--json").line("run")["state"] == "finished"
+    status = shore.run("status", run_id, "--json").line("run")
+    assert (status["state"], status["seconds"]) == ("finished", ended.line("run")["seconds"])
+
+
+def test_cancel_finds_a_job_behind_a_batch_without_one(
+    empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``prepare`` found is known again before any job is talked about."""
+    from longshore import pipeline
+
+    trouble([{"method": "POST", "path": "*/jobs*", "first": 1, "status": 422}])
+    names = [empty_shore.file("a.pdf"), empty_shore.file("blocked.pdf")]
+    sent = ("--to", "plangrep", "--batch-size", "1", "--concurrency", "1", "--json")
+    uploaded = empty_shore.run("upload", *names, *sent)
+    states = {line["name"]: line for line in uploaded.lines if line["event"] == "document"}
+    assert [(states[name]["state"], states[name]["vendor_job_id"] is None) for name in names] == [
+        ("failed", True),
+        ("needs_action", False),
+    ]
+
+    prepared: list[str] = []
+    prepare = pipeline.prepare
+
+    async def noted(engine: pipeline.Engine) -> object:
+        prepared.append(engine.run.id)
+        return await prepare(engine)
+
+    monkeypatch.setattr(pipeline, "prepare", noted)
+    run_id = uploaded.line("run")["run_id"]
+    cancelled = empty_shore.run("cancel", run_id, "--json")
+    assert (cancelled.line("document")["state"], prepared) == ("cancelled", [run_id])
 
 
 def test_forget_deletes_a_run(shore: Shore) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from longshore.pipeline import RunReport, execute
 from tests.cli.conftest import Shore
 
 STATES = (
@@ -176,6 +179,44 @@ def test_dry_run_ends_with_two_when_nothing_could_go(shore: Shore) -> None:
     assert "wrong type: .pdf" in ended.out
 
 
+def test_a_setting_of_the_target_by_its_name(shore: Shore) -> None:
+    """--set TARGET:NAME=VALUE, as where there are several; it stands above NAME=VALUE."""
+    name = shore.file("a.pdf")
+    settings = ("--set", "sendai:upload_name=ours", "--set", "upload_name=x", "--set", "meta.a:b=c")
+    ended = shore.run("upload", name, "--to", "sendai", *settings, "--json")
+    stored = shore.run("status", ended.line("run")["run_id"], "--verbose").out
+    assert ended.code == 0
+    assert "'upload_name': 'ours'" in stored
+    assert "'a:b': 'c'" in stored
+
+
+@pytest.mark.parametrize("command", [("upload",), ("upload", "--dry-run"), ("plan",)])
+def test_a_setting_of_a_target_that_is_not_there(shore: Shore, command: tuple[str, ...]) -> None:
+    """A slip of the pen is not passed over in silence."""
+    name = shore.file("a.pdf")
+    ended = shore.run(*command, name, "--to", "sendai", "--set", "sendia:upload_name=x")
+    assert ended.code == 2
+    assert "'sendia' is none of the targets" in ended.err
+    assert "there are: sendai" in ended.err
+
+
+def test_two_signals_when_the_run_has_just_ended(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing left to stop: 130 as with any interrupt, and no traceback."""
+
+    async def interrupted(*given: Any, **more: Any) -> RunReport:
+        report = await execute(*given, **more)
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+        return report
+
+    monkeypatch.setattr("longshore.pipeline.execute", interrupted)
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "subworkflow")
+    assert ended.code == 130
+    assert ended.err.splitlines()[-1] == "longshore: interrupted"
+
+
 def test_quiet_says_nothing_on_stderr(shore: Shore) -> None:
     """--quiet leaves stderr empty when nothing is wrong with the command itself."""
     ended = shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow", "--quiet")
@@ -230,6 +271,18 @@ def test_plan_compares_targets_without_a_key(empty_shore: Shore) -> None:
         [(line["target"], line["documents"]) for line in ended.lines],
     ) == (0, [("sendai", 1), ("subworkflow", 1)])
     assert all(line["memory"] > 0 and not line["asked"] for line in ended.lines)
+
+
+def test_plan_gives_each_target_its_own_settings(empty_shore: Shore) -> None:
+    """--set TARGET:NAME=VALUE is for one of them, and stands above NAME=VALUE for all."""
+    targets = ("plangrep", "sendai", "subworkflow")
+    given = ("max_concurrency=2", "sendai:max_concurrency=3", "subworkflow:max_concurrency=4")
+    ended = empty_shore.run(
+        "plan", empty_shore.file("a.pdf"), "--json", *(w for t in targets for w in ("--to", t)),
+        *(word for setting in given for word in ("--set", setting)),
+    )  # fmt: skip
+    found = {line["target"]: line["concurrency"] for line in ended.lines}
+    assert (ended.code, found) == (0, {"plangrep": 2, "sendai": 3, "subworkflow": 4})
 
 
 def test_plan_can_ask_the_vendor(shore: Shore) -> None:

@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from longshore import AsyncClient, Client
-from longshore.errors import ConfigurationError, Unauthorized, UsageError
+from longshore.errors import ConfigurationError, RunNotFound, Unauthorized, UsageError
 from longshore.lifecycle import Outcome
-from longshore.pipeline import DocumentFinished, Environment, Event
-from longshore.plugins import Plugins
-from longshore.provider import Provider, hookimpl
-from longshore.transfer import retry_with_clock
-from tests.pipeline.support import Acme, OneRequest, Vendor, VirtualClock, reply
-
-FAST = {"poll_interval": "0.01", "timeout": "0.02"}
-
-
-class Plugin:
-    @hookimpl
-    def longshore_providers(self) -> list[type[Provider[Any]]]:
-        return [Acme, OneRequest]
-
-
-@pytest.fixture(autouse=True)
-def _acme(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install the tiny provider for these tests, as a plugin."""
-    plugins = Plugins.of(Plugin())
-    monkeypatch.setattr(plugins, "version_of", lambda _provider: "1.0")
-    for module in ("longshore.targets._resolve", "longshore.pipeline._run"):
-        monkeypatch.setattr(f"{module}.load_plugins", lambda: plugins)
-    monkeypatch.setenv("LONGSHORE_ACME_API_KEY", "key-123456")
-    monkeypatch.setenv("LONGSHORE_ONE_API_KEY", "key-123456")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Callable[..., list[Path]]:
-    def make(*sizes: int) -> list[Path]:
-        paths = [tmp_path / f"doc{n}.pdf" for n in range(len(sizes))]
-        for path, size in zip(paths, sizes, strict=True):
-            path.write_bytes(b"x" * size)
-        return paths
-
-    return make
-
-
-def arguments(tmp_path: Path, vendor: Vendor, **more: Any) -> dict[str, Any]:
-    environment = Environment(
-        transport=lambda _settings, _connections: vendor,
-        retries=retry_with_clock(VirtualClock()),
-        rng=random.Random(1),
-    )
-    return {
-        "settings": FAST | more.pop("settings", {}),
-        "journal": tmp_path / "journal.db",
-        "environment": environment,
-        "part_size": 4,
-        **more,
-    }
+from longshore.pipeline import DocumentFinished, Event
+from tests.client.conftest import FLOOR, arguments
+from tests.pipeline.support import Vendor, VirtualClock, reply
 
 
 async def test_upload_carries_everything(tmp_path: Path, files: Any) -> None:
@@ -104,6 +57,34 @@ async def test_the_four_steps_do_one_thing_each(tmp_path: Path, files: Any) -> N
         upload = await client.wait(upload)
     assert upload.outcome is Outcome.SUCCEEDED
     assert vendor.count("POST /start") == vendor.count("POST /complete") == 1
+
+
+async def test_a_job_that_takes_too_long_is_polled_no_sooner_either(
+    tmp_path: Path, files: Any
+) -> None:
+    """The vendor's floor holds for `wait` also when `poll_timeout` has passed."""
+    vendor, clock, times = Vendor(states=[*["busy"] * 5, "done"]), VirtualClock(), list[float]()
+    vendor.on_request = lambda _: times.append(clock.now())
+    given = arguments(tmp_path, vendor)
+    given["environment"] = replace(given["environment"], clock=clock)
+    given["settings"] = {"poll_timeout": "1"}
+    async with AsyncClient("patient", **given) as client:
+        upload = await client.complete(await client.send(await client.start(files(4))))
+        times.clear()
+        upload = await client.wait(upload)
+    pauses = [after - before for before, after in pairwise(times)]
+    assert (upload.outcome, len(pauses)) == (Outcome.SUCCEEDED, 5)
+    assert min(pauses) == FLOOR
+
+
+async def test_documents_of_a_run_by_the_beginning_of_its_id(tmp_path: Path, files: Any) -> None:
+    """As with every run: the beginning of its id will do, and one that is not there is an error."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        report = await client.upload(files(4))
+        records = [record async for record in client.documents(report.run.id[:5])]
+        assert [record.document.name for record in records] == ["doc0.pdf"]
+        with pytest.raises(RunNotFound):
+            await anext(client.documents("nowhere"))
 
 
 async def test_a_run_is_finished_by_its_last_poll(tmp_path: Path, files: Any) -> None:
@@ -225,6 +206,18 @@ def test_the_sync_client_walks_the_four_steps(tmp_path: Path, files: Any) -> Non
         upload = client.wait(client.poll(upload), at_most=5.0)
         names = [record.document.name for record in client.documents(upload.run_id)]
     assert (upload.outcome, names) == (Outcome.SUCCEEDED, ["doc0.pdf"])
+
+
+def test_the_sync_client_finds_runs_by_the_beginning_of_their_id(
+    tmp_path: Path, files: Any
+) -> None:
+    """The same documents, and the same error, without an event loop."""
+    with Client("acme", **arguments(tmp_path, Vendor())) as client:
+        report = client.upload(files(4))
+        names = [record.document.name for record in client.documents(report.run.id[:5])]
+        assert names == ["doc0.pdf"]
+        with pytest.raises(RunNotFound):
+            next(client.documents("nowhere"))
 
 
 def test_the_sync_client_serves_several_threads(tmp_path: Path, files: Any) -> None:

@@ -17,7 +17,7 @@ from longshore.journal import DocumentRecord, RunRecord, SQLiteJournal, open_jou
 from longshore.lifecycle import Outcome
 from longshore.pipeline import RunOptions, RunReport, document_line, run_line
 from longshore.pipeline._engine import MOST_QUESTIONS, MOST_RESTARTS
-from longshore.pipeline._steps import OUTAGE_PAUSE
+from longshore.pipeline._failures import OUTAGE_PAUSE
 from longshore.provider import ProviderSettings
 from longshore.sandbox import Faults
 from longshore.transfer._retry import MOST_RETRY_AFTER, Policy

@@ -123,6 +123,19 @@ async def test_taking_a_unit_gives_all_that_is_known(journal: Journal) -> None:
     assert taken.facts == (put.fact,)
 
 
+async def test_a_batch_that_is_not_there_is_told_from_a_journal_that_fails(
+    journal: Journal,
+) -> None:
+    """Its run was forgotten, perhaps: to ask again would help nobody."""
+    with pytest.raises(RunNotFound, match="no batch nobody"):
+        await journal.take("nobody")
+    with pytest.raises(RunNotFound, match="no batch nobody"):
+        await journal.commit("nobody", 0, [])
+    for look in (journal.unit, journal.facts):
+        with pytest.raises(RunNotFound, match="no batch nobody"):
+            await look("nobody")
+
+
 async def test_an_old_epoch_writes_nothing(journal: Journal) -> None:
     """Whoever was overtaken is told so, and nothing of its commit is there."""
     await journal.enqueue([unit("b1")], [])
@@ -302,15 +315,36 @@ async def test_batches_without_a_job_can_be_asked_for_alone(journal: Journal) ->
 
 
 async def test_reopening_looks_again_at_what_is_not_over(journal: Journal) -> None:
-    """Batches that need action or are unknown are due at once; finished ones stay."""
-    ends = (Outcome.NEEDS_ACTION, Outcome.UNKNOWN, Outcome.SUCCEEDED, Outcome.FAILED)
+    """What needs action, is unknown or was left running is due at once; what is over stays."""
+    ends = (
+        Outcome.NEEDS_ACTION, Outcome.UNKNOWN, Outcome.RUNNING, Outcome.SUCCEEDED, Outcome.FAILED
+    )  # fmt: skip
     await journal.enqueue([unit(outcome) for outcome in ends], [])
     for outcome in ends:
         change = ChangeUnit({"outcome": outcome, "settled": True, "at": 50.0})
         await journal.commit(outcome, 0, [change])
 
-    assert await journal.reopen("run1") == 2
-    assert await journal.due("run1", 0.0, 10) == ("needs_action", "unknown")
+    assert await journal.reopen("run1") == 3
+    assert await journal.due("run1", 0.0, 10) == ("needs_action", "unknown", "running")
+
+
+async def test_reopening_leaves_what_moves_by_itself(journal: Journal) -> None:
+    """A batch keeps the time of its next poll, and ``prepare`` is not asked for again."""
+    await journal.enqueue([unit("moves", at=50.0)], [])
+    await journal.commit("run1", 0, [ChangeUnit({"settled": True})])
+
+    assert await journal.reopen("run1") == 1
+    assert await journal.next_due("run1") == 50.0
+    assert (await journal.unit("run1")).settled
+
+
+async def test_a_document_moves_to_another_batch(journal: Journal) -> None:
+    """It is sent again with that one; those that stay are still the first one's."""
+    await journal.enqueue([unit("b1"), unit("b2")], [document("d1", "b1"), document("d2", "b1")])
+    await journal.commit("b2", 0, [ChangeDocument("d1", {"unit_id": "b2"})])
+
+    assert (await journal.facts("b1")).documents == (document("d2", "b1"),)
+    assert (await journal.facts("b2")).documents == (document("d1", "b2"),)
 
 
 async def test_batches_are_paged_by_id(journal: Journal) -> None:

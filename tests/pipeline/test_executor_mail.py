@@ -68,7 +68,7 @@ async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
     await world.plan([4])
     engine = await world.engine()
     from longshore.pipeline import advance
-    from longshore.pipeline._mailbox import _alone, read_mail
+    from longshore.pipeline._mailbox import Mailbox, _alone
 
     await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
     unit = await world.journal.take("b0000")
@@ -77,7 +77,7 @@ async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
     later = world.clock.now() + 60.0
     await world.journal.commit("b0000", unit.unit.epoch, [ChangeUnit({"at": later})])
     await world.journal.post("run", "wake", {"unit": "b0000"})
-    await read_mail(engine, _alone(engine))
+    assert [unit_id async for unit_id in Mailbox(engine, _alone(engine)).read()] == ["b0000"]
     assert (await world.journal.unit("b0000")).at <= world.clock.now()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,19 +34,36 @@ def test_ids_go_on_behind_the_last_number(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 _FORKING = """
+import asyncio
 import os
+import sys
+from pathlib import Path
+from longshore.documents import Document
 from longshore.pipeline import Environment
-print(Environment().new_id(), flush=True)
+
+def use():
+    environment = Environment()
+    document = Document.from_path(Path(sys.argv[1]), id="d")
+    digest = asyncio.run(asyncio.wait_for(environment.digest(document), 20))
+    print(environment.new_id(), digest, flush=True)
+
+use()
 if os.fork():
     os.wait()
-print(Environment().new_id(), flush=True)
+use()
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_forked_process_has_other_ids() -> None:
-    """A server that forks its workers after importing this must not give out ids twice."""
-    done = subprocess.run([sys.executable, "-c", _FORKING], check=True, capture_output=True)
-    before, child, parent = (int(line, 16) for line in done.stdout.split())
+def test_a_forked_process_has_other_ids_and_threads_of_its_own(tmp_path: Path) -> None:
+    """A server may fork its workers after it has used this: no id twice, and they can hash."""
+    file = tmp_path / "large.bin"
+    file.write_bytes(b"x" * 100_000)
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKING, str(file)], check=True, capture_output=True, text=True
+    )
+    ids, digests = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    before, child, parent = (int(id, 16) for id in ids)
     assert (parent - before) % 2**64 == 1
     assert (child - before) % 2**64 > 1_000_000
+    assert set(digests) == {hashlib.sha256(b"x" * 100_000).hexdigest()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import RequestRefused
+from longshore.errors import RequestRefused, Unauthorized, VendorUnavailable
 from longshore.journal import FactKind, UnitRecord
 from longshore.lifecycle import (
     Accepted,
@@ -21,7 +21,7 @@ from longshore.lifecycle import (
     Status,
     Transfer,
 )
-from longshore.pipeline import Step, advance, execute, give_back, run_step, take
+from longshore.pipeline import Step, advance, execute, give_back, prepare, run_step, take
 from longshore.provider import Flow, Raw, Request
 from tests.pipeline.support import LOST, Acme, World, calm, hasty, reply
 
@@ -44,13 +44,44 @@ async def facts(world: World, kind: FactKind) -> list[Any]:
 
 
 async def test_three_restarts_in_a_row_then_failed() -> None:
-    """What the network causes four times in a row is a failure, without a fifth session."""
+    """What loses four answers, while the vendor answers others, has failed; and not in a hurry."""
     world = calm()
-    await world.plan([4])
+    await world.plan([4], [4])
+    world.vendor.states = ["busy"]
+    engine, began = await world.engine(), world.clock.now()
+    await advance("b0001", engine=engine)
     world.vendor.always = {"POST /start": LOST}
-    record = await live(world)
+    tried: list[float] = []
+    while not (record := await world.journal.unit("b0000")).settled:
+        await advance("b0001", engine=engine)  # its poll is answered
+        tried.append(world.clock.now() - began)
+        outcome = await advance("b0000", engine=engine)
+        world.clock.time = max(world.clock.now(), outcome.at)
     assert (record.outcome, record.attempt, record.restarts) == (Outcome.FAILED, 4, 3)
-    assert world.vendor.count("POST /start") == 4
+    assert world.vendor.count("POST /start") == 1 + 4
+    assert tried == [0.0, 1.0, 11.0, 71.0]
+
+
+async def test_a_vendor_that_answers_nobody_fails_no_batch() -> None:
+    """An outage: fresh sessions are tried less and less often, and one of them works."""
+    world = calm()
+    world.provider.prepares = True  # type: ignore[attr-defined]
+    await world.plan([4])
+    engine, began = await world.engine(), world.clock.now()
+    await prepare(engine)
+    world.clock.time += 40.0
+    world.vendor.script = {"POST /start": [LOST] * 6}
+    pauses: list[float] = []
+    for _ in range(6):
+        outcome = await advance("b0000", engine=engine)
+        assert outcome.state == "blocked"
+        assert isinstance(engine.trouble, VendorUnavailable)
+        pauses.append(outcome.at - world.clock.now())
+        world.clock.time = outcome.at
+    record = await live(world)
+    assert pauses == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
+    assert (record.outcome, record.restarts, record.attempt) == (Outcome.SUCCEEDED, 0, 7)
+    assert world.clock.now() - began > 1000
 
 
 async def test_our_own_crashes_are_not_counted() -> None:
@@ -345,3 +376,20 @@ async def test_what_a_failed_start_leaves_is_given_back_from_the_queue() -> None
     assert await give_back(await world.engine(), entry)
     assert await world.journal.abandoned("run") == ()
     assert world.vendor.count("DELETE /sessions/s1") == 2
+
+
+async def test_an_abort_that_is_given_up_is_not_called_given_back() -> None:
+    """Ten refusals end it; a key that does not work is no refusal, and costs no try."""
+    world = calm(Leaving)
+    await world.plan([4])
+    await live(world)
+    world.vendor.always = {"DELETE /sessions": reply({}, 401)}
+    (entry,) = await world.journal.abandoned("run")
+    with pytest.raises(Unauthorized):
+        await give_back(await world.engine(), entry)
+    assert await world.journal.abandoned("run") == (entry,)
+    world.vendor.always = {"DELETE /sessions": reply({}, 422)}
+    told: list[bool] = []
+    while entries := await world.journal.abandoned("run"):
+        told.append(await give_back(await world.engine(), entries[0]))
+    assert told == [False] * 10

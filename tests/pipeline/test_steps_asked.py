@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from longshore.errors import SessionLost
 from longshore.journal import DropFacts, FactKind
 from longshore.lifecycle import (
     Outcome,
@@ -142,21 +143,27 @@ class Careless(Acme):
         return Setup(data={"project": reply.json()["id"]})
 
 
+LOST_PROJECT = "the answer to POST 'make' was lost"
+
+
 async def test_a_lost_restart_in_prepare_is_tried_again() -> None:
     """prepare, too, starts afresh where that is harmless; not for ever."""
     world = calm(Careless)
     await world.plan([4])
     world.vendor.script = {"POST /project": [LOST]}
     engine: Engine = await world.engine()
-    outcome = await prepare(engine)
-    assert isinstance(outcome, Next)
-    assert outcome.state == "finished"
+    assert await prepare(engine) == Next("later", world.clock.now() + 1.0, LOST_PROJECT)
+    world.clock.time += 1.0
+    assert (await prepare(engine)).state == "finished"  # type: ignore[union-attr]
     assert engine.setup.data == {"project": "p1"}
     other = calm(Careless)
     await other.plan([4])
     other.vendor.always = {"POST /project": LOST}
-    failure = await prepare(await other.engine())
-    assert not isinstance(failure, Next)
+    engine = await other.engine()
+    while isinstance(outcome := await prepare(engine), Next):
+        assert outcome.state == "later"
+        other.clock.time = outcome.at
+    assert isinstance(outcome, SessionLost)
     assert other.vendor.count("POST /project") == 4
 
 

@@ -21,6 +21,7 @@ LONGEST_MODULE = 450
 ROOMS = (
     "_lazy",
     "_model",
+    "_portal",
     "units",
     "urls",
     "redaction",

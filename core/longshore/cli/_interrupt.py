@@ -81,9 +81,16 @@ class Interrupt:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine."""
+    """Run a command's coroutine.
+
+    Raises:
+        KeyboardInterrupt: a second signal came when what it was to cancel had just ended.
+    """
     with fewer_collections():
-        return asyncio.run(work)
+        try:
+            return asyncio.run(work)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ from longshore.cli._parameters import (
     pairs,
 )
 from longshore.cli._terminal import Terminal
+from longshore.errors import UsageError
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from longshore.pipeline import Candidate, Environment, Existing, Plan, RunOptions
     from longshore.targets import Target
 
-__all__ = ["ask_vendor", "plan", "show_plan"]
+__all__ = ["ask_vendor", "check_names", "plan", "show_plan"]
 
 _HELD = 4 * 2**20
 """Bytes in memory for each request in flight: chunks of 1 MiB being read, sent and received."""
@@ -61,7 +62,7 @@ def plan(
 async def show_plan(
     terminal: Terminal,
     paths: list[str],
-    targets: Iterable[str],
+    targets: Sequence[str],
     given: dict[str, str],
     options: RunOptions,
     *,
@@ -74,9 +75,13 @@ async def show_plan(
         0, or 2 when nothing could go to one of them that is not a shadow.
     """
     from longshore.pipeline import Environment, capabilities_of, find_documents
-    from longshore.targets import resolve_target
+    from longshore.targets import overrides_of, resolve_target
 
-    found = [resolve_target(name, overrides=given, config_file=terminal.config) for name in targets]
+    check_names(given, targets)
+    found = [
+        resolve_target(name, overrides=overrides_of(name, given), config_file=terminal.config)
+        for name in targets
+    ]
     candidates: Iterable[Candidate] = find_documents(paths)
     if len(found) > 1:  # stdin can be read only once; for one target nothing need be kept
         candidates = list(candidates)
@@ -95,6 +100,21 @@ async def show_plan(
         terminal.line(line)
         terminal.say(_text(line))
     return code
+
+
+def check_names(given: Iterable[str], targets: Sequence[str]) -> None:
+    """Check that ``--set target:key=value`` names a target that is there.
+
+    Raises:
+        UsageError: it does not.
+    """
+    for key in given:
+        target, colon, _ = key.partition(".")[0].partition(":")
+        if colon and target not in targets:
+            raise UsageError(
+                f"--set {key}: {target!r} is none of the targets",
+                hint=f"there are: {', '.join(targets)}",
+            )
 
 
 def _plan(

@@ -43,7 +43,7 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
             await journal.post(run.id, "cancel", {})
             terminal.note(f"longshore: asked the process that executes run {run.id} to cancel it")
             return 0
-        line = run_line(await report_of(journal, run))
+        line = run_line(await report_of(journal, await journal.run(run.id)))
         terminal.line(line)
         terminal.say(run_text(line))
     return 0 if over else 1
@@ -59,13 +59,22 @@ async def _cancel_here(
             terminal.last(printable(f"longshore: {event.text}"))
 
     async with hold(terminal, journal, run, given, listen) as engine:
-        if any(unit.job_id for unit in await journal.units(run.id, limit=1)):
+        if await _has_open_job(journal, run.id):
             await prepare(engine)  # what it found is needed to talk about jobs
         for unit_id in await cancel_run(engine):
             unit = await journal.unit(unit_id)
             for record in (await journal.facts(unit_id)).documents:
                 tell_document(terminal, run, record, unit)
         return await settle(journal, run.id, engine.clock.now())
+
+
+async def _has_open_job(journal: Journal, run_id: str) -> bool:
+    from longshore.journal import units_of
+
+    async for unit in units_of(journal, run_id):
+        if unit.job_id and not unit.outcome.terminal:
+            return True
+    return False
 
 
 @command("longshore forget 4f1c2a9b")

@@ -91,9 +91,11 @@ def upload(
         targets, shadows = plan_route(terminal, to) if by_route else ([to], frozenset[str]())
         return run_async(show_plan(terminal, paths, targets, pairs(set), options, shadows=shadows))
     if by_route:
-        from longshore.cli._route import upload_by_route
+        from longshore.cli._plan import check_names
+        from longshore.cli._route import plan_route, upload_by_route
         from longshore.migrate import RouteRequest
 
+        check_names(pairs(set), plan_route(terminal, to)[0])
         request = RouteRequest(to, tuple(paths), pairs(set), options, terminal.config)
         return run_async(upload_by_route(terminal, request))
     return run_async(_upload(terminal, paths, to, pairs(set), options))
@@ -104,11 +106,13 @@ async def _upload(
 ) -> int:
     from longshore.cli._carry import carry
     from longshore.cli._interrupt import Interrupt
+    from longshore.cli._plan import check_names
     from longshore.journal import open_journal
     from longshore.pipeline import Environment, begin, find_documents
-    from longshore.targets import require, resolve_target
+    from longshore.targets import overrides_of, require, resolve_target
 
-    target = resolve_target(to, overrides=given, config_file=terminal.config)
+    check_names(given, [to])
+    target = resolve_target(to, overrides=overrides_of(to, given), config_file=terminal.config)
     require(target)
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:

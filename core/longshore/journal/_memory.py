@@ -51,7 +51,7 @@ class MemoryJournal:
         self._order: dict[str, int] = {}  # of units, as they came
         self._agenda: dict[str, list[tuple[float, int, str]]] = {}  # of runs: units not settled
         self._documents: dict[str, dict[str, DocumentRecord]] = {}  # of runs, as they came
-        self._carried: dict[str, list[str]] = {}  # the documents that units began with
+        self._carried: dict[str, list[str]] = {}  # the documents that units have, or had
         self._facts: dict[str, dict[_Key, Fact]] = {}
         self._claims: dict[tuple[str, str], tuple[str, float]] = {}
         self._abandoned: dict[int, Abandoned] = {}
@@ -124,19 +124,19 @@ class MemoryJournal:
         self._units[unit.id] = unit
 
     async def take(self, unit_id: str) -> Taken:
-        unit = self._units[unit_id]
+        unit = await self.unit(unit_id)
         self._keep(unit.changed({"epoch": unit.epoch + 1}))
         return await self.facts(unit_id)
 
     async def facts(self, unit_id: str) -> Taken:
-        unit = self._units[unit_id]
+        unit = await self.unit(unit_id)
         documents = self._documents[unit.run_id]
         carried = (documents[id] for id in self._carried.get(unit_id, ()))
         mine = tuple(record for record in carried if record.unit_id == unit_id)
         return Taken(unit, mine, tuple(self._facts.get(unit_id, {}).values()))
 
     async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
-        if self._units[unit_id].epoch != epoch:
+        if (await self.unit(unit_id)).epoch != epoch:
             raise StaleEpoch(f"batch {unit_id} was taken over by another executor")
         for write in writes:
             if isinstance(write, ClaimJob):
@@ -180,7 +180,10 @@ class MemoryJournal:
     ) -> None:
         records = self._documents[run_id]
         if document_id in records:
-            records[document_id] = records[document_id].changed(changes)
+            before, now = records[document_id], records[document_id].changed(changes)
+            records[document_id] = now
+            if now.unit_id is not None and now.unit_id != before.unit_id:
+                self._carried.setdefault(now.unit_id, []).append(document_id)
 
     async def due(
         self,
@@ -222,7 +225,9 @@ class MemoryJournal:
 
     async def reopen(self, run_id: str) -> int:
         for unit in list(self._units.values()):
-            if unit.run_id == run_id and not unit.outcome.terminal:
+            moves = unit.outcome is Outcome.RUNNING and not unit.settled
+            mine = unit.run_id == run_id and unit.id != run_id
+            if mine and not unit.outcome.terminal and not moves:
                 self._keep(unit.changed({"settled": False, "at": 0.0}))
         return sum(1 for _ in self._waiting(self._agenda.get(run_id, [])))
 
@@ -233,6 +238,8 @@ class MemoryJournal:
         return tuple(sorted((u for u in mine if u.id > after), key=lambda u: u.id)[:limit])
 
     async def unit(self, unit_id: str) -> UnitRecord:
+        if unit_id not in self._units:
+            raise RunNotFound(f"the journal holds no batch {unit_id}")
         return self._units[unit_id]
 
     # ------------------------------------------------------------------ documents

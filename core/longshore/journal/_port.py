@@ -74,7 +74,11 @@ class Journal(Protocol):
     # ------------------------------------------------------------------ units
 
     async def take(self, unit_id: str) -> Taken:
-        """Raise the unit's epoch and return all that is known about it."""
+        """Raise the unit's epoch and return all that is known about it.
+
+        Raises:
+            RunNotFound: there is no such unit; its run may have been forgotten.
+        """
         ...
 
     async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
@@ -177,7 +181,10 @@ class Journal(Protocol):
         ...
 
     async def reopen(self, run_id: str) -> int:
-        """Look again at every batch whose outcome is not terminal, settled or not, and now.
+        """Look again, and now, at every batch that waits for somebody.
+
+        Those need action, are unknown, or run on at the vendor though nobody asks about them any
+        more (``poll_timeout``). A batch that moves by itself keeps its time.
 
         Returns:
             How many batches are not settled now.

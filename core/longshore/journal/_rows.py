@@ -147,7 +147,7 @@ def unit_row(connection: sqlite3.Connection, unit_id: str) -> UnitRecord:
     """Return a unit.
 
     Raises:
-        JournalError: there is none.
+        RunNotFound: there is none.
     """
     row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
     if row is None:
@@ -155,8 +155,8 @@ def unit_row(connection: sqlite3.Connection, unit_id: str) -> UnitRecord:
     return parse(UnitRecord, row[0])
 
 
-def _no_unit(unit_id: str) -> JournalError:
-    return JournalError(
+def _no_unit(unit_id: str) -> RunNotFound:
+    return RunNotFound(
         f"the journal holds no batch {unit_id}", hint="was its run forgotten meanwhile?"
     )
 
@@ -187,10 +187,11 @@ def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
 
 
 def reopen(connection: sqlite3.Connection, run_id: str) -> int:
-    """Look again at batches that need action or are unknown; count those that are not settled."""
+    """Look again at batches that nobody looks at by themselves; count what is not settled."""
     found = connection.execute(
-        "SELECT id FROM units WHERE run_id = ? AND outcome IN (?, ?)",
-        (run_id, Outcome.NEEDS_ACTION.value, Outcome.UNKNOWN.value),
+        "SELECT id FROM units WHERE run_id = ?1 AND id <> ?1"
+        " AND (outcome IN (?2, ?3) OR (outcome = ?4 AND settled = 1))",
+        (run_id, Outcome.NEEDS_ACTION.value, Outcome.UNKNOWN.value, Outcome.RUNNING.value),
     )
     for (unit_id,) in found.fetchall():
         _change_unit(connection, unit_id, {"settled": False, "at": 0.0})

@@ -24,7 +24,11 @@ async def give_back(engine: Engine, entry: Abandoned) -> bool:
     """Abort one abandoned session; what fails is tried again later, from the queue.
 
     Returns:
-        True when the vendor has it back, or refuses to hear of it for good.
+        True when the vendor has it back; False when it stays in the queue, or was given up after
+        ten tries.
+
+    Raises:
+        AccountError: the vendor refuses the account, or does not answer; that is no try.
     """
     session = Session.model_validate(entry.session)
     engine.redactor.learn(session.secrets.values())
@@ -33,12 +37,16 @@ async def give_back(engine: Engine, entry: Abandoned) -> bool:
     runner = FlowRunner(engine, ghost, "abort", Tally(), durable=False)
     try:
         await runner.run(engine.provider.abort(session))
+    except AccountError:
+        raise
     except (LongshoreError, Suspended, Restart):
         tries = entry.tries + 1
         if tries < _MOST_TRIES:
             at = engine.clock.now() + _FIRST_PAUSE * 2 ** min(tries, 6)
             await engine.journal.change_abandoned(entry.id, tries=tries, at=at)
-            return False
+        else:
+            await engine.journal.drop_abandoned(entry.id)
+        return False
     await engine.journal.drop_abandoned(entry.id)
     return True
 
@@ -50,7 +58,7 @@ async def give_all_back(engine: Engine, stopped: Callable[[], bool]) -> None:
         engine: of the run.
         stopped: asked before each; True ends here.
     """
-    for entry in await engine.journal.abandoned(engine.run.id):
-        if entry.at <= engine.clock.now() and not stopped():
-            with suppress(AccountError):
+    with suppress(AccountError):  # the others would fare no better
+        for entry in await engine.journal.abandoned(engine.run.id):
+            if entry.at <= engine.clock.now() and not stopped():
                 await give_back(engine, entry)

@@ -95,7 +95,7 @@ def _restart(engine: Engine, unit: Unit, verdict: Verdict) -> list[Write]:
     changes = {
         "attempt": unit.record.attempt + 1,
         "restarts": unit.record.restarts + verdict.blame,
-        "at": 0.0,
+        "at": verdict.at,
         "why": engine.redactor.text(verdict.error.message),
     }
     return [

@@ -30,9 +30,6 @@ from longshore.transfer import (
 __all__ = ["Environment", "LocalFiles", "SystemClock"]
 
 
-_HASHERS = ThreadPoolExecutor(2, thread_name_prefix="longshore-hash")
-
-
 class SystemClock:
     """The time of this machine."""
 
@@ -55,34 +52,49 @@ class LocalFiles:
             yield source
 
 
-async def digest_of(document: Document) -> str:
-    """Hash a document, in a worker thread unless the way there would take longer."""
-    if is_small(document):
-        return digest_now(document)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_HASHERS, digest_now, document)
+class _Forkable:
+    """Something of this process that a forked child has to begin anew."""
+
+    def __init__(self) -> None:
+        self.begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.begin)
+
+    def begin(self) -> None:
+        """Begin; nothing of another process counts."""
+        raise NotImplementedError
 
 
-class Ids:
+class _Hashing(_Forkable):
+    """Hashes documents, in two worker threads for the whole process."""
+
+    def begin(self) -> None:
+        """Have threads of one's own: those of the parent do not run in a child."""
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="longshore-hash")
+
+    async def __call__(self, document: Document) -> str:
+        if is_small(document):  # the way to a thread would take longer
+            return digest_now(document)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, digest_now, document)
+
+
+class Ids(_Forkable):
     """Consecutive numbers from a random start, as 16 hex digits.
 
     They are as unlikely to meet those of another process as random ones. But they are neighbours
     in the journal's indexes, where random ones would have each commit write pages everywhere.
     """
 
-    def __init__(self) -> None:
-        self._begin()
-        if hasattr(os, "register_at_fork"):  # a child has the same memory, and needs other ids
-            os.register_at_fork(after_in_child=self._begin)
-
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Choose a start."""
         self._numbers = itertools.count(secrets.randbits(64))
 
     def __call__(self) -> str:
         return f"{next(self._numbers) % (1 << 64):016x}"
 
 
-_IDS = Ids()
+_HASHING, _IDS = _Hashing(), Ids()
 
 
 def new_run_id() -> str:
@@ -117,6 +129,6 @@ class Environment:
     new_run_id: Callable[[], str] = new_run_id
     transport: Callable[[ProviderSettings, int], Transport] = network
     sources: Sources = field(default_factory=LocalFiles)
-    digest: Callable[[Document], Awaitable[str]] = digest_of
+    digest: Callable[[Document], Awaitable[str]] = _HASHING
     retries: Retries = retry_with_stamina
     rng: random.Random = field(default_factory=random.Random)

@@ -22,7 +22,7 @@ from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import Notice
 from longshore.pipeline._flights import Flights
 from longshore.pipeline._limits import Limits
-from longshore.pipeline._mailbox import Held, read_mail
+from longshore.pipeline._mailbox import Held, Mailbox
 from longshore.pipeline._places import Places
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
@@ -69,12 +69,12 @@ class Executor:
         self._aside = Aside(_KEPT)
         self._taking = asyncio.Lock()
         self._held: set[str] = set()  # by the mailbox
+        self._mailbox = Mailbox(engine, self._hold)
         self._reading = asyncio.Lock()
         self._hungry = True
         self._others_run = False  # jobs that are out of memory, as far as is known
         self._began = engine.clock.now()
-        self._looked_at = 0.0
-        self._paused_until = 0.0
+        self._looked_at = self._paused_until = 0.0
         self._failures = 0
         self._fatal: LongshoreError | None = None
         self.teller = Teller(engine)
@@ -93,12 +93,12 @@ class Executor:
             await self._read_mail()
             side_jobs.append(asyncio.create_task(self._mail()))
             await self._loop()
-            if not self._ending():  # what was posted in the last second is not left behind
+            if not self._ending():  # what was posted in the last second counts, too
                 await self._read_mail()
                 await self._loop()
             await self._save_costs()
-            if not self._stop.is_set():
-                await give_all_back(self._engine, self._ending)
+            await self._mailbox.drop_done()
+            await give_all_back(self._engine, self._ending)
         finally:
             for task in side_jobs:
                 task.cancel()
@@ -119,15 +119,11 @@ class Executor:
                 break
             if outcome.state == "blocked" and engine.trouble is not None:
                 raise engine.trouble
-            await self._sleep_until(outcome.at)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), outcome.at - engine.clock.now())
         run = await engine.journal.run(engine.run.id)
         if engine.setup.capabilities is not None and not run.checked:
             await recheck(engine.journal, run, engine.capabilities, strict=self._limits.strict)
-
-    async def _sleep_until(self, at: float) -> None:
-        seconds = max(at - self._engine.clock.now(), 0.0)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), timeout=seconds)
 
     # ------------------------------------------------------------------ the scheduler
 
@@ -207,8 +203,7 @@ class Executor:
             if self._flights.in_flight > room + room // 4:
                 self._engine.driver.concurrency.full()
                 return
-            unit = self._active.get(self._turns.pop())
-            if unit is not None:
+            if (unit := self._active.get(self._turns.pop())) is not None:
                 self._look_at(unit, now)
 
     def _room(self) -> int:
@@ -217,10 +212,14 @@ class Executor:
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""
         engine = self._engine
+        if self._enough_failures() and unit.untouched:
+            self._active.pop(unit.id)  # for a resume
+            return
         if engine.until is not None and not unit.asked and engine.until(unit):
             if unit.running:
                 return  # nothing more begins; the end of a step brings it back
-            if self._nothing_is_wanted(unit):
+            # A job that nobody waits for is left; its documents' digests are wanted all the same.
+            if unit.job is None or not (engine.checksum and unit.lacks_digest()):
                 if unit.job is None:
                     self._left.add(unit.id)
                 self._leave(unit)
@@ -237,10 +236,6 @@ class Executor:
             return
         self._begin(unit, steps[0])
         self._turns.line_up(unit.id)  # there may be more to begin, when its turn comes again
-
-    def _nothing_is_wanted(self, unit: Unit) -> bool:
-        """A job that nobody waits for is left; its documents' digests are wanted all the same."""
-        return unit.job is None or not (self._engine.checksum and unit.lacks_digest())
 
     def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
@@ -287,7 +282,9 @@ class Executor:
     def _set_aside(self, unit: Unit, outcome: Next) -> None:
         """Let a unit leave memory until it is due, once the journal says so."""
         known = (unit.record.at, unit.record.why) == (outcome.at, outcome.why)
-        if known and not (unit.unsaved or unit.deferred or unit.running):
+        if unit.id in self._held:  # the mailbox may be about to change when it is due
+            self._turns.line_up_at(self._engine.clock.now() + _LOOK, unit.id)
+        elif known and not (unit.unsaved or unit.deferred or unit.running):
             self._let_go(unit)
         else:
             unit.running.add(_ASIDE.flow)
@@ -297,7 +294,7 @@ class Executor:
         change = ChangeUnit({"at": outcome.at, "why": outcome.why})
         await unit.write(self._engine.journal, [change, unit.cost()])
         unit.running.discard(_ASIDE.flow)
-        if unit.asked or unit.running or unit.verdict is not None:
+        if unit.asked or unit.running or unit.verdict is not None or unit.id in self._held:
             self._turns.line_up(unit.id)  # somebody asked for something meanwhile
         else:
             self._let_go(unit)
@@ -345,7 +342,9 @@ class Executor:
             return
         if outcome is not None:
             self._blocked(outcome)
-        if step is not _ASIDE:
+        if unit.record.settled and not unit.asked and step is not _ASIDE:
+            self._look_at(unit, self._engine.clock.now())  # it leaves, and its failures count
+        elif step is not _ASIDE:
             self._turns.line_up(unit.id)
 
     def _blocked(self, outcome: Next) -> None:
@@ -387,18 +386,18 @@ class Executor:
         """Let the requests in flight end; those that must not be sent twice get longer."""
         if not self._flights:
             return
-        patience = self._engine.provider.settings.timeout
-        if self._flights.must_not_repeat():
+        if patience := self._flights.patience():
             self._engine.emit(
                 Notice(f"waiting up to {patience:.0f} s for an answer that must not get lost")
             )
         await self._flights.drain(_GRACE, patience)
+        await self._flights.cancel()
         self._look_at_the_ended()
 
     async def _save_costs(self) -> None:
         """Count the requests that led to nothing yet."""
         for unit in self._active.values():
-            if unit.unsaved and not unit.running:
+            if unit.unsaved:
                 with suppress(JournalError):
                     await unit.write(self._engine.journal, [unit.cost()])
 
@@ -424,7 +423,7 @@ class Executor:
     async def _read_mail(self) -> None:
         try:
             async with self._reading:
-                for unit_id in await read_mail(self._engine, self._hold):
+                async for unit_id in self._mailbox.read():
                     self._hungry = True
                     self._turns.line_up(unit_id)
         except JournalError as error:  # it is read again
@@ -435,9 +434,9 @@ class Executor:
         """Give the mailbox a unit: the one in memory, or one that is not taken meanwhile."""
         try:
             async with self._taking:
+                self._held.add(unit_id)
                 unit = self._active.get(unit_id)
                 if unit is None:
-                    self._held.add(unit_id)
                     self._aside.pop(unit_id)
                     held = Held(await take(self._engine, unit_id))
                 else:

@@ -57,7 +57,9 @@ class Flights:
         task = asyncio.current_task()
         if task not in self._tasks:
             return False
-        self._tasks[task] = (self._tasks[task][0], step)
+        unit, before = self._tasks[task]
+        self._hashing += (step.verb == "digest") - (before.verb == "digest")
+        self._tasks[task] = (unit, step)
         return True
 
     def wake(self) -> None:
@@ -113,9 +115,11 @@ class Flights:
             await asyncio.wait(once, timeout=patience)
         await asyncio.sleep(0)  # what has ended says so in a turn of its own
 
-    def must_not_repeat(self) -> bool:
-        """Tell whether any of them has a request open whose repetition could do harm."""
-        return any(_once(unit, step) for unit, step in self._tasks.values())
+    def patience(self) -> float:
+        """Seconds that open requests may take whose repetition could do harm; 0: there are none."""
+        once = [(unit, step) for unit, step in self._tasks.values() if _once(unit, step)]
+        tallies = [unit.tallies.get(step.flow) for unit, step in once]
+        return max([tally.patience for tally in tallies if tally is not None], default=0.0)
 
     async def cancel(self) -> None:
         """End them all now."""

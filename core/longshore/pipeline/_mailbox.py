@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from longshore.errors import LongshoreError, UsageError
+from longshore.errors import JournalError, LongshoreError, RunNotFound, UsageError
 from longshore.journal import ChangeUnit, Message, units_of
 from longshore.lifecycle import Action, Outcome
 from longshore.pipeline._advance import take
+from longshore.pipeline._conclude import may_be_at_work
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._events import Notice
 from longshore.pipeline._steps import ask_to_cancel, run_step
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = [
-    "Held", "Hold", "act_on", "cancel_run", "cancel_unit", "check_offer", "offered", "read_mail",
+    "Held", "Hold", "Mailbox", "act_on", "cancel_run", "cancel_unit", "check_offer", "offered",
 ]  # fmt: skip
 
 
@@ -47,38 +48,91 @@ def _alone(engine: Engine) -> Hold:
     return hold
 
 
-async def read_mail(engine: Engine, hold: Hold) -> list[str]:
-    """Deal with what other processes left for this run; what cannot be done is told, once.
+class Mailbox:
+    """What other processes left for a run.
+
+    A message stays until what it asks for is durable: should this process end before that, the
+    next one reads it again.
 
     Args:
         engine: of the run.
         hold: gives access to a unit, in memory or taken from the journal.
-
-    Returns:
-        The ids of units that have something new to do.
     """
-    woken: list[str] = []
-    for message in await engine.journal.mail(engine.run.id):
-        try:
-            woken += await _deliver(engine, hold, message)
-        except (LongshoreError, KeyError) as error:
-            engine.emit(Notice(f"{message.verb}: {engine.redactor.text(str(error))}"))
-        await engine.journal.drop_mail([message.id])
-    return woken
+
+    def __init__(self, engine: Engine, hold: Hold) -> None:
+        self._engine = engine
+        self._hold = hold
+        self._read: dict[int, tuple[Message, list[Unit]]] = {}  # who has something left to do
+
+    async def read(self) -> AsyncIterator[str]:
+        """Deal with new messages; what cannot be done is told, once.
+
+        Yields:
+            The ids of units that have something new to do.
+
+        Raises:
+            JournalError: it cannot be read or written; the message is read again.
+        """
+        for message in await self._engine.journal.mail(self._engine.run.id):
+            if message.id in self._read:
+                continue
+            left: list[Unit] = []
+            try:
+                async for unit in self._deliver(message):
+                    if not self._is_done(message, unit):
+                        left.append(unit)
+                    yield unit.id
+            except (LongshoreError, KeyError) as error:
+                if isinstance(error, JournalError) and not isinstance(error, RunNotFound):
+                    raise
+                words = self._engine.redactor.text(str(error))
+                self._engine.emit(Notice(f"{message.verb}: {words}"))
+            self._read[message.id] = (message, left)
+        await self.drop_done()
+
+    async def drop_done(self) -> None:
+        """Drop the messages of which all is durable; if that fails, later or by the next reader."""
+        done = [
+            id
+            for id, (message, left) in self._read.items()
+            if all(self._is_done(message, unit) for unit in left)
+        ]
+        if done:
+            with suppress(JournalError):
+                await self._engine.journal.drop_mail(done)
+                for id in done:
+                    self._read.pop(id, None)
+
+    def _is_done(self, message: Message, unit: Unit) -> bool:
+        """Tell whether what was asked of a unit is durable, or was told to be impossible."""
+        if unit.asked:
+            return False
+        if message.verb != "cancel" or unit.record.outcome.terminal:
+            return True
+        return unit.verdict is None and may_be_at_work(self._engine, unit)
+
+    async def _deliver(self, message: Message) -> AsyncIterator[Unit]:
+        engine = self._engine
+        if message.verb == "cancel":
+            async for unit in _cancel_all(engine, self._hold):
+                yield unit
+            return
+        async with self._hold(str(message.body["unit"])) as held:
+            unit = held.unit
+            if message.verb == "act":
+                await _act(engine, held, Action.parse(str(message.body["action"])))
+            elif unit.job is not None and not unit.record.outcome.terminal:
+                await _wake(engine, unit)
+        yield unit
 
 
-async def _deliver(engine: Engine, hold: Hold, message: Message) -> list[str]:
-    if message.verb == "cancel":
-        return await cancel_run(engine, hold)
-    async with hold(str(message.body["unit"])) as held:
-        unit = held.unit
-        if message.verb == "act":
-            await _act(engine, held, Action.parse(str(message.body["action"])))
-        elif unit.job is not None:  # a wake: ask sooner, though never sooner than allowed
-            soonest = unit.record.polled_at + engine.capabilities.polls.floor
-            at = max(engine.clock.now(), soonest)
-            await unit.write(engine.journal, [ChangeUnit({"at": at, "settled": False})])
-        return [unit.id]
+async def _wake(engine: Engine, unit: Unit) -> None:
+    """Ask about a job sooner, though never sooner than allowed."""
+    soonest = unit.record.polled_at + engine.capabilities.polls.floor
+    changes: dict[str, object] = {"at": max(engine.clock.now(), soonest)}
+    if unit.record.settled:  # else it stays as it is: a poll that is under way may end the job
+        changes["settled"] = False
+    await unit.write(engine.journal, [ChangeUnit(changes)])
 
 
 async def _do_now(engine: Engine, held: Held) -> None:
@@ -88,26 +142,34 @@ async def _do_now(engine: Engine, held: Held) -> None:
         return
     step = unit.asked[0]
     await run_step(engine, unit, step)
-    if step in unit.asked:
+    if step not in unit.asked:
+        return
+    at, why = unit.delays.get(step.flow, (0.0, str(engine.trouble or "")))
+    words = f"{step.verb} {step.object}".strip() + ": not done yet"
+    if at > engine.clock.now():
         unit.asked.remove(step)
-        why = unit.delays.get(step.flow, (0.0, str(engine.trouble or "")))[1]
-        engine.emit(Notice(f"{step.verb} {step.object}: not done yet, ask again ({why})"))
+        words += ", ask again"
+    engine.emit(Notice(f"{words} ({why})"))  # else nothing may leave now: it stays to be done
 
 
 # --------------------------------------------------------------------------------- cancel
 
 
-async def cancel_run(engine: Engine, hold: Hold | None = None) -> list[str]:
-    """Cancel every batch of the run that is not over."""
-    woken: list[str] = []
-    hold = hold or _alone(engine)
+async def cancel_run(engine: Engine) -> list[str]:
+    """Cancel every batch of the run that is not over.
+
+    Returns:
+        The ids of those batches.
+    """
+    return [unit.id async for unit in _cancel_all(engine, _alone(engine))]
+
+
+async def _cancel_all(engine: Engine, hold: Hold) -> AsyncIterator[Unit]:
     async for record in units_of(engine.journal, engine.run.id):
-        if record.outcome.terminal:
-            continue
-        async with hold(record.id) as held:
-            await _cancel(engine, held)
-        woken.append(record.id)
-    return woken
+        if not record.outcome.terminal:
+            async with hold(record.id) as held:
+                await _cancel(engine, held)
+            yield held.unit
 
 
 async def cancel_unit(engine: Engine, unit: Unit) -> None:

@@ -58,14 +58,21 @@ async def rerun(
         batch_size=options.batch_size,
     ):
         if isinstance(planned, PlannedBatch):
+            if not again:  # first of all: `resume` finds what is left, whatever happens here
+                await _open_again(journal, run)
             await _renew(journal, run, planned, new_id(), now)
             again += len(planned.documents)
         else:
             change = {"error": planned.error}
             await journal.change_documents(run.id, {planned.document.id: change})
-    if again:
-        await journal.change_run(run.id, finished_at=None)
     return again
+
+
+async def _open_again(journal: Journal, run: RunRecord) -> None:
+    """Note that the run is not over; whoever asked to cancel it meant what was sent before."""
+    await journal.change_run(run.id, finished_at=None)
+    mail = await journal.mail(run.id)
+    await journal.drop_mail([message.id for message in mail if message.verb == "cancel"])
 
 
 async def _failed(journal: Journal, run: RunRecord) -> AsyncIterator[DocumentRecord]:

@@ -165,7 +165,7 @@ class FlowRunner:
         unit, slot = self._unit, (self._flow, request.step)
         again = slot in unit.intents
         writes = [] if again else self._intent(request)
-        self._tally.acted = False
+        self._tally.acted, self._tally.patience = False, self._patience(request)
         try:
             response = await self._exchange(request, writes)
         except (asyncio.CancelledError, Closed):
@@ -309,7 +309,12 @@ class FlowRunner:
             return None
         if request.absolute:
             return storage_refusal(response)
-        return self._engine.provider.refusal(response) or refusal_of(response)
+        try:
+            error = self._engine.provider.refusal(response)
+        except Exception as mistake:
+            words = f"{type(mistake).__name__}: {mistake}"
+            raise PluginError(f"the provider cannot read a refusal: {words}") from mistake
+        return error or refusal_of(response)
 
     # ------------------------------------------------------------------ lost answers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
@@ -11,17 +12,17 @@ from longshore.errors import (
     CancelledByUser,
     ClaimTaken,
     DocumentError,
-    LongshoreError,
+    JournalError,
     PluginError,
     SessionLost,
     UnknownOutcome,
-    VendorUnavailable,
 )
 from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, PutFact, Write
 from longshore.lifecycle import Action, Job, Session, Transfer
 from longshore.pipeline._conclude import conclude, follow, may_be_at_work, with_digest
-from longshore.pipeline._engine import MOST_RESTARTS, Engine
+from longshore.pipeline._engine import Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
+from longshore.pipeline._failures import failed
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
 from longshore.pipeline._runner import FlowRunner
@@ -30,9 +31,6 @@ from longshore.pipeline._watching import Watched
 from longshore.transfer import Tally
 
 __all__ = ["ask_to_cancel", "run_step"]
-
-OUTAGE_PAUSE = 30.0
-"""Seconds until a vendor that does not answer is tried again."""
 
 _ROOM = 10.0
 """Seconds that a signed URL must be good for when its transfer begins, and besides:"""
@@ -68,6 +66,7 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
     )
     watched = Watched(engine, unit, step, tally)
+    verdict = unit.verdict
     began = engine.clock.now()
     unit.begins(step.verb, began)
     unit.running.add(step.flow)
@@ -86,16 +85,25 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         _tell(engine, unit, step)
         watched.done()
         return following
+    except asyncio.CancelledError:
+        unit.count(step.verb, tally, began, engine.clock.now())
+        raise
     except ClaimTaken as error:
         watched.failed(error)
         unit.judge(Verdict(UnknownOutcome(error.message)))
+    except JournalError:
+        unit.verdict = unit.verdict or verdict  # it is not carried out: nothing else may begin
+        raise
     except (Suspended, Restart, AccountError, BatchError, DocumentError, PluginError) as failure:
         watched.failed(failure)
         unit.count(step.verb, tally, began, engine.clock.now())
         if step in unit.asked and not isinstance(failure, Suspended | AccountError):
             await _turn_down(engine, unit, step, failure)
             return None
-        return _failed(engine, unit, step, failure) or _conclusion(engine, unit, step)
+        blocked = failed(engine, unit, step, failure, began)
+        if blocked is not None and unit.verdict is not None and unit.running <= {step.flow}:
+            await _run(engine, unit, Step("conclude"))  # what comes after the pause is durable
+        return blocked or _conclusion(engine, unit, step)
     finally:
         unit.running.discard(step.flow)
         unit.tallies.pop(step.flow, None)
@@ -176,49 +184,6 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
     words = f"{step.verb} {step.object}".strip()
     engine.emit(Notice(f"{words}: {engine.redactor.text(str(failure))}"))
     await unit.write(engine.journal, [*unit.scratch(step.flow), unit.cost()])
-
-
-def _failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
-    """Say what a failed step means for its unit, or for the whole account."""
-    match failure:
-        case Suspended():
-            unit.delays[step.flow] = (failure.at, failure.why)
-        case VendorUnavailable():
-            pause = OUTAGE_PAUSE if failure.retry_after is None else failure.retry_after
-            at = engine.clock.now() + engine.pause(pause)
-            unit.delays[step.flow] = (at, failure.message)
-            engine.trouble = failure
-            return Next("blocked", at, failure.message)
-        case AccountError():
-            engine.trouble = failure
-            return Next("blocked", why=failure.message)
-        case Restart():
-            again = SessionLost(
-                str(failure), hint="the documents are sent again in a fresh session"
-            )
-            unit.judge(Verdict(again, restart=True, blame=failure.blame, abandon=failure.abandon))
-        case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
-            unit.stale.add(step.object)
-        case SessionLost() if unit.job is None:
-            unit.judge(Verdict(failure, restart=True, abandon=_begun(failure)))
-        case UnknownOutcome():
-            unit.judge(Verdict(failure, restart=engine.resend and unit.job is None))
-        case BatchError() if unit.job is not None:  # the vendor is at work, or was
-            words = f"nobody can tell how job {unit.job.id} stands: {failure.message}"
-            unit.judge(Verdict(UnknownOutcome(words, hint=failure.hint)))
-        case BatchError() | DocumentError() | PluginError():
-            unit.judge(Verdict(failure, abandon=_begun(failure)))
-    return None
-
-
-def _begun(failure: LongshoreError) -> Session | None:
-    """Return the session that a failed ``start`` leaves to be given back."""
-    return failure.abandon if isinstance(failure.abandon, Session) else None
-
-
-def _can_renew(engine: Engine, unit: Unit) -> bool:
-    """A URL that is refused as soon as it is fresh does not want renewing."""
-    return engine.provider.offers("renew") and unit.renewals < MOST_RESTARTS
 
 
 # ------------------------------------------------------------------------------ the verbs
@@ -402,6 +367,9 @@ async def _conclude(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> l
     unit.stale.clear()
     unit.crashed.clear()
     unit.delays.clear()
+    if verdict is not None and verdict.at:
+        first = "prepare" if unit.id == unit.record.run_id else "start"
+        unit.delays[first] = (verdict.at, verdict.error.message)
     return writes
 
 

@@ -119,12 +119,14 @@ class Verdict:
         restart: start afresh instead of ending.
         blame: the vendor or the network caused it; counted.
         abandon: what exists at the vendor besides the session.
+        at: when to start afresh, in seconds since the epoch; 0: at once.
     """
 
     error: LongshoreError
     restart: bool = False
     blame: bool = True
     abandon: Session | None = None
+    at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -210,6 +212,12 @@ class Unit:
     def fresh(self) -> bool:
         """True as long as the vendor knows nothing of it."""
         return self.session is None and self.job is None
+
+    @property
+    def untouched(self) -> bool:
+        """True as long as nothing was done with it, and nobody wants anything of it."""
+        begun = self.running or self.intents or self.asked or self.record.attempt > 1
+        return self.fresh and not (begun or self.record.settled) and self.verdict is None
 
     @property
     def moves(self) -> bool:

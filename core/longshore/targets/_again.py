@@ -23,7 +23,7 @@ _FRESH = {*REFRESHED, "base_url"}
 
 def overrides_of(target: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return what is overruled for one target: ``key`` of all, and above it ``target:key``."""
-    common = {key: value for key, value in given.items() if ":" not in key}
+    common = {key: value for key, value in given.items() if ":" not in _root(key)}
     start = f"{target}:"
     own = {k.removeprefix(start): v for k, v in given.items() if k.startswith(start)}
     return common | own

@@ -55,6 +55,7 @@ class Tally:
         repeated: a try of the last exchange that may have arrived was followed by another.
         acted: a try of the last exchange is on its way, or did not surely come to nothing.
         idle: nothing is on its way: the next try waits for its time.
+        patience: seconds for which the answer is waited for, where that must not get lost.
         progress: told document bytes as they leave, for a progress bar.
         retried: told why, and how long until the next try.
     """
@@ -66,6 +67,7 @@ class Tally:
     repeated: bool = False
     acted: bool = False
     idle: bool = False
+    patience: float = 0.0
     progress: Callable[[int], None] = field(default=lambda _count: None)
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
 

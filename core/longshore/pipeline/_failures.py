@@ -1,0 +1,105 @@
+"""What a failed step means: for its batch, or for the whole account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from longshore.errors import (
+    AccountError,
+    BatchError,
+    DocumentError,
+    LongshoreError,
+    PluginError,
+    SessionLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from longshore.lifecycle import Session
+from longshore.pipeline._engine import MOST_RESTARTS, Engine
+from longshore.pipeline._interruptions import Restart, Suspended
+from longshore.pipeline._ready import Next
+from longshore.pipeline._unit import Step, Unit, Verdict
+
+__all__ = ["OUTAGE_PAUSE", "failed"]
+
+OUTAGE_PAUSE = 30.0
+"""Seconds until a vendor that does not answer is tried again; so long without any answer is one."""
+
+_LONGEST_PAUSE = 300.0
+"""Seconds, where each try may leave a session behind at the vendor."""
+
+_HINT = "check base_url and the network; what was under way begins afresh"
+
+_RESTART_PAUSES = (1.0, 10.0, 60.0)
+"""Seconds before a fresh session, after an answer was lost: the first time, the second, ..."""
+
+
+def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: float) -> Next | None:
+    """Say what a failed step means for its unit, or for the whole account."""
+    match failure:
+        case Suspended():
+            unit.delays[step.flow] = (failure.at, failure.why)
+        case VendorUnavailable():
+            pause = OUTAGE_PAUSE if failure.retry_after is None else failure.retry_after
+            at = engine.clock.now() + engine.pause(pause)
+            unit.delays[step.flow] = (at, failure.message)
+            return _outage(engine, failure, at)
+        case AccountError():
+            engine.trouble = failure
+            return Next("blocked", why=failure.message)
+        case Restart():
+            return _begin_again(engine, unit, failure, began)
+        case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
+            unit.stale.add(step.object)
+        case SessionLost() if unit.job is None:
+            unit.judge(Verdict(failure, restart=True, abandon=_begun(failure)))
+        case UnknownOutcome():
+            unit.judge(Verdict(failure, restart=engine.resend and unit.job is None))
+        case BatchError() if unit.job is not None:  # the vendor is at work, or was
+            words = f"nobody can tell how job {unit.job.id} stands: {failure.message}"
+            unit.judge(Verdict(UnknownOutcome(words, hint=failure.hint)))
+        case BatchError() | DocumentError() | PluginError():
+            unit.judge(Verdict(failure, abandon=_begun(failure)))
+    return None
+
+
+def _outage(engine: Engine, trouble: VendorUnavailable, at: float) -> Next:
+    """Pause the target until then."""
+    if not engine.refused:  # that counts for more, and nothing may seem to leave again
+        engine.trouble = trouble
+    return Next("blocked", at, trouble.message)
+
+
+def _begin_again(engine: Engine, unit: Unit, failure: Restart, began: float) -> Next | None:
+    """Give up a session in which an answer was lost, and begin a fresh one after a while.
+
+    The batch is blamed only if the vendor answers others: in the last half minute before the step
+    began, or since. Else it is an outage: that pauses the target, longer each time, and fails no
+    document.
+    """
+    error = SessionLost(str(failure), hint="the documents are sent again in a fresh session")
+    verdict = Verdict(error, restart=True, blame=False, abandon=failure.abandon)
+    if not failure.blame:
+        unit.judge(verdict)
+        return None
+    answered_at, now = engine.driver.answered_at, engine.clock.now()
+    silent = answered_at is None or began - answered_at > OUTAGE_PAUSE
+    if not silent or unit.id == unit.record.run_id:
+        pause = _RESTART_PAUSES[min(unit.record.restarts, len(_RESTART_PAUSES) - 1)]
+        unit.judge(replace(verdict, blame=True, at=now + engine.pause(pause)))
+        return None
+    longer = min(OUTAGE_PAUSE * 2.0 ** (unit.record.attempt - 1), _LONGEST_PAUSE)
+    at = now + engine.pause(longer)
+    unit.judge(replace(verdict, at=at))
+    words = f"the vendor does not answer: {failure}"
+    return _outage(engine, VendorUnavailable(words, hint=_HINT), at)
+
+
+def _begun(failure: LongshoreError) -> Session | None:
+    """Return the session that a failed ``start`` leaves to be given back."""
+    return failure.abandon if isinstance(failure.abandon, Session) else None
+
+
+def _can_renew(engine: Engine, unit: Unit) -> bool:
+    """A URL that is refused as soon as it is fresh does not want renewing."""
+    return engine.provider.offers("renew") and unit.renewals < MOST_RESTARTS

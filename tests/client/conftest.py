@@ -1,0 +1,80 @@
+"""What the tests of the clients share: a vendor in memory, installed as a plugin, and files."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.capabilities import Capabilities, PollSchedule
+from longshore.pipeline import Environment
+from longshore.plugins import Plugins
+from longshore.provider import Provider, hookimpl
+from longshore.transfer import retry_with_clock
+from tests.pipeline.support import Acme, OneRequest, Vendor, VirtualClock
+
+FAST = {"poll_interval": "0.01", "timeout": "0.02"}
+
+FLOOR = 5.0
+
+
+class Patient(Acme):
+    """The same vendor, which does not want to be asked about a job too often."""
+
+    name = "patient"
+
+    def capabilities(self) -> Capabilities:
+        """Say how often."""
+        return super().capabilities().changed({"polls": PollSchedule(floor=FLOOR)})
+
+
+class Plugin:
+    """The vendors of these tests."""
+
+    @hookimpl
+    def longshore_providers(self) -> list[type[Provider[Any]]]:
+        """Offer them."""
+        return [Acme, OneRequest, Patient]
+
+
+@pytest.fixture(autouse=True)
+def _acme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the tiny providers for these tests, as a plugin."""
+    plugins = Plugins.of(Plugin())
+    monkeypatch.setattr(plugins, "version_of", lambda _provider: "1.0")
+    for module in ("longshore.targets._resolve", "longshore.pipeline._run"):
+        monkeypatch.setattr(f"{module}.load_plugins", lambda: plugins)
+    monkeypatch.setenv("LONGSHORE_ACME_API_KEY", "key-123456")
+    monkeypatch.setenv("LONGSHORE_ONE_API_KEY", "key-123456")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[..., list[Path]]:
+    """Make files of these sizes."""
+
+    def make(*sizes: int) -> list[Path]:
+        paths = [tmp_path / f"doc{n}.pdf" for n in range(len(sizes))]
+        for path, size in zip(paths, sizes, strict=True):
+            path.write_bytes(b"x" * size)
+        return paths
+
+    return make
+
+
+def arguments(tmp_path: Path, vendor: Vendor, **more: Any) -> dict[str, Any]:
+    """Make a client's arguments: this vendor, a journal of its own, no pauses."""
+    environment = Environment(
+        transport=lambda _settings, _connections: vendor,
+        retries=retry_with_clock(VirtualClock()),
+        rng=random.Random(1),
+    )
+    return {
+        "settings": FAST | more.pop("settings", {}),
+        "journal": tmp_path / "journal.db",
+        "environment": environment,
+        "part_size": 4,
+        **more,
+    }
