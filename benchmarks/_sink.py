@@ -187,6 +187,7 @@ class Sink:
 
     def __init__(self, certificate: str | None = None) -> None:
         self.bytes = self.requests = 0
+        self._asked_at = monotonic()
         self._poll = select.epoll()
         self._connections: dict[int, Connection] = {}
         self._late: list[tuple[float, int, Connection, bytes]] = []
@@ -257,8 +258,15 @@ class Sink:
         """Answer `GET /_sink` with what came since it was last asked."""
         if not head.startswith(b"GET /_sink "):
             return None
-        told = {"bytes": self.bytes, "requests": self.requests - 1, **self.vendors.polls()}
+        now = monotonic()
+        told = {
+            "bytes": self.bytes,
+            "requests": self.requests - 1,
+            "seconds": now - self._asked_at,
+            **self.vendors.polls(),
+        }
         self.bytes = self.requests = 0
+        self._asked_at = now
         return Answer.json(told)
 
     def _timeout(self) -> float | None:
