@@ -280,6 +280,15 @@ async def test_needs_action_ends_the_wait() -> None:
     )
 
 
+async def test_a_resume_asks_about_what_needed_action_a_moment_ago() -> None:
+    """Even if the vendor wants a pause between two questions: it is waited for."""
+    world = hasty(poll_interval=0.3)
+    world.vendor.states = ["review", "done"]
+    await world.plan([4])
+    assert (await run(world)).outcomes == {Outcome.NEEDS_ACTION: 1}
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 1}
+
+
 async def test_a_run_ends_however_many_jobs_wait_for_somebody() -> None:
     """Each is asked about, but that some poll is always due keeps no run from ending."""
     world = hasty()

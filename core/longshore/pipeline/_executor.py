@@ -363,8 +363,9 @@ class Executor:
     async def _is_over(self) -> bool:
         """True when nothing can move any more without somebody's help."""
         engine = self._engine
-        if any(unit.moves for unit in self._active.values()):
-            return False
+        active = self._active.values()
+        if any(unit.moves or unit.record.polled_at < self._began for unit in active):
+            return False  # nobody asked about those in this command
         if self._enough_failures():
             return True
         due = await engine.journal.next_due(
