@@ -79,7 +79,7 @@ async def test_a_vendor_that_answers_nobody_fails_no_batch() -> None:
         pauses.append(outcome.at - world.clock.now())
         world.clock.time = outcome.at
     record = await live(world)
-    assert pauses == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
+    assert pauses == [40.0, 80.0, 160.0, 300.0, 300.0, 300.0]
     assert (record.outcome, record.restarts, record.attempt) == (Outcome.SUCCEEDED, 0, 7)
     assert world.clock.now() - began > 1000
 

@@ -74,7 +74,7 @@ class Executor:
         self._hungry = True
         self._others_run = False  # jobs that are out of memory, as far as is known
         self._began = engine.clock.now()
-        self._looked_at = self._paused_until = 0.0
+        self._looked_at = self._paused_at = self._paused_until = 0.0
         self._failures = 0
         self._fatal: LongshoreError | None = None
         self.teller = Teller(engine)
@@ -342,6 +342,8 @@ class Executor:
             return
         if outcome is not None:
             self._blocked(outcome)
+        elif (self._engine.driver.answered_at or 0.0) > self._paused_at:
+            self._paused_until = 0.0  # somebody was answered since
         if unit.record.settled and not unit.asked and step is not _ASIDE:
             self._look_at(unit, self._engine.clock.now())  # it leaves, and its failures count
         elif step is not _ASIDE:
@@ -349,15 +351,14 @@ class Executor:
 
     def _blocked(self, outcome: Next) -> None:
         """The account is in trouble: nothing new begins, for a while or at all."""
-        trouble = self._engine.trouble
+        trouble, now = self._engine.trouble, self._engine.clock.now()
         answered_at = self._engine.driver.answered_at
-        now = self._engine.clock.now()
         outage = isinstance(trouble, VendorUnavailable)
         if not outage or answered_at is None or now - answered_at > self._limits.give_up_after:
             self._fatal = self._fatal or trouble
             return
-        if outcome.at > self._paused_until:
-            self._paused_until = outcome.at
+        if outcome.at > self._paused_until + _TICK:  # others fail in the same moment
+            self._paused_at, self._paused_until = now, outcome.at
             self._engine.emit(Notice(f"{outcome.why}; waiting {outcome.at - now:.0f} s"))
 
     async def _is_over(self) -> bool:
@@ -397,10 +398,9 @@ class Executor:
 
     async def _save_costs(self) -> None:
         """Count the requests that led to nothing yet."""
-        for unit in self._active.values():
-            if unit.unsaved:
-                with suppress(JournalError):
-                    await unit.write(self._engine.journal, [unit.cost()])
+        for unit in [unit for unit in self._active.values() if unit.unsaved]:
+            with suppress(JournalError):
+                await unit.write(self._engine.journal, [unit.cost()])
 
     # ------------------------------------------------------------------ beside the scheduler
 

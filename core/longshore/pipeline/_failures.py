@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from longshore.errors import (
@@ -23,7 +24,10 @@ from longshore.pipeline._unit import Step, Unit, Verdict
 __all__ = ["OUTAGE_PAUSE", "failed"]
 
 OUTAGE_PAUSE = 30.0
-"""Seconds until a vendor that does not answer is tried again; so long without any answer is one."""
+"""Seconds until a vendor that does not answer is tried again."""
+
+_SILENCE = 5.0
+"""Seconds without an answer to anybody: then it is not the batch that cannot be sent."""
 
 _LONGEST_PAUSE = 300.0
 """Seconds, where each try may leave a session behind at the vendor."""
@@ -34,7 +38,7 @@ _RESTART_PAUSES = (1.0, 10.0, 60.0)
 """Seconds before a fresh session, after an answer was lost: the first time, the second, ..."""
 
 
-def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: float) -> Next | None:
+def failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
     """Say what a failed step means for its unit, or for the whole account."""
     match failure:
         case Suspended():
@@ -48,7 +52,7 @@ def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: fl
             engine.trouble = failure
             return Next("blocked", why=failure.message)
         case Restart():
-            return _begin_again(engine, unit, failure, began)
+            return _begin_again(engine, unit, failure)
         case SessionLost() if step.verb == "send" and _can_renew(engine, unit):
             unit.stale.add(step.object)
         case SessionLost() if unit.job is None:
@@ -70,29 +74,27 @@ def _outage(engine: Engine, trouble: VendorUnavailable, at: float) -> Next:
     return Next("blocked", at, trouble.message)
 
 
-def _begin_again(engine: Engine, unit: Unit, failure: Restart, began: float) -> Next | None:
+def _begin_again(engine: Engine, unit: Unit, failure: Restart) -> Next | None:
     """Give up a session in which an answer was lost, and begin a fresh one after a while.
 
-    The batch is blamed only if the vendor answers others: in the last half minute before the step
-    began, or since. Else it is an outage: that pauses the target, longer each time, and fails no
-    document.
+    The batch is blamed only if the vendor answers others. If nobody was answered for a while it is
+    an outage: that pauses the target, for as long again, and fails no document.
     """
     error = SessionLost(str(failure), hint="the documents are sent again in a fresh session")
-    verdict = Verdict(error, restart=True, blame=False, abandon=failure.abandon)
+    verdict = Verdict(error, restart=True, blame=failure.blame, abandon=failure.abandon)
     if not failure.blame:
         unit.judge(verdict)
         return None
-    answered_at, now = engine.driver.answered_at, engine.clock.now()
-    silent = answered_at is None or began - answered_at > OUTAGE_PAUSE
-    if not silent or unit.id == unit.record.run_id:
-        pause = _RESTART_PAUSES[min(unit.record.restarts, len(_RESTART_PAUSES) - 1)]
-        unit.judge(replace(verdict, blame=True, at=now + engine.pause(pause)))
-        return None
-    longer = min(OUTAGE_PAUSE * 2.0 ** (unit.record.attempt - 1), _LONGEST_PAUSE)
-    at = now + engine.pause(longer)
-    unit.judge(replace(verdict, at=at))
-    words = f"the vendor does not answer: {failure}"
-    return _outage(engine, VendorUnavailable(words, hint=_HINT), at)
+    now, answered_at = engine.clock.now(), engine.driver.answered_at
+    silence = math.inf if answered_at is None else now - answered_at
+    if silence > _SILENCE and unit.id != unit.record.run_id:
+        unit.judge(replace(verdict, blame=False, outage=True))
+        trouble = VendorUnavailable(f"the vendor does not answer: {failure}", hint=_HINT)
+        pause = min(max(silence, OUTAGE_PAUSE), _LONGEST_PAUSE)
+        return _outage(engine, trouble, now + engine.pause(pause))
+    pause = _RESTART_PAUSES[min(unit.record.restarts, len(_RESTART_PAUSES) - 1)]
+    unit.judge(replace(verdict, at=now + engine.pause(pause)))
+    return None
 
 
 def _begun(failure: LongshoreError) -> Session | None:

@@ -100,7 +100,7 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         if step in unit.asked and not isinstance(failure, Suspended | AccountError):
             await _turn_down(engine, unit, step, failure)
             return None
-        blocked = failed(engine, unit, step, failure, began)
+        blocked = failed(engine, unit, step, failure)
         if blocked is not None and unit.verdict is not None and unit.running <= {step.flow}:
             await _run(engine, unit, Step("conclude"))  # what comes after the pause is durable
         return blocked or _conclusion(engine, unit, step)

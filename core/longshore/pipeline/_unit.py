@@ -119,6 +119,7 @@ class Verdict:
         restart: start afresh instead of ending.
         blame: the vendor or the network caused it; counted.
         abandon: what exists at the vendor besides the session.
+        outage: nobody was answered; the restarts for which it was blamed before count no more.
         at: when to start afresh, in seconds since the epoch; 0: at once.
     """
 
@@ -126,6 +127,7 @@ class Verdict:
     restart: bool = False
     blame: bool = True
     abandon: Session | None = None
+    outage: bool = False
     at: float = 0.0
 
 
