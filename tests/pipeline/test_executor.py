@@ -24,7 +24,6 @@ from longshore.pipeline import (
     _executor,
     execute,
 )
-from longshore.transfer import Outgoing
 from tests.pipeline.support import LOST, OneRequest, World, hasty, reply
 
 pytestmark = pytest.mark.asyncio
@@ -409,23 +408,6 @@ async def test_jobs_are_asked_about_while_others_are_still_sent() -> None:
     report = await run(world)
     assert report.outcomes == {Outcome.SUCCEEDED: 120}
     assert seen > 50
-
-
-async def test_requests_that_are_cut_off_by_a_stop_are_counted() -> None:
-    """What left, left: also when nobody waits for its answer any more."""
-    world = hasty()
-    stop = asyncio.Event()
-    await world.plan(*[[8]] * 4, concurrency=4)
-
-    def press(outgoing: Outgoing) -> None:
-        if outgoing.method == "POST":
-            world.vendor.delay = 5.0  # what comes now is not answered in time
-        stop.set()
-
-    world.vendor.on_request = press
-    report = await run(world, stop=stop)
-    assert report.interrupted
-    assert report.totals.requests == len(world.vendor.log)
 
 
 async def test_a_batch_that_the_mailbox_holds_does_not_leave_memory() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import Forbidden, JournalError
+from longshore.errors import Forbidden, JournalError, LongshoreError, SessionLost
 from longshore.journal import ChangeUnit, Message, Write
 from longshore.lifecycle import Action, Job, Outcome, State, Status
 from longshore.pipeline import Notice, _executor
@@ -256,3 +256,39 @@ async def test_a_wake_while_the_end_of_a_job_is_written_down_changes_nothing() -
     assert (await soon(run(world))).outcomes == {Outcome.SUCCEEDED: 1}
     assert world.vendor.count("GET /jobs") == 1
     assert (await journal.unit("b0000")).settled
+
+
+async def test_requests_that_are_cut_off_by_a_stop_are_counted() -> None:
+    """What left, left: also when nobody waits for its answer any more."""
+    world, vendor, _ = world_of()
+    await world.plan([8], [8])
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(world, stop=stop))
+    await soon(vendor.wait_for(4))
+    stop.set()
+    report = await soon(running)
+    assert (vendor.count("POST /start"), len(vendor.parts)) == (2, 4)
+    assert report.totals.requests == 6
+
+
+class Gone(Acme):
+    """Its sessions can be lost."""
+
+    def refusal(self, response: Response) -> LongshoreError | None:
+        return SessionLost("the session is gone") if response.status == 410 else None
+
+
+async def test_a_cancel_counts_for_more_than_a_fresh_session() -> None:
+    """One part says that the session is lost, then comes the cancel, then the other part ends."""
+    world, vendor, journal = world_of(Gone)
+    await world.plan([8])
+    running = asyncio.create_task(run(world))
+    await soon(vendor.wait_for(2))
+    vendor.parts[0].set_result(reply({}, 410))
+    await soon(journal.ask("cancel", times=3))
+    vendor.slow = False
+    vendor.parts[1].set_result(reply({}))
+    report = await soon(running)
+    assert report.outcomes == {Outcome.CANCELLED: 1}
+    assert (vendor.count("POST /start"), vendor.count("POST /complete")) == (1, 0)
+    assert await journal.mail("run") == ()

@@ -43,22 +43,27 @@ async def facts(world: World, kind: FactKind) -> list[Any]:
     return [f for f in (await world.journal.facts("b0000")).facts if f.kind is kind]
 
 
-async def test_three_restarts_in_a_row_then_failed() -> None:
-    """What loses four answers, while the vendor answers others, has failed; and not in a hurry."""
+@pytest.mark.parametrize("others", [0, 1])
+async def test_three_restarts_in_a_row_then_failed(others: int) -> None:
+    """What loses four answers, alone or while others get theirs, has failed; not in a hurry."""
     world = calm()
-    await world.plan([4], [4])
+    await world.plan([4], *[[4]] * others)
     world.vendor.states = ["busy"]
     engine, began = await world.engine(), world.clock.now()
-    await advance("b0001", engine=engine)
+    for _ in range(others):
+        await advance("b0001", engine=engine)
     world.vendor.always = {"POST /start": LOST}
     tried: list[float] = []
     while not (record := await world.journal.unit("b0000")).settled:
-        await advance("b0001", engine=engine)  # its poll is answered
+        for _ in range(others):
+            await advance("b0001", engine=engine)  # its poll is answered
         tried.append(world.clock.now() - began)
         outcome = await advance("b0000", engine=engine)
+        record = await world.journal.unit("b0000")
+        assert record.settled or (outcome.state, outcome.at) == ("later", record.at)
         world.clock.time = max(world.clock.now(), outcome.at)
     assert (record.outcome, record.attempt, record.restarts) == (Outcome.FAILED, 4, 3)
-    assert world.vendor.count("POST /start") == 1 + 4
+    assert world.vendor.count("POST /start") == others + 4
     assert tried == [0.0, 1.0, 11.0, 71.0]
 
 
@@ -66,22 +71,25 @@ async def test_a_vendor_that_answers_nobody_fails_no_batch() -> None:
     """An outage: fresh sessions are tried less and less often, and one of them works."""
     world = calm()
     world.provider.prepares = True  # type: ignore[attr-defined]
-    await world.plan([4])
-    engine, began = await world.engine(), world.clock.now()
+    await world.plan([4], [4])
+    engine = await world.engine()
     await prepare(engine)
     world.clock.time += 40.0
-    world.vendor.script = {"POST /start": [LOST] * 6}
+    world.vendor.script = {"POST /start": [LOST] * 14}
+    for unit in ("b0000", "b0001"):
+        assert (await advance(unit, engine=engine)).at == world.clock.now() + 1.0
+    world.clock.time += 1.0
     pauses: list[float] = []
     for _ in range(6):
-        outcome = await advance("b0000", engine=engine)
-        assert outcome.state == "blocked"
-        assert isinstance(engine.trouble, VendorUnavailable)
+        for unit in ("b0000", "b0001"):
+            outcome = await advance(unit, engine=engine)
+            assert outcome.state == "blocked"
+            assert isinstance(engine.trouble, VendorUnavailable)
         pauses.append(outcome.at - world.clock.now())
         world.clock.time = outcome.at
-    record = await live(world)
-    assert pauses == [40.0, 80.0, 160.0, 300.0, 300.0, 300.0]
-    assert (record.outcome, record.restarts, record.attempt) == (Outcome.SUCCEEDED, 0, 7)
-    assert world.clock.now() - began > 1000
+    records = [await live(world, unit=unit) for unit in ("b0000", "b0001")]
+    assert pauses == [41.0, 82.0, 164.0, 300.0, 300.0, 300.0]
+    assert [(r.outcome, r.restarts, r.attempt) for r in records] == [(Outcome.SUCCEEDED, 0, 8)] * 2
 
 
 async def test_our_own_crashes_are_not_counted() -> None:
@@ -379,7 +387,7 @@ async def test_what_a_failed_start_leaves_is_given_back_from_the_queue() -> None
 
 
 async def test_an_abort_that_is_given_up_is_not_called_given_back() -> None:
-    """Ten refusals end it; a key that does not work is no refusal, and costs no try."""
+    """Ten refusals or 500s end it; a key that does not work is none, and costs no try."""
     world = calm(Leaving)
     await world.plan([4])
     await live(world)
@@ -389,7 +397,8 @@ async def test_an_abort_that_is_given_up_is_not_called_given_back() -> None:
         await give_back(await world.engine(), entry)
     assert await world.journal.abandoned("run") == (entry,)
     world.vendor.always = {"DELETE /sessions": reply({}, 422)}
-    told: list[bool] = []
+    told = [await give_back(await world.engine(), entry)]
+    world.vendor.always = {"DELETE /sessions": reply({}, 500)}
     while entries := await world.journal.abandoned("run"):
         told.append(await give_back(await world.engine(), entries[0]))
     assert told == [False] * 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from longshore.errors import AccountError, LongshoreError
+from longshore.errors import AccountError, LongshoreError, VendorUnavailable
 from longshore.journal import Abandoned, UnitRecord
 from longshore.lifecycle import Session
 from longshore.pipeline._engine import Engine
@@ -28,7 +28,7 @@ async def give_back(engine: Engine, entry: Abandoned) -> bool:
         ten tries.
 
     Raises:
-        AccountError: the vendor refuses the account, or does not answer; that is no try.
+        AccountError: the vendor refuses the account, or cannot be reached; that is no try.
     """
     session = Session.model_validate(entry.session)
     engine.redactor.learn(session.secrets.values())
@@ -37,9 +37,10 @@ async def give_back(engine: Engine, entry: Abandoned) -> bool:
     runner = FlowRunner(engine, ghost, "abort", Tally(), durable=False)
     try:
         await runner.run(engine.provider.abort(session))
-    except AccountError:
-        raise
-    except (LongshoreError, Suspended, Restart):
+    except (LongshoreError, Suspended, Restart) as error:
+        answered = isinstance(error, VendorUnavailable) and error.status is not None
+        if isinstance(error, AccountError) and not answered:
+            raise
         tries = entry.tries + 1
         if tries < _MOST_TRIES:
             at = engine.clock.now() + _FIRST_PAUSE * 2 ** min(tries, 6)

@@ -94,7 +94,7 @@ def conclude(engine: Engine, unit: Unit) -> list[Write]:
 def _restart(engine: Engine, unit: Unit, verdict: Verdict) -> list[Write]:
     changes = {
         "attempt": unit.record.attempt + 1,
-        "restarts": 0 if verdict.outage else unit.record.restarts + verdict.blame,
+        "restarts": unit.record.restarts + verdict.blame,
         "at": verdict.at,
         "why": engine.redactor.text(verdict.error.message),
     }

@@ -31,6 +31,21 @@ SLOW_POLL = 60.0
 """Seconds between polls of a job that waits for a person."""
 
 
+class Losers:
+    """The batches that have lost answers since the vendor answered anybody."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._units: set[str] = set()
+
+    def note(self, unit_id: str, answered_at: float | None) -> int:
+        """Add one; returns how many there are."""
+        if answered_at != self._since:
+            self._since, self._units = answered_at, set()
+        self._units.add(unit_id)
+        return len(self._units)
+
+
 @dataclass(slots=True)
 class Engine:
     """Moves the units of one run.
@@ -56,6 +71,7 @@ class Engine:
         places: for requests; who has none waits before the request leaves.
         follows: asked whether a unit's next step may follow a step at once, in one go with it.
         trouble: the last reason why the account could not go on.
+        losers: the batches that have lost answers of late.
     """
 
     run: RunRecord
@@ -72,6 +88,7 @@ class Engine:
     listener: Listener | None = None
     hooks: Hooks | None = None
     trouble: AccountError | None = None
+    losers: Losers = field(default_factory=Losers)
     setup: Setup = field(default_factory=Setup)
     landed: Callable[[Step], None] | None = None
     follows: Callable[[Unit, Step], bool] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from longshore.errors import (
@@ -25,9 +24,6 @@ __all__ = ["OUTAGE_PAUSE", "failed"]
 
 OUTAGE_PAUSE = 30.0
 """Seconds until a vendor that does not answer is tried again."""
-
-_SILENCE = 5.0
-"""Seconds without an answer to anybody: then it is not the batch that cannot be sent."""
 
 _LONGEST_PAUSE = 300.0
 """Seconds, where each try may leave a session behind at the vendor."""
@@ -77,22 +73,22 @@ def _outage(engine: Engine, trouble: VendorUnavailable, at: float) -> Next:
 def _begin_again(engine: Engine, unit: Unit, failure: Restart) -> Next | None:
     """Give up a session in which an answer was lost, and begin a fresh one after a while.
 
-    The batch is blamed only if the vendor answers others. If nobody was answered for a while it is
-    an outage: that pauses the target, for as long again, and fails no document.
+    The batch is blamed, unless it was before and others have lost answers, too, since the vendor
+    answered anybody: that is an outage, which pauses the target and fails no document.
     """
     error = SessionLost(str(failure), hint="the documents are sent again in a fresh session")
     verdict = Verdict(error, restart=True, blame=failure.blame, abandon=failure.abandon)
     if not failure.blame:
         unit.judge(verdict)
         return None
-    now, answered_at = engine.clock.now(), engine.driver.answered_at
-    silence = math.inf if answered_at is None else now - answered_at
-    if silence > _SILENCE and unit.id != unit.record.run_id:
-        unit.judge(replace(verdict, blame=False, outage=True))
+    now, restarts, answered_at = engine.clock.now(), unit.record.restarts, engine.driver.answered_at
+    if engine.losers.note(unit.id, answered_at) > 1 and restarts > (answered_at is None):
+        unit.judge(replace(verdict, blame=False))
         trouble = VendorUnavailable(f"the vendor does not answer: {failure}", hint=_HINT)
+        silence = 0.0 if answered_at is None else now - answered_at
         pause = min(max(silence, OUTAGE_PAUSE), _LONGEST_PAUSE)
         return _outage(engine, trouble, now + engine.pause(pause))
-    pause = _RESTART_PAUSES[min(unit.record.restarts, len(_RESTART_PAUSES) - 1)]
+    pause = _RESTART_PAUSES[min(restarts, len(_RESTART_PAUSES) - 1)]
     unit.judge(replace(verdict, at=now + engine.pause(pause)))
     return None
 

@@ -73,7 +73,11 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     unit.tallies[step.flow] = tally
     unit.delays.pop(step.flow, None)
     try:
-        writes = await _VERBS[step.verb](engine, unit, step, tally)
+        try:
+            writes = await _VERBS[step.verb](engine, unit, step, tally)
+        except asyncio.CancelledError:
+            unit.count(step.verb, tally, began, engine.clock.now())
+            raise
         unit.count(step.verb, tally, began, engine.clock.now())
         following = _follower(engine, unit, step, writes)
         if following is None:
@@ -85,9 +89,6 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         _tell(engine, unit, step)
         watched.done()
         return following
-    except asyncio.CancelledError:
-        unit.count(step.verb, tally, began, engine.clock.now())
-        raise
     except ClaimTaken as error:
         watched.failed(error)
         unit.judge(Verdict(UnknownOutcome(error.message)))

@@ -13,7 +13,13 @@ from pydantic import JsonValue
 from longshore._model import Frozen
 from longshore.capabilities import Capabilities
 from longshore.documents import Document
-from longshore.errors import JournalError, LongshoreError, ResumeMismatch, UnknownOutcome
+from longshore.errors import (
+    CancelledByUser,
+    JournalError,
+    LongshoreError,
+    ResumeMismatch,
+    UnknownOutcome,
+)
 from longshore.journal import (
     ChangeDocument,
     ChangeUnit,
@@ -119,7 +125,6 @@ class Verdict:
         restart: start afresh instead of ending.
         blame: the vendor or the network caused it; counted.
         abandon: what exists at the vendor besides the session.
-        outage: nobody was answered; the restarts for which it was blamed before count no more.
         at: when to start afresh, in seconds since the epoch; 0: at once.
     """
 
@@ -127,7 +132,6 @@ class Verdict:
     restart: bool = False
     blame: bool = True
     abandon: Session | None = None
-    outage: bool = False
     at: float = 0.0
 
 
@@ -205,9 +209,14 @@ class Unit:
             self.asked.append(step)
 
     def judge(self, verdict: Verdict) -> None:
-        """Take a verdict; the first one stands, unless a later one says that nobody knows."""
-        unknown = isinstance(verdict.error, UnknownOutcome | ResumeMismatch)
-        if self.verdict is None or unknown:
+        """Take a verdict; the first one stands.
+
+        Unless a later one says that nobody knows, or that it is not to start afresh after all.
+        """
+        before, error = self.verdict, verdict.error
+        if before is not None and before.restart and isinstance(error, CancelledByUser):
+            self.verdict = replace(verdict, abandon=before.abandon)
+        elif before is None or isinstance(error, UnknownOutcome | ResumeMismatch):
             self.verdict = verdict
 
     @property
