@@ -52,8 +52,8 @@ class Mailbox:
     """What other processes left for a run.
 
     A message stays until what it asks for is durable: should this process end before that, the
-    next one reads it again. Whom nothing can be done for now (out of memory, in an outage) is told
-    to ask again, and the message goes.
+    next one reads it again. Where nothing can be done now (a batch out of memory, in an outage),
+    people are told to ask again, and the message goes.
 
     Args:
         engine: of the run.
