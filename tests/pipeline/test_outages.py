@@ -75,6 +75,19 @@ async def test_an_outage_in_which_answers_are_lost_fails_no_document(lost: Any) 
     assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 8})
 
 
+async def test_a_vendor_that_loses_every_answer_from_the_beginning_ends_the_run() -> None:
+    """Not with the first one; and nothing has failed: it can be resumed."""
+    world = hasty()
+    await world.plan([4], [4])
+    world.vendor.always = {"POST /start": reply({}, 502)}
+    report = await run(world)
+    assert isinstance(report.trouble, VendorUnavailable)
+    assert (report.exit_code, report.outcomes) == (2, {Outcome.RUNNING: 2})
+    assert 5 <= len(world.vendor.log) <= 6
+    world.vendor.always.clear()
+    assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 2}
+
+
 async def test_an_outage_does_not_hide_that_the_account_is_refused() -> None:
     """Whatever fails beside a 401: the run ends with that, and begins nothing any more."""
     world = hasty()

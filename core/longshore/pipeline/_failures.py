@@ -82,7 +82,8 @@ def _begin_again(engine: Engine, unit: Unit, failure: Restart) -> Next | None:
         unit.judge(verdict)
         return None
     now, restarts, answered_at = engine.clock.now(), unit.record.restarts, engine.driver.answered_at
-    if engine.losers.note(unit.id, answered_at) > 1 and restarts > (answered_at is None):
+    others = engine.losers.note(unit.id, answered_at) > 1
+    if others and restarts >= (2 if answered_at is None else 1):  # 2: such an outage ends the run
         unit.judge(replace(verdict, blame=False))
         trouble = VendorUnavailable(f"the vendor does not answer: {failure}", hint=_HINT)
         silence = 0.0 if answered_at is None else now - answered_at
