@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from threading import Event
 from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal
@@ -34,30 +34,27 @@ def call(
         BaseException: whatever the work raised, or this thread was interrupted by.
     """
     tasks: list[asyncio.Task[Any] | None] = []
+    ended = Event()
 
     async def run() -> T:
         tasks.append(asyncio.current_task())
-        return await work()
+        try:
+            return await work()
+        finally:
+            ended.set()
 
     def cancel() -> None:
         for task in filter(None, tasks):
             task.cancel()
 
-    running = portal.start_task_soon(run)
     try:
-        return running.result()
+        return portal.start_task_soon(run).result()
     except BaseException:
-        if not running.done():
-            _end(portal, running, [stop.set, cancel] if stop else [cancel])
+        if not ended.is_set():
+            for way in [stop.set, cancel] if stop else [cancel]:
+                with suppress(KeyboardInterrupt):  # then the next way
+                    portal.call(way)
+                    if tasks:  # else it had not begun, and does not any more
+                        ended.wait()
+                    break
         raise
-
-
-def _end(
-    portal: BlockingPortal, running: Future[Any], ways: Iterable[Callable[[], object]]
-) -> None:
-    """End a work and wait for its end; if that is interrupted, in the next way."""
-    for way in ways:
-        with suppress(KeyboardInterrupt):
-            portal.call(way)
-            wait([running])
-            return

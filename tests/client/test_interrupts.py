@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from longshore import Client
+from longshore._portal import call
 from longshore.lifecycle import Outcome
 from longshore.pipeline import Event, Notice, RunStarted
 from longshore.provider import Response
@@ -131,3 +133,33 @@ def test_a_step_that_ctrl_c_ended_can_be_taken_again(tmp_path: Path, files: Any)
         upload = client.complete(client.send(upload))
     assert (upload.sent, upload.job is not None) == (3, True)
     assert vendor.arrived == {"s1/1": 1, "s1/2": 1, "s1/3": 1}
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_an_interrupt_while_a_work_is_handed_over_leaves_nothing_behind(
+    scheduled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not the loop has it by then: it ends, or does not begin."""
+    log: list[str] = []
+
+    async def work() -> None:
+        log.append("began")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("ended")
+
+    with start_blocking_portal() as portal:
+        hand_over = portal.start_task_soon
+
+        def interrupted(function: Any, *arguments: Any, **more: Any) -> Any:
+            if function.__name__ != "run":
+                return hand_over(function, *arguments, **more)
+            if scheduled:
+                hand_over(function, *arguments, **more)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(portal, "start_task_soon", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            call(portal, work)
+        assert log == (["began", "ended"] if scheduled else [])
