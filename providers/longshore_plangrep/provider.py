@@ -79,9 +79,6 @@ KEY = "Idempotency-Key"
 # Assumption: a job that is still provisioning deserves the same patience.
 READY_EVERY, READY_WITHIN = 10.0, 300.0
 
-# Assumption: bytes of a form that are stored in a second, at least, before it is answered.
-STORED = 10_000_000
-
 
 class Plangrep(Provider[PlangrepSettings], card=CARD):
     """Construction documents: many files in one job of a project."""
@@ -276,7 +273,7 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
             Multipart((("metadata", json.dumps(metadata, ensure_ascii=False)), *parts)),
             step="files",
             lost=Remedy.RESTART,
-            timeout=self.settings.timeout + transfer.size / STORED,
+            timeout=self.settings.timeout_for(transfer.size),
         )
         uploads = form_uploads(documents, reply.parse(wire.FilesReply))
         return transfer.receipt(

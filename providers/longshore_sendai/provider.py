@@ -51,7 +51,6 @@ from longshore_sendai.wire import Task, Upload, words_of_error
 __all__ = ["Sendai"]
 
 _PARTLY = 207
-_STORED = 10_000_000  # Assumption: bytes a second, at least, that are stored before the answer
 _HINTS = {
     403: "switch on 'Allow import via API' in the project, add the key to it, and give the key "
     "the scopes upload.create, upload.read, task.read and task.edit",
@@ -107,7 +106,7 @@ class Sendai(Provider[SendaiSettings], card=CARD):
                 self._form(batch, transfer),
                 step="upload",
                 lost=Remedy.HOLD,
-                timeout=self.settings.timeout + transfer.size / _STORED,
+                timeout=self.settings.timeout_for(transfer.size),
             )
         except Refused as refused:
             if refused.status in (404, 405):  # as a refusal: it leaves nothing to ask about

@@ -14,7 +14,6 @@ from longshore.provider import (
     Artifact,
     Batch,
     Capabilities,
-    Document,
     DocumentResult,
     File,
     Flow,
@@ -58,7 +57,6 @@ from longshore_subworkflow.wire import (
 
 __all__ = ["Subworkflow"]
 
-_STORED = 10_000_000  # Assumption: bytes a second, at least, that the vendor stores or joins
 _ITEMS = 100  # the most that a list gives at once
 _MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory
 
@@ -133,9 +131,9 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         document = batch.only()
         form = Multipart((*self._retention("expiresInDays"), ("file", File.of(document))))
         url = f"/v1/{self.settings.job_type}"
-        reply = yield Request.post(
-            url, form, step="post", lost=ask_for_job(document), timeout=self._patience(document)
-        )
+        timeout = self.settings.timeout_for(document.size)
+        ask = ask_for_job(document)
+        reply = yield Request.post(url, form, step="post", lost=ask, timeout=timeout)
         job = _job_of(batch, reply)
         return transfer.receipt(job.id, documents=job.documents, **job.data)
 
@@ -184,10 +182,11 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         parts = [{"etag": receipt.token, "partNumber": receipt.number} for receipt in ordered]
         form = Multipart((("key", session.secrets["key"]), ("parts", json.dumps(parts))))
         url, document = f"{self.settings.session_url}/end", batch.only()
+        # The parts are joined first. Source: .../post-v1-upload-session (its times go by the size).
+        timeout = self.settings.timeout_for(document.size)
+        ask = ask_for_job(document)
         try:
-            reply = yield Request.post(
-                url, form, step="end", lost=ask_for_job(document), timeout=self._patience(document)
-            )
+            reply = yield Request.post(url, form, step="end", lost=ask, timeout=timeout)
         except Refused as refused:
             # Assumption: as at append. A part that was sent again may have come a third time, late,
             # and has another tag then.
@@ -211,13 +210,6 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         except Refused as refused:
             if refused.status != 404:
                 raise
-
-    def _patience(self, document: Document) -> float:
-        """Say how long to wait for a job: the vendor stores or joins the whole document first.
-
-        Source: .../upload-session/post-v1-upload-session (its benchmarks go by the file's size).
-        """
-        return self.settings.timeout + document.size / _STORED
 
     # ------------------------------------------------------------------ the job
 

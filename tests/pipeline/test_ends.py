@@ -32,12 +32,7 @@ from longshore.transfer import Outgoing, retry_with_clock
 from tests.pipeline.support import LOST, Acme, OneRequest, Vendor, hasty, reply
 from tests.pipeline.test_executor import run
 
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the mailbox and the journal every few milliseconds."""
-    monkeypatch.setattr(_executor, "_TICK", 0.01)
-    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+pytestmark = pytest.mark.usefixtures("short")
 
 
 async def soon(work: Any) -> Any:

@@ -21,19 +21,11 @@ from longshore.pipeline import (
     Limits,
     Next,
     RunReport,
-    _executor,
     execute,
 )
 from tests.pipeline.support import LOST, OneRequest, World, hasty, reply
 
-pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the mailbox and the journal every few milliseconds."""
-    monkeypatch.setattr(_executor, "_TICK", 0.01)
-    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("short")]
 
 
 async def run(world: World, **more: Any) -> RunReport:
@@ -52,20 +44,6 @@ async def run(world: World, **more: Any) -> RunReport:
 
 def told(world: World) -> list[int]:
     return [e.record.place for e in world.events if isinstance(e, DocumentFinished)]
-
-
-@pytest.fixture
-def turns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count the turns of the scheduler."""
-    count = [0]
-    launch = Executor._launch
-
-    def counted(self: Executor) -> None:
-        count[0] += 1
-        launch(self)
-
-    monkeypatch.setattr(Executor, "_launch", counted)
-    return count
 
 
 # ---------------------------------------------------------------------------- scheduling

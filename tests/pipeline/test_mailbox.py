@@ -11,7 +11,7 @@ import pytest
 from longshore.errors import Forbidden, JournalError, LongshoreError, SessionLost
 from longshore.journal import ChangeUnit, Message, Write
 from longshore.lifecycle import Action, Job, Outcome, State, Status
-from longshore.pipeline import Notice, _executor
+from longshore.pipeline import Notice
 from longshore.pipeline._mailbox import Mailbox, _alone
 from longshore.provider import Flow, Request, Response
 from longshore.transfer import Outgoing
@@ -19,12 +19,7 @@ from tests.pipeline.support import Acme, Journal, Vendor, World, hasty, reply
 from tests.pipeline.test_cancel_one import Lasting
 from tests.pipeline.test_executor import run
 
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the mailbox and the journal every few milliseconds."""
-    monkeypatch.setattr(_executor, "_TICK", 0.01)
-    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+pytestmark = pytest.mark.usefixtures("short")
 
 
 async def soon(work: Any) -> Any:

@@ -8,21 +8,12 @@ import pytest
 
 from longshore.errors import LongshoreError, RequestRefused, Unauthorized, VendorUnavailable
 from longshore.lifecycle import Outcome
-from longshore.pipeline import _executor, advance
+from longshore.pipeline import advance
 from longshore.provider import Response
 from tests.pipeline.support import LOST, NOT_SENT, Acme, hasty, reply
-from tests.pipeline.test_executor import run, told, turns
+from tests.pipeline.test_executor import run, told
 
-__all__ = ["turns"]
-
-pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the mailbox and the journal every few milliseconds."""
-    monkeypatch.setattr(_executor, "_TICK", 0.01)
-    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("short")]
 
 
 async def test_a_401_in_the_middle_stops_the_account_not_the_documents() -> None:

@@ -56,6 +56,7 @@ def plan(
     from longshore.cli._upload import options_of
 
     options = options_of(part_size=part_size, batch_size=batch_size)
+    check_names(pairs(set), to)
     return run_async(show_plan(terminal, paths, to, pairs(set), options, ask=ask))
 
 
@@ -77,7 +78,6 @@ async def show_plan(
     from longshore.pipeline import Environment, capabilities_of, find_documents
     from longshore.targets import overrides_of, resolve_target
 
-    check_names(given, targets)
     found = [
         resolve_target(name, overrides=overrides_of(name, given), config_file=terminal.config)
         for name in targets

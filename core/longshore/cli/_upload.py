@@ -69,6 +69,7 @@ def upload(
 ) -> int:
     """Carry documents to a target, and follow their jobs until they are over."""
     from longshore.cli._interrupt import run_async
+    from longshore.cli._plan import check_names, show_plan
 
     options = options_of(
         concurrency=concurrency,
@@ -83,22 +84,22 @@ def upload(
         max_failures=max_failures,
         give_up_after=give_up_after,
     )
-    by_route = to.startswith("route:")
-    if dry_run:
-        from longshore.cli._plan import show_plan
+    given, by_route = pairs(set), to.startswith("route:")
+    targets, shadows = [to], frozenset[str]()
+    if by_route:
         from longshore.cli._route import plan_route
 
-        targets, shadows = plan_route(terminal, to) if by_route else ([to], frozenset[str]())
-        return run_async(show_plan(terminal, paths, targets, pairs(set), options, shadows=shadows))
+        targets, shadows = plan_route(terminal, to)
+    check_names(given, targets)
+    if dry_run:
+        return run_async(show_plan(terminal, paths, targets, given, options, shadows=shadows))
     if by_route:
-        from longshore.cli._plan import check_names
-        from longshore.cli._route import plan_route, upload_by_route
+        from longshore.cli._route import upload_by_route
         from longshore.migrate import RouteRequest
 
-        check_names(pairs(set), plan_route(terminal, to)[0])
-        request = RouteRequest(to, tuple(paths), pairs(set), options, terminal.config)
+        request = RouteRequest(to, tuple(paths), given, options, terminal.config)
         return run_async(upload_by_route(terminal, request))
-    return run_async(_upload(terminal, paths, to, pairs(set), options))
+    return run_async(_upload(terminal, paths, to, given, options))
 
 
 async def _upload(
@@ -106,12 +107,10 @@ async def _upload(
 ) -> int:
     from longshore.cli._carry import carry
     from longshore.cli._interrupt import Interrupt
-    from longshore.cli._plan import check_names
     from longshore.journal import open_journal
     from longshore.pipeline import Environment, begin, find_documents
     from longshore.targets import overrides_of, require, resolve_target
 
-    check_names(given, [to])
     target = resolve_target(to, overrides=overrides_of(to, given), config_file=terminal.config)
     require(target)
     with Interrupt(terminal) as interrupt:

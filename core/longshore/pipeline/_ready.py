@@ -91,7 +91,7 @@ def _wanted(
     """What comes next for this unit, whether or not it is being done or waited for."""
     if unit.verdict is not None:
         return [] if unit.running else [Step("conclude")]
-    if unit.record.id == unit.record.run_id:
+    if unit.prepares:
         return [Step("prepare")]
     if unit.fresh:
         if capabilities.wants_sha256 and undigested:

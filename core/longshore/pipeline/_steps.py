@@ -151,7 +151,7 @@ def _if_it_may(engine: Engine, unit: Unit, step: Step, writes: Sequence[Write] =
 
 def _conclusion(engine: Engine, unit: Unit, step: Step) -> Step | None:
     """Return the end of a batch whose last running step has failed: it asks nobody anything."""
-    alone = unit.running <= {step.flow} and unit.record.id != unit.record.run_id
+    alone = unit.running <= {step.flow} and not unit.prepares
     if unit.verdict is None or unit.asked or not alone:
         return None
     return _if_it_may(engine, unit, Step("conclude"))
@@ -369,7 +369,7 @@ async def _conclude(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> l
     unit.crashed.clear()
     unit.delays.clear()
     if verdict is not None and verdict.at:
-        first = "prepare" if unit.id == unit.record.run_id else "start"
+        first = "prepare" if unit.prepares else "start"
         unit.delays[first] = (verdict.at, verdict.error.message)
     return writes
 

@@ -220,6 +220,11 @@ class Unit:
             self.verdict = verdict
 
     @property
+    def prepares(self) -> bool:
+        """True for a run's ``prepare``, which is no batch."""
+        return self.record.id == self.record.run_id
+
+    @property
     def fresh(self) -> bool:
         """True as long as the vendor knows nothing of it."""
         return self.session is None and self.job is None

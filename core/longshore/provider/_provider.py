@@ -29,6 +29,9 @@ from longshore.units import Seconds
 __all__ = ["Provider", "ProviderSettings", "refusal_of"]
 
 
+_STORED = 10_000_000  # bytes a second, at least
+
+
 class ProviderSettings(BaseModel):
     """The settings that every provider has; a provider adds its own in a subclass.
 
@@ -57,6 +60,14 @@ class ProviderSettings(BaseModel):
     timeout: Seconds = Field(default=60.0, gt=0)
     verify: bool = True
     ca_bundle: str | None = Field(default=None, min_length=1)
+
+    def timeout_for(self, size: int) -> float:
+        """Return the time-out of a request that carries or joins so many bytes.
+
+        ``timeout``, and a second more for each 10 MB: the vendor stores them before it answers.
+        That rate is an assumption; it suits vendors where a late answer is dear.
+        """
+        return self.timeout + size / _STORED
 
     @field_validator("verify", mode="before")
     @classmethod
