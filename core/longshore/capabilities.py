@@ -23,6 +23,9 @@ class PartRule(Frozen):
         minimum: least bytes of every part but the last.
         maximum: most bytes of a part.
         count: most parts of one document.
+        aim: the number of parts above which they grow where nobody asked for a size; None: only
+            where ``count`` makes them. Few large parts spare requests, many small ones spare
+            bytes when one has to be sent again.
         ordered: parts must be sent one after another.
     """
 
@@ -32,6 +35,7 @@ class PartRule(Frozen):
     minimum: int = 1
     maximum: int | None = None
     count: int | None = None
+    aim: int | None = None
     ordered: bool = False
 
 

@@ -125,15 +125,22 @@ def part_size_for(size: int, rule: PartRule | None, asked: int | None = None) ->
     """Choose the part size for a document of ``size`` bytes.
 
     What was asked for (or the default) is brought between minimum and maximum, and grows, in whole
-    MiB where the maximum allows, until the number of parts fits; also when the user asked for
-    less. Only where no size fits is the result above the maximum: such a document is refused.
+    MiB where the maximum allows, until the number of parts fits: the default until it is what the
+    vendor aims at, and what the user asked for, too, until it is what the vendor takes. Only where
+    no size fits is the result above the maximum: such a document is refused.
     """
     rule = rule or PartRule()
     chosen = max(_at_most(rule.maximum, asked or rule.default), rule.minimum)
+    if asked is None and rule.aim is not None:
+        chosen = max(chosen, _grown(rule.maximum, -(-size // rule.aim)))
     if rule.count is not None and size > chosen * rule.count:
         least = -(-size // rule.count)
-        chosen = max(_at_most(rule.maximum, -(-least // _MIB) * _MIB), least)
+        chosen = max(_grown(rule.maximum, least), least)
     return chosen
+
+
+def _grown(maximum: int | None, least: int) -> int:
+    return _at_most(maximum, -(-least // _MIB) * _MIB)
 
 
 def check_part_size(asked: int | None, rule: PartRule | None) -> None:

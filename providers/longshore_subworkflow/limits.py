@@ -27,6 +27,9 @@ POLLS = PollSchedule(floor=0.0, interval=2.0, longest=30.0)
 """A job may be asked about continuously (docs.subworkflow.ai/api-reference/get-v1-jobs-id); the
 vendor's own clients do so every one or two seconds."""
 
+_PART = 10 * 2**20
+_AIM = 100
+
 BEHAVIOURS = (
     "One document makes one job and one dataset.",
     "Documents above session_threshold need an upload session: Standard or Enterprise plan.",
@@ -46,18 +49,21 @@ BEHAVIOURS = (
 def capabilities_of(settings: SubworkflowSettings) -> Capabilities:
     """Return what holds for these settings.
 
-    Part sizes: .../upload-session/post-v1-upload-session. Four parts at once is what the vendor's
-    own clients send. Assumption: at most 10,000 parts, all but the last of one size, as the
+    Part sizes: .../upload-session/post-v1-upload-session, where large ones are for good lines
+    only: they grow just so far that a document's session fits the writes of a minute (120 on the
+    plan Standard, the least that has sessions). Four parts at once is what the vendor's own
+    clients send. Assumption: at most 10,000 parts, all but the last of one size, as the
     storage behind it asks.
     """
     return Capabilities(
         limits=LIMITS,
         parts=PartRule(
             above=settings.session_threshold,
-            default=settings.part_size,
+            default=settings.part_size or _PART,
             minimum=SMALLEST_PART,
             maximum=LARGEST_PART,
             count=10_000,
+            aim=_AIM if settings.part_size is None else None,
         ),
         rate=RATE,
         read_rate=READ_RATE,

@@ -29,7 +29,8 @@ class SubworkflowSettings(ProviderSettings):
             the plan allows. 0 is refused here: the vendor's sources contradict each other on it.
         session_threshold: a document of at most so many bytes goes in one POST, a larger one
             through an upload session. Sessions need the Standard or Enterprise plan.
-        part_size: bytes of a part of a session; all parts but the last have this size.
+        part_size: bytes of a part of a session; all parts but the last have this size. None: 10
+            MiB, as the vendor's own clients, and more where that made over a hundred parts.
         session_path: ``hyphen`` is the documented ``/v1/upload-session``; ``underscore`` is
             ``/v1/upload_session``, which the vendor's own clients call.
         resend_parts: send a part again when its answer was lost. Nobody documents that this is
@@ -40,7 +41,7 @@ class SubworkflowSettings(ProviderSettings):
     job_type: Literal["extract", "vectorize"] = "extract"
     expires_in_days: int | None = None
     session_threshold: ByteSize = 100_000_000
-    part_size: ByteSize = 10 * 2**20
+    part_size: ByteSize | None = None
     session_path: Literal["hyphen", "underscore"] = "hyphen"
     resend_parts: bool = False
 
@@ -60,8 +61,8 @@ class SubworkflowSettings(ProviderSettings):
 
     @field_validator("part_size")
     @classmethod
-    def _fits_a_part(cls, size: int) -> int:
-        if not SMALLEST_PART <= size <= LARGEST_PART:
+    def _fits_a_part(cls, size: int | None) -> int | None:
+        if size is not None and not SMALLEST_PART <= size <= LARGEST_PART:
             raise ValueError("a part has from 5 MiB to 100 MB")
         return size
 

@@ -33,6 +33,7 @@ def rules(draw: st.DrawFn) -> PartRule:
         minimum=minimum,
         maximum=maximum,
         count=draw(st.none() | st.integers(1, 50)),
+        aim=draw(st.none() | st.integers(1, 20)),
     )
 
 
@@ -285,12 +286,17 @@ def test_a_part_size_grows_no_more_than_it_must(rule: PartRule, size: int) -> No
         (10 * MIB, PartRule(count=10), MIB, MIB),
         (10 * MIB + 1, PartRule(count=10), MIB, 2 * MIB),
         (100 * MIB, None, None, 8 * MIB),
+        (80 * MIB, PartRule(aim=10), None, 8 * MIB),
+        (80 * MIB + 1, PartRule(aim=10), None, 9 * MIB),
+        (800 * MIB, PartRule(aim=10), 8 * MIB, 8 * MIB),
+        (800 * MIB, PartRule(aim=10, maximum=20_000_000), None, 20_000_000),
+        (800 * MIB, PartRule(aim=10, maximum=20_000_000, count=50), None, 20_000_000),
     ],
 )
 def test_part_sizes_by_example(
     size: int, rule: PartRule | None, asked: int | None, chosen: int
 ) -> None:
-    """A default outside the limits is brought inside; a maximum need not be whole MiB."""
+    """A default is brought inside the limits and grows to the aim; a size asked for does not."""
     assert chosen == part_size_for(size, rule, asked)
 
 

@@ -55,7 +55,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         "job_type": "extract",
         "expires_in_days": None,
         "session_threshold": 100_000_000,
-        "part_size": 10_485_760,
+        "part_size": None,
         "session_path": "hyphen",
         "resend_parts": False,
     }  # fmt: skip
@@ -110,6 +110,17 @@ def test_parts_are_equal_and_inside_the_limits() -> None:
     sizes = [piece.size for piece in cut(planned.documents[0], planned.part_size)]
     assert set(sizes[:-1]) == {5 * 2**20}
     assert len(sizes) == 954
+
+
+@pytest.mark.parametrize(
+    ("size", "part"), [(10**9, 10 * 2**20), (1_048_576_001, 11 * 2**20), (5 * 10**9, 48 * 2**20)]
+)
+def test_a_large_document_has_a_hundred_parts_and_no_more(size: int, part: int) -> None:
+    """So a minute's writes on the plan Standard are enough: 120, with start and end."""
+    (planned,) = group([document("big.pdf", size)], provider().capabilities())
+    assert isinstance(planned, Group)
+    assert part == planned.part_size
+    assert len(cut(planned.documents[0], part)) <= 100
 
 
 def test_part_size_of_the_command_line_is_checked() -> None:
