@@ -15,20 +15,11 @@ __all__ = ["call"]
 T = TypeVar("T")
 
 
-def call(
-    portal: BlockingPortal,
-    work: Callable[[], Coroutine[Any, Any, T]],
-    *,
-    stop: asyncio.Event | None = None,
-) -> T:
-    """Run a work in the portal's thread; if this thread is interrupted, the work ends, too.
+def call(portal: BlockingPortal, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a work in the portal's thread; if this thread is interrupted, the work is cancelled.
 
-    A portal by itself lets it go on, behind the caller's back.
-
-    Args:
-        portal: to the loop.
-        work: what to run there.
-        stop: makes it end in good order; without it, or at a second interrupt, it is cancelled.
+    A portal by itself lets it go on, behind the caller's back. A second interrupt cancels what
+    then ends in good order once more.
 
     Raises:
         BaseException: whatever the work raised, or this thread was interrupted by.
@@ -51,9 +42,9 @@ def call(
         return portal.start_task_soon(run).result()
     except BaseException:
         if not ended.is_set():
-            for way in [stop.set, cancel] if stop else [cancel]:
-                with suppress(KeyboardInterrupt):  # then the next way
-                    portal.call(way)
+            for _ in range(2):
+                with suppress(KeyboardInterrupt):  # then once more
+                    portal.call(cancel)
                     if tasks:  # else it had not begun, and does not any more
                         ended.wait()
                     break

@@ -34,6 +34,7 @@ from longshore.pipeline import (
     prepare,
     run_step,
     settle,
+    stoppable,
     take,
 )
 from longshore.provider import Results
@@ -135,21 +136,15 @@ class AsyncClient:
 
         Args:
             paths: files, directories, globs.
-            stop: set it to end in good order; the run can be resumed.
+            stop: set it to end in good order; the run can be resumed. So does a cancellation of
+                this task; a second one, or one after the stop, waits for nothing.
 
         Raises:
             UsageError: there is nothing to carry, or an option breaks a limit of the vendor.
             ConfigurationError: a setting is missing.
         """
         run = await self._begin(paths)
-        return await execute(
-            self._journal,
-            self._target,
-            run,
-            self._environment,
-            listener=self._listener,
-            stop=stop,
-        )
+        return await self._execute(self._target, run, stop=stop)
 
     async def resume(self, run_id: str, *, stop: asyncio.Event | None = None) -> RunReport:
         """Go on with a run where it was interrupted; only what is missing is sent.
@@ -165,14 +160,7 @@ class AsyncClient:
                 f"run {run.id} was interrupted before its plan was whole; nothing was sent",
                 hint="upload again",
             )
-        return await execute(
-            self._journal,
-            self._resumed(run),
-            run,
-            self._environment,
-            listener=self._listener,
-            stop=stop,
-        )
+        return await self._execute(self._resumed(run), run, stop=stop)
 
     async def documents(self, run_id: str) -> AsyncIterator[DocumentRecord]:
         """Yield the documents of a run, in their order, with what became of them.
@@ -279,14 +267,30 @@ class AsyncClient:
             config_file=self._config,
         )
 
+    async def _execute(
+        self,
+        target: Target,
+        run: RunRecord,
+        *,
+        stop: asyncio.Event | None = None,
+        until: Callable[[Unit], bool] | None = None,
+    ) -> RunReport:
+        async def work(stop: asyncio.Event) -> RunReport:
+            return await execute(
+                self._journal,
+                target,
+                run,
+                self._environment,
+                listener=self._listener,
+                stop=stop,
+                until=until,
+            )
+
+        return await stoppable(work, stop)
+
     async def _until(self, run: RunRecord, batch_id: str, until: Callable[[Unit], bool]) -> Upload:
-        report = await execute(
-            self._journal,
-            self._resumed(run),
-            run,
-            self._environment,
-            listener=self._listener,
-            until=lambda unit: until(unit) or unit.job is not None,
+        report = await self._execute(
+            self._resumed(run), run, until=lambda unit: until(unit) or unit.job is not None
         )
         if report.trouble is not None:
             raise report.trouble
@@ -375,19 +379,10 @@ class Client:
         self._portal = None
         self._stack.close()
 
-    def _call(
-        self,
-        work: Callable[..., Coroutine[Any, Any, T]],
-        *arguments: object,
-        stop: asyncio.Event | None = None,
-    ) -> T:
+    def _call(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
         if self._portal is None:
             raise UsageError("the client is not open", hint="use it in a `with` block")
-        return call(self._portal, partial(work, *arguments), stop=stop)
-
-    def _carry(self, work: Callable[..., Coroutine[Any, Any, T]], what: object) -> T:
-        stop = asyncio.Event()
-        return self._call(partial(work, stop=stop), what, stop=stop)
+        return call(self._portal, partial(work, *arguments))
 
     def upload(self, paths: Paths) -> RunReport:
         """Carry documents to the target; see ``AsyncClient.upload``.
@@ -396,7 +391,7 @@ class Client:
             KeyboardInterrupt: Ctrl-C; requests in flight have ended, and the run can be resumed. A
                 second one waits for nothing.
         """
-        return self._carry(self._client.upload, paths)
+        return self._call(self._client.upload, paths)
 
     def resume(self, run_id: str) -> RunReport:
         """Go on with a run where it was interrupted; see ``AsyncClient.resume``.
@@ -404,7 +399,7 @@ class Client:
         Raises:
             KeyboardInterrupt: as for ``upload``.
         """
-        return self._carry(self._client.resume, run_id)
+        return self._call(self._client.resume, run_id)
 
     def documents(self, run_id: str) -> Iterator[DocumentRecord]:
         """Yield the documents of a run with what became of them."""

@@ -6,6 +6,7 @@ import hashlib
 import mimetypes
 import os
 import stat
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -179,6 +180,9 @@ class SourceFile:
     """An open document that notices when the file is no longer the planned one.
 
     Reads never move a shared position, so several parts may be read at once.
+
+    Attributes:
+        proved: the marks with which the file is known to be the planned one.
     """
 
     def __init__(self, document: Document) -> None:
@@ -198,7 +202,7 @@ class SourceFile:
             raise SourceUnreadable(
                 f"{document.source}: not a regular file any more", document=document.id
             )
-        self._proved = document.fingerprint
+        self.proved: Fingerprint | None = document.fingerprint
 
     def check(self) -> None:
         """Compare the file with its planned fingerprint.
@@ -208,13 +212,13 @@ class SourceFile:
         Raises:
             SourceChanged: the file changed since it was planned.
         """
-        status, proved = os.fstat(self.fd), self._proved
+        status, proved = os.fstat(self.fd), self.proved
         if proved is None or proved.fits(status):
             return
         document, now = self.document, Fingerprint.of(status)
         # The open file is hashed, not its path: that may be another file by now, or none.
         if now.size == document.size and document.sha256 and self.sha256() == document.sha256:
-            self._proved = now
+            self.proved = now
             return
         raise SourceChanged(
             f"{document.source}: the file changed after it was planned",
@@ -230,10 +234,16 @@ class SourceFile:
         """Return the descriptor, for those who can send a file without reading it."""
         return self.fd
 
-    def sha256(self) -> str:
-        """Hash the open file; reads it in chunks (0.6 s a GiB), frees the GIL."""
+    def sha256(self, between: Callable[[], None] | None = None) -> str:
+        """Hash the open file; reads it in chunks (0.6 s a GiB), frees the GIL.
+
+        Args:
+            between: called before each chunk; what it raises ends the hashing.
+        """
         digest, offset = hashlib.sha256(), 0
         while chunk := self.read(offset, _HASH_CHUNK):
+            if between is not None:
+                between()
             digest.update(chunk)
             offset += len(chunk)
         return digest.hexdigest()

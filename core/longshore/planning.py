@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from longshore.capabilities import Capabilities, Limits, PartRule
 from longshore.documents import Document, Piece
@@ -14,6 +15,8 @@ from longshore.errors import UsageError
 from longshore.units import format_bytes
 
 __all__ = ["Group", "Refusal", "cut", "group", "part_size_for", "reasons_against"]
+
+T = TypeVar("T")
 
 _MIB = 2**20
 
@@ -35,16 +38,16 @@ class Group:
 
 
 def group(
-    documents: Iterable[Document],
+    documents: Iterable[Document | T],
     capabilities: Capabilities,
     *,
     part_size: int | None = None,
     batch_size: int | None = None,
-) -> Iterator[Group | Refusal]:
+) -> Iterator[Group | Refusal | T]:
     """Group documents into batches, in their order; yields as it goes, holds one batch.
 
     Args:
-        documents: any number of them.
+        documents: any number of them; what stands between them and is none is passed on at once.
         capabilities: what the vendor takes.
         part_size: bytes of a part, if the user chose.
         batch_size: most documents in a batch, if the user chose.
@@ -59,6 +62,9 @@ def group(
     open_: list[Document] = []
     size = 0
     for document in documents:
+        if not isinstance(document, Document):
+            yield document
+            continue
         reasons = reasons_against(document, capabilities, part_size=part_size)
         if reasons:
             yield Refusal(document, reasons)

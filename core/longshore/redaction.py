@@ -36,6 +36,12 @@ _MEMBER = re.compile(rf"(\\?[\"'](?:{_NAME})\\?[\"']\s*:\s*\\?[\"'])(?:\\/|[^\"'
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?)\b)[\w.~+/=-]{4,}")
 # The address that a vendor is told to call ends with one: a batch id, or a target, and its HMAC.
 _HOOK = re.compile(r"\b(?:[0-9a-f]{16}|to-[a-z0-9-]{1,80})\.[A-Za-z0-9_-]{43}(?![\w-])")
+# A link that is good for one download, such as .../artifact-downloads/..., ends with its token.
+# A path that is no URL may be a file's: what has an ending is one.
+_DOWNLOAD = re.compile(
+    r"(://[^\s\"'<>\\]{0,300}-downloads/)[^\s\"'<>\\?#/]+"
+    r"|(-downloads/)[\w~%-]{16,}(?![\w.~%/-])"
+)
 _EXCERPT = 200
 _READ = 1 << 20
 
@@ -46,6 +52,7 @@ def redact_text(text: str) -> str:
     hidden = _FIELD.sub(lambda match: f"{match[1]}{match[2] or match[3]}{HIDDEN}", hidden)
     hidden = _MEMBER.sub(rf"\1{HIDDEN}", hidden)
     hidden = _HOOK.sub(HIDDEN, hidden)
+    hidden = _DOWNLOAD.sub(lambda match: f"{match[1] or match[2]}{HIDDEN}", hidden)
     return _BEARER.sub(rf"\1 {HIDDEN}", hidden)
 
 
@@ -103,15 +110,30 @@ class Redactor:
     """Hides secrets that are known by value, wherever they turn up."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._counts: dict[str, int] = {}  # how often each was learned
         self._secrets: tuple[str, ...] = ()
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Know more secrets; values under 6 characters would hide ordinary words."""
-        known = {form for secret in secrets if len(secret) >= 6 for form in _forms(secret)}
-        # Longest first: one that begins another must not uncover the other's end. One write:
-        # the log filter reads in any thread.
-        self._secrets = tuple(sorted(known.union(self._secrets), key=len, reverse=True))
+        self._change(secrets, 1)
+
+    def forget(self, secrets: Iterable[str]) -> None:
+        """Know secrets no more that are of no use any more, unless they were learned twice."""
+        self._change(secrets, -1)
+
+    def _change(self, secrets: Iterable[str], count: int) -> None:
+        counts, changed = self._counts, False
+        for form in [form for secret in secrets if len(secret) >= 6 for form in _forms(secret)]:
+            before = counts.get(form, 0)
+            counts[form] = before + count
+            if counts[form] <= 0:
+                del counts[form]
+            changed |= (form in counts) != (before > 0)
+        if changed:
+            # Longest first: one that begins another must not uncover the other's end. One write:
+            # the log filter reads in any thread.
+            self._secrets = tuple(sorted(counts, key=len, reverse=True))
 
     def text(self, text: str) -> str:
         """Return the text without any secret."""

@@ -33,15 +33,25 @@ def _bad_toml(shore: Shore) -> None:
     shore.file("longshore.toml", b'[targets.x]\nprovider = "sendai\n')
 
 
+def _route(shore: Shore) -> None:
+    shore.file("a.pdf")
+    shore.file("longshore.toml", b'[routes.main]\nprimary = "sendai"\n')
+
+
 def _no_files(shore: Shore) -> None:
     (shore.folder / "empty").mkdir()
 
 
 BEFORE_ANYTHING = {
     "no target given": Wrong(("upload", "a.pdf"), "missing option '--to'", "upload --help"),
-    "no path": Wrong(("upload", "--to", "sendai"), "missing argument 'PATH...'", "--help"),
+    "no path": Wrong(("upload", "--to", "sendai"), "missing argument 'PATH'", "--help"),
     "no such command": Wrong(("uplaod",), "did you mean 'upload'", "longshore --help"),
     "no such option": Wrong(("upload", "--too"), "no such option: --too", "upload --help"),
+    "an option before the command": Wrong(
+        ("--json", "status"),
+        "no such option: --json",
+        "options stand behind the command: longshore status",
+    ),
     "no number": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--concurrency", "many"),
         "invalid value for '--concurrency'",
@@ -55,6 +65,22 @@ BEFORE_ANYTHING = {
     "no time": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--give-up-after", "soon"),
         "--give-up-after: 'soon' is not a time",
+        "upload --help",
+    ),
+    "two targets": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--to", "geolens"),
+        "an upload goes to one target",
+        "longshore compare takes several",
+    ),
+    "no size of a plan": Wrong(
+        ("plan", "a.pdf", "--to", "sendai", "--part-size", "huge"),
+        "--part-size: 'huge' is not a size",
+        "longshore plan --help",
+    ),
+    "no value": Wrong(("upload", "a.pdf", "--to"), "requires an argument", "upload --help"),
+    "no such choice": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--on-unknown", "retry"),
+        "'--on-unknown': 'retry' is not one of",
         "upload --help",
     ),
     "no pair": Wrong(
@@ -84,6 +110,37 @@ BEFORE_ANYTHING = {
         "there is no configuration file",
         "--config",
     ),
+    "a route in a plan": Wrong(
+        ("plan", "a.pdf", "--to", "route:main"),
+        "'route:main' is a route",
+        "longshore upload takes routes; with --to route:main --dry-run",
+    ),
+    "a route without its word": Wrong(
+        ("upload", "a.pdf", "--to", "main"),
+        "no provider is named 'main'",
+        "did you mean route:main?",
+        prepare=_route,
+    ),
+    "routes are no table": Wrong(
+        ("upload", "a.pdf", "--to", "sendai"),
+        "'routes' is no table",
+        "write [routes.NAME]",
+        prepare=lambda shore: shore.file("longshore.toml", b"routes = 5\n"),
+    ),
+    "a setting of no target": Wrong(
+        ("migrate", "verify", "map.jsonl", "--set", "timeout=1"),
+        "--set timeout: of which target?",
+        "--set TARGET:NAME=VALUE",
+    ),
+    "a document as a map": Wrong(
+        ("migrate", "verify", "a.pdf"),
+        "a.pdf, line 1: this is no map",
+        "choose another file",
+        prepare=lambda shore: shore.file("a.pdf", b"%PDF-1.4\n\xff\xfe\x9c\n"),
+    ),
+    "a folder as a map": Wrong(
+        ("migrate", "verify", "empty"), "this is no file", "--map FILE", prepare=_no_files
+    ),
     "directory without files": Wrong(
         ("upload", "empty", "--to", "sendai", "--set", "api_key=k", "--set", "team_id=t",
          "--set", "project_id=p"),
@@ -98,10 +155,25 @@ BEFORE_ANYTHING = {
         "",
     ),
     "unknown run": Wrong(("resume", "nowhere"), "no run 'nowhere'", "longshore status"),
+    "unknown run of another journal": Wrong(
+        ("resume", "nowhere", "--journal", "j.db"),
+        "no run 'nowhere'",
+        "longshore status --journal j.db lists all runs",
+    ),
     "unknown job": Wrong(("act", "job_1", "resume"), "knows no job 'job_1'", "longshore actions"),
     "rerun of what": Wrong(("rerun", "abc"), "rerun of what?", "--failed"),
     "no assumption": Wrong(
         ("sandbox", "--assume", "x"), "no vendor.name=value", "longshore sandbox --assumptions"
+    ),
+    "no such assumption": Wrong(
+        ("sandbox", "--assume", "geolens.part_siz=1"),
+        "--assume geolens...: unknown assumption 'part_siz'; did you mean 'part_size'?",
+        "longshore sandbox --assumptions",
+    ),
+    "no value of an assumption": Wrong(
+        ("sandbox", "--assume", "geolens.part_size=big"),
+        "--assume geolens...: assumption 'part_size': 'big' is not",
+        "longshore sandbox --assumptions",
     ),
     "no provider": Wrong(("providers", "show", "sendia"), "sendia", "did you mean sendai?"),
     "no fault plan": Wrong(("sandbox", "--faults", "no.json"), "no.json: No such file", ""),
@@ -120,6 +192,25 @@ def test_what_cannot_work_is_said_in_a_line(empty_shore: Shore, case: Wrong) -> 
     assert len(hints) <= 1
     assert case.hint in "".join(hints)
     assert bool(case.hint) <= bool(hints)
+
+
+@pytest.mark.parametrize(
+    "command", [("upload",), ("plan", "--ask"), ("compare", "--csv", "figures.csv", "-v")]
+)
+def test_a_key_that_the_vendor_shows_is_not_shown(
+    empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """As some do with one that they do not take: `invalid key: ...`."""
+    key = "quay-7-secret"
+    trouble([{"status": 401, "body": {"error": {"code": "no", "message": f"invalid {key}!"}}}])
+    monkeypatch.setenv("LONGSHORE_PLANGREP_API_KEY", key)
+    monkeypatch.setenv("LONGSHORE_LOG", "json")
+    ended = empty_shore.run(command[0], empty_shore.file("a.pdf"), "--to", "plangrep", *command[1:])
+    files = [path.read_bytes() for path in empty_shore.folder.iterdir() if path.is_file()]
+
+    assert (ended.code, "invalid REDACTED!" in ended.err) == (2, True)
+    assert key not in ended.out + ended.err
+    assert not any(key.encode() in content for content in files)
 
 
 def test_usage_errors_print_no_json(shore: Shore) -> None:
@@ -178,7 +269,7 @@ def test_a_submission_that_is_refused_fails_alone(
     empty_shore: Shore, trouble: Trouble, status: int
 ) -> None:
     """400, 404, 413 and 422 on a submission fail its documents; the next one goes; exit 1."""
-    trouble([{"method": "POST", "path": "*/jobs", "nth": 1, "status": status}])
+    trouble([{"method": "POST", "path": "*/files", "nth": 1, "status": status}])
     names = [empty_shore.file("a.pdf"), empty_shore.file("b.pdf")]
     ended = empty_shore.run(
         "upload", *names, "--to", "plangrep", "--batch-size", "1", "--concurrency", "1", "--json"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shlex
 from collections.abc import Callable
 
 import pytest
@@ -101,6 +103,25 @@ def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) 
     assert " --report r.html" in ended[0].err  # else it would be over, and nothing written
 
 
+def test_a_mended_address_is_taken_by_the_command_that_is_printed(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison goes on with what it began with; it tells that, and what changes it."""
+    right = os.environ["LONGSHORE_PLANGREP_BASE_URL"]
+    monkeypatch.setenv("LONGSHORE_PLANGREP_BASE_URL", f"{right}/nowhere")
+    call = ("compare", shore.file("a.pdf"), *TWO)
+    first = shore.run(*call)
+    monkeypatch.setenv("LONGSHORE_PLANGREP_BASE_URL", right)
+    again = shore.run(*call)
+    (told,) = [line for line in again.err.splitlines() if "the run keeps base_url" in line]
+    typed = told.partition("to change that:  longshore ")[2]
+    ended = shore.bare(*shlex.split(typed), "--json")
+
+    assert (first.code, "the run keeps" in first.err, again.code) == (2, False, 2)
+    assert typed.endswith(f" --set plangrep:base_url={right}")
+    assert (ended.code, [line["event"] for line in ended.lines].count("document")) == (0, 2)
+
+
 def test_a_comparison_that_resume_went_on_with_knows_of_the_break(
     shore: Shore, trouble: Callable[..., object]
 ) -> None:
@@ -124,6 +145,7 @@ def test_a_comparison_that_resume_went_on_with_knows_of_the_break(
         (("--to", "plangrep", "--report", "nowhere/r.html"), "no such folder"),
         (("--to", "plangrep", "--results", "nowhere"), "no such folder"),
         (("--to", "plangrep", "--set", "sendai:timeout=1"), "none of the targets"),
+        (("--to", "plangrep", "--csv", "."), ". is a folder"),
         (("--to", "nobody"), "nobody"),
         (("--to", "plangrep", "--part-size", "many"), "--part-size"),
     ],

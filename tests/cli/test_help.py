@@ -37,6 +37,24 @@ def test_the_help_lists_all_commands(empty_shore: Shore) -> None:
     assert [name for name in COMMANDS if name not in words] == []
 
 
+def test_without_any_word_the_help_is_shown(empty_shore: Shore) -> None:
+    """The first thing that people type; a script that forgot its command gets 2."""
+    ended = empty_shore.bare()
+    assert (ended.code, ended.out, ended.err) == (2, "", empty_shore.bare("--help").out)
+
+
+def test_ctrl_c_before_a_command_is_known_is_no_traceback(
+    empty_shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal may come while the first modules are being loaded."""
+
+    def load(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longshore.cli._app.import_module", load)
+    assert empty_shore.bare("upload", "--help").code == 130
+
+
 def test_the_version(empty_shore: Shore) -> None:
     """--version names the program and its version."""
     ended = empty_shore.bare("--version")
@@ -54,6 +72,7 @@ def test_every_help_looks_the_same(empty_shore: Shore, name: tuple[str, ...]) ->
     said = empty_shore.bare(*name, "--help").out
     assert said.startswith(f"Usage: longshore {' '.join(name)}")
     assert "..." not in said.partition("Commands:")[2]
+    assert [twice for twice in ("[[", "...}...", "...]...") if twice in said] == []
     assert "--install-completion" not in said
 
 

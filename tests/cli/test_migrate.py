@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -321,6 +322,22 @@ def test_verify_is_two_when_a_vendor_cannot_be_asked(
     assert "401" in ended.err
 
 
+def test_verify_does_not_show_a_key_that_the_vendor_shows(
+    shore: Shore, trouble: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks outside of any run; what it says is the same."""
+    key = "quay-7-secret"
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    trouble([{"status": 401, "body": {"message": f"invalid {key}!"}}], only=NEW)
+    monkeypatch.setenv("LONGSHORE_SUBWORKFLOW_API_KEY", key)
+    address = os.environ["LONGSHORE_SUBWORKFLOW_BASE_URL"]
+    ended = shore.run("migrate", "verify", "map.jsonl", "--set", f"{NEW}:base_url={address}")
+
+    assert (ended.code, key in ended.err) == (2, False)
+    assert "REDACTED" in ended.err
+
+
 def test_what_was_kept_out_counts_after_an_interruption_too(
     shore: Shore, trouble: Callable[..., object]
 ) -> None:
@@ -335,6 +352,15 @@ def test_what_was_kept_out_counts_after_an_interruption_too(
     assert sorted(line["to"]["state"] for line in lines_of(shore)) == ["kept_out", "succeeded"]
 
 
+def test_the_same_command_is_no_trouble_when_only_the_refused_are_left(shore: Shore) -> None:
+    """As a nightly one finds it: the others are there; not every document was refused."""
+    shore.run("upload", *files(shore, 1), shore.file("a.odt", b"odt"), "--to", OLD)
+    codes = [shore.run(*THERE).code for _ in range(2)]
+    only = shore.run(*THERE, "--manifest", shore.file("list", b"a.odt\n")).code
+
+    assert (codes, only) == ([1, 1], 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -344,8 +370,8 @@ def test_what_was_kept_out_counts_after_an_interruption_too(
         (("--from", OLD, "--to", "nobody"), "nobody"),
         (("--from", OLD, "--to", NEW, "--since", "soon"), "--since"),
         (("--from", OLD, "--to", NEW, "--run", "a", "--manifest", "b"), "either"),
-        (("--from", OLD, "--to", NEW, "--manifest", "nowhere.txt"), "nowhere.txt"),
-        (("--from", OLD, "--to", NEW, "--map", "nowhere/map.jsonl"), "nowhere"),
+        (("--from", OLD, "--to", NEW, "--manifest", "nowhere.txt"), "nowhere.txt: No such file"),
+        (("--from", OLD, "--to", NEW, "--map", "nowhere/map.jsonl"), "map.jsonl: No such file"),
         (("verify", "nowhere.jsonl"), "no such file"),
     ],
 )

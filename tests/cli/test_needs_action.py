@@ -58,6 +58,15 @@ def test_each_task_is_listed_with_its_document(empty_shore: Shore, trouble: Trou
     }
 
 
+def test_an_action_that_the_vendor_refuses_is_no_success(shore: Shore) -> None:
+    """A script that goes on after 0 would believe that the task is done."""
+    shore.run("upload", shore.file("review.pdf"), "--to", "sendai")
+    job = shore.run("actions", "--json").line("action")["vendor_job_id"]
+    refused = shore.run("act", job, "complete:task_999")
+
+    assert (refused.code, "the vendor refused (404)" in refused.out) == (1, True)
+
+
 class Busy:
     """Keeps a run as the process does that executes it."""
 

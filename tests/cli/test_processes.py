@@ -175,6 +175,77 @@ def test_a_reader_that_goes_away_interrupts(processes: Processes, trouble: Troub
     assert "longshore resume " in err.splitlines()[-1]
 
 
+def _into(folder: Path, where: str) -> subprocess.CompletedProcess[str]:
+    """Upload a document from a shell that leads the streams elsewhere."""
+    (folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    words = ("upload", "a.pdf", "--to", "subworkflow", "--json", "--journal", "journal.db")
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {where}', "sh", sys.executable, "-m", "longshore", *words],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=40,
+    )  # fmt: skip
+
+
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+
+
+@full_disk
+def test_a_full_disk_below_stdout_interrupts(processes: Processes, trouble: Trouble) -> None:
+    """`--json > lines.jsonl`: what is wrong, and how to go on; no fault in Longshore."""
+    trouble([], only="subworkflow")
+    ended = _into(processes.folder, ">/dev/full")
+
+    told, last = ended.stderr.splitlines()
+    assert (ended.returncode, told) == (
+        130,
+        "longshore: stdout cannot be written: No space left on device",
+    )
+    assert last.startswith("longshore resume ")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [">&-", "2>&-", "<&-", pytest.param("2>/dev/full", marks=full_disk)],
+)
+def test_a_stream_that_is_not_there_stops_no_upload(
+    processes: Processes, trouble: Trouble, where: str
+) -> None:
+    """Some schedulers start commands without one; and a log may be on a full disk."""
+    trouble([], only="subworkflow")
+    ended = _into(processes.folder, where)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.count('"state": "succeeded"') == (where != ">&-")
+
+
+def test_a_form_may_hold_more_files_than_a_shell_begins_with(
+    processes: Processes, trouble: Trouble
+) -> None:
+    """A process begins with 256 open files on macOS; the machine allows more, to who asks."""
+    trouble([], only="sendai")
+    (processes.folder / "plans").mkdir()
+    for n in range(60):
+        (processes.folder / "plans" / f"{n}.pdf").write_bytes(b"%PDF-1.4\n")
+    words = ("upload", "plans", "--to", "sendai", "--journal", "journal.db")
+    ended = subprocess.run(
+        ["sh", "-c", 'ulimit -S -n 50; exec "$@"', "sh", sys.executable, "-m", "longshore", *words],
+        cwd=processes.folder, capture_output=True, text=True, check=False, timeout=40,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout.count("60 succeeded")) == (0, 1), ended.stderr
+
+
+def test_in_a_folder_that_is_gone(processes: Processes) -> None:
+    """Another process deleted it: said plainly."""
+    gone = processes.folder / "gone"
+    gone.mkdir()
+    ended = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-m", "longshore",
+         "upload", str(processes.folder), "--to", "plangrep"],
+        cwd=gone, capture_output=True, text=True, check=False, timeout=40,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "the folder that this was started in is gone" in ended.stderr
+
+
 def test_the_sandbox_prints_variables_that_work(processes: Processes) -> None:
     """What the sandbox prints is all that an upload needs."""
     sandbox = processes.start("sandbox", "--port", "0", "--json", "--quiet")

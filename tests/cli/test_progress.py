@@ -87,6 +87,20 @@ async def test_lines_come_where_stderr_is_no_terminal(
     assert said.err.startswith("longshore: 0 of 2 documents, ")
 
 
+async def test_what_earlier_commands_finished_counts_from_the_beginning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Most of a run was done before: a resume does not begin with 0 documents and 0 bytes."""
+    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    journal = await _journal()
+    await journal.change_documents("r1", {"d1": {"outcome": Outcome.SUCCEEDED}})
+    with open_display(Terminal(), journal) as display:
+        display.see(RunStarted(RUN, 2, 40_000_000, finished=1))
+        display.see(BytesMoved("u1", 5_000_000))
+        await asyncio.sleep(0.05)
+    assert "longshore: 1 of 2 documents, 25.0 MB of 40.0 MB, " in capsys.readouterr().err
+
+
 async def test_quiet_shows_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,18 +114,43 @@ def test_nothing_sent_is_nothing_recorded(
     assert "gone.pdf: no such file" in capsys.readouterr().err
 
 
+def test_a_vendor_that_does_not_answer_is_told(
+    tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not that there is nothing to record: why there is not."""
+    document, cassette = tmp_path / "plan.pdf", tmp_path / "plan.yaml"
+    document.write_bytes(pdf("Plan"))
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "ca_bundle": "no.pem"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+    call = ["record", str(document), "--to", "sendai", "--cassette", str(cassette)]
+
+    code = main([*call, "--set", "api_key=a-key", *flags])
+
+    assert (code, cassette.exists()) == (2, False)
+    assert "ca_bundle no.pem: No such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--sandbox", "scenarios.py"], "scenarios.py is no Python: "),
+        (["--sandbox", "right.py", "--only", "two"], "none of 1 scenarios has 'two' in its name"),
         ([], "--to and --cassette, or --sandbox"),
         (["--sandbox", "--to", "sendai"], "--sandbox needs neither"),
         (["--sandbox", "nowhere.py"], "nowhere.py: no such file"),
     ],
 )
 def test_wrong_calls_get_a_line(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Usage errors end with 2."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenarios.py").write_text("SCENARIOS = (", "utf-8")
+    (tmp_path / "right.py").write_text(SCENARIO, "utf-8")
     code = main(["record", *arguments])
 
     assert code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable
 
 import pytest
@@ -102,7 +103,30 @@ def test_a_run_whose_plugin_is_gone_does_not_stop_the_others(shore: Shore) -> No
         ended.line("run")["run_id"],
         ended.line("document")["state"],
     )
+    assert ended.err.startswith(f"longshore: run {gone}: ")
     assert "'vanished'" in ended.err
+
+
+def test_what_a_run_in_trouble_keeps_is_told_with_what_changes_it(
+    empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mended variable does not reach a run that was begun; the printed command does."""
+    right = trouble([])["LONGSHORE_PLANGREP_BASE_URL"]
+    monkeypatch.setenv("LONGSHORE_PLANGREP_BASE_URL", f"{right}/nowhere")
+    monkeypatch.setenv("LONGSHORE_PLANGREP_PROJECT_NAME", "Quay")
+    first = empty_shore.run("upload", empty_shore.file("a.pdf"), "--to", "plangrep")
+    monkeypatch.setenv("LONGSHORE_PLANGREP_BASE_URL", right)
+    monkeypatch.setenv("LONGSHORE_PLANGREP_PROJECT_NAME", "Pier")
+    again = empty_shore.run("resume")
+    told = [line for line in again.err.splitlines() if "the run keeps" in line]
+    typed = told[0].partition("to change that:  longshore ")[2]
+    ended = empty_shore.bare(*shlex.split(typed))
+
+    assert (first.code, again.code, "the run keeps" in first.err) == (2, 2, False)
+    assert f"base_url = {right}/nowhere, as it began" in told[0]
+    assert "project_name = Quay, as it began; project_name = Pier counts for a new" in told[1]
+    assert again.err.splitlines()[-1].startswith("longshore resume ")
+    assert (ended.code, "1 succeeded" in ended.out) == (0, True)
 
 
 def test_a_resumed_run_keeps_its_settings(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,12 +303,12 @@ def test_cancel_finds_a_job_behind_a_batch_without_one(
     """What ``prepare`` found is known again before any job is talked about."""
     from longshore import pipeline
 
-    trouble([{"method": "POST", "path": "*/jobs*", "first": 1, "status": 422}])
-    names = [empty_shore.file("a.pdf"), empty_shore.file("blocked.pdf")]
+    trouble([{"method": "POST", "path": "*/files", "first": 1, "status": 422}])
+    names = [empty_shore.file("blocked1.pdf"), empty_shore.file("blocked2.pdf")]
     sent = ("--to", "plangrep", "--batch-size", "1", "--concurrency", "1", "--json")
     uploaded = empty_shore.run("upload", *names, *sent)
-    states = {line["name"]: line for line in uploaded.lines if line["event"] == "document"}
-    assert [(states[name]["state"], states[name]["vendor_job_id"] is None) for name in names] == [
+    told = [line for line in uploaded.lines if line["event"] == "document"]
+    assert sorted((line["state"], line["vendor_job_id"] is None) for line in told) == [
         ("failed", True),
         ("needs_action", False),
     ]

@@ -234,6 +234,40 @@ def test_a_manifest_comes_on_stdin(shore: Shore, monkeypatch: pytest.MonkeyPatch
     assert ended.line("document")["name"] == "other.pdf"
 
 
+def test_one_is_not_told_as_several(shore: Shore) -> None:
+    """What most people see first is the plan of one file."""
+    said = shore.run("plan", shore.file("a.pdf"), "--to", "sendai").out
+    assert said.startswith("sendai: 1 document, 16 B in 1 batch\n")
+
+
+@pytest.mark.parametrize("line", ["a.pdf", '{"path": "a.pdf"}'])
+def test_a_manifest_may_begin_with_a_byte_order_mark(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """As spreadsheets and some editors write it; it is no part of the first path."""
+    shore.file("a.pdf")
+    manifest = shore.folder / "manifest"
+    manifest.write_text(f"{line}\n", "utf-8-sig")
+    with manifest.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        ended = shore.run("plan", "-", "--to", "sendai", "--json")
+    assert (ended.code, ended.line("plan")["documents"]) == (0, 1)
+
+
+def test_spans_on_the_console_are_not_among_the_json_lines(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry's console exporter writes to stdout by itself; that is for results."""
+    pytest.importorskip("opentelemetry.sdk")
+    for name, value in {"TRACES": "console", "METRICS": "none"}.items():
+        monkeypatch.setenv(f"OTEL_{name}_EXPORTER", value)
+    monkeypatch.setenv("LONGSHORE_OTEL", "true")
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "subworkflow", "--json")
+
+    assert [line["event"] for line in ended.lines] == ["document", "run"]
+    assert '"name": "longshore.document"' in ended.err
+
+
 def test_a_target_of_the_configuration_file(shore: Shore) -> None:
     """A target has the name it was given; --config names the file."""
     folder = shore.folder / "settings"

@@ -97,6 +97,18 @@ def test_ctrl_c_lets_requests_in_flight_end(tmp_path: Path, files: Any) -> None:
     assert vendor.count("POST") == 3
 
 
+def test_ctrl_c_lets_the_request_of_a_step_end(tmp_path: Path, files: Any) -> None:
+    """The step is not done, but the answer that came is kept: the next call sends nothing twice."""
+    vendor = Slow("POST")
+    given = arguments(tmp_path, vendor, listener=Ear(vendor.let_go))
+    with Client("one", **given) as client:
+        upload = client.start(files(4))
+        with pytest.raises(KeyboardInterrupt):
+            client.send(upload)
+        upload = client.complete(client.send(upload))
+    assert (upload.sent, upload.outcome, vendor.count("POST")) == (1, Outcome.RUNNING, 1)
+
+
 def test_a_second_ctrl_c_waits_for_nothing(tmp_path: Path, files: Any) -> None:
     """Whatever is in flight is given up, as when the process is killed."""
     vendor = Slow("POST")
@@ -122,8 +134,11 @@ def test_ctrl_c_ends_a_step(tmp_path: Path, files: Any) -> None:
         assert client.wait(upload).outcome is Outcome.SUCCEEDED
 
 
-def test_a_step_that_ctrl_c_ended_can_be_taken_again(tmp_path: Path, files: Any) -> None:
+def test_a_step_that_ctrl_c_ended_can_be_taken_again(
+    tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run is free again, and what had arrived is not sent twice."""
+    monkeypatch.setattr("longshore.pipeline._executor._GRACE", 0.01)
     vendor = Slow("PUT")
     with Client("acme", **arguments(tmp_path, vendor)) as client:
         upload = client.start(files(10))

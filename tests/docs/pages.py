@@ -153,7 +153,8 @@ def _help(name: str) -> str:
     arguments, rows = [], []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            arguments.append(parameter.metavar or parameter.name.upper())
+            word = parameter.metavar + ("..." if parameter.nargs != 1 else "")
+            arguments.append(word if parameter.required else f"[{word}]")
         elif not EVERYWHERE & set(parameter.opts):
             flags = "/".join([*parameter.opts, *parameter.secondary_opts])
             value = parameter.metavar or _choices(parameter)

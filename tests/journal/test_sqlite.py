@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,19 @@ async def test_two_journals_on_one_file_share_it(journal: SQLiteJournal, path: P
             await second.lock_run("run1").__aenter__()
 
 
+async def test_a_lock_holds_by_whatever_name_the_journal_is_reached(
+    journal: SQLiteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link in another folder, and a relative path."""
+    await asyncio.to_thread(lambda: (path.parent.parent / "link.db").symlink_to(path))
+    monkeypatch.chdir(path.parent)
+    async with journal.lock_run("run1"):
+        for name in (path.parent.parent / "link.db", Path("journal.db")):
+            async with open_journal(name) as same:
+                with pytest.raises(RunInUse):
+                    await same.lock_run("run1").__aenter__()
+
+
 async def _open_at(path: Path) -> None:
     async with open_journal(path) as journal:
         await journal.create_run(RUN.model_copy(update={"id": str(os.getpid())}))
@@ -299,6 +313,45 @@ async def test_processes_may_create_a_journal_at_the_same_time(path: Path) -> No
         assert len(await journal.runs()) == 3
 
 
+async def test_whoever_only_reads_does_not_wait_for_a_writer(
+    journal: SQLiteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program keeps the journal locked: it is read and closed all the same."""
+    monkeypatch.setattr("longshore.journal._database._BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(threading, "excepthook", lambda trouble: pytest.fail(str(trouble)))
+    async with open_journal(path) as second:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        assert [run.id for run in await second.runs()] == ["run1"]
+        await second.close()
+        assert not second._writer._thread.is_alive()
+        other.execute("COMMIT")
+        other.close()
+
+
+async def test_writes_that_wait_for_another_program_give_up_together(
+    journal: SQLiteJournal, path: Path
+) -> None:
+    """Each after the other, they would hold up the run for half a minute each."""
+    begun: list[str] = []
+    journal._writer._connection.execute("PRAGMA busy_timeout = 1")
+    journal._writer._connection.set_trace_callback(begun.append)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    ended = await asyncio.gather(
+        *(journal.commit("b1", 0, [receipt(str(number))]) for number in range(9)),
+        return_exceptions=True,
+    )
+
+    assert ["locked" in str(error) for error in ended] == [True] * 9
+    assert begun.count("BEGIN IMMEDIATE") <= 1
+    other.execute("COMMIT")
+    other.close()
+    await journal.commit("b1", 0, [receipt("10")])
+    assert await receipts(journal) == {"10"}
+
+
 async def test_locks_leave_no_files(journal: SQLiteJournal, path: Path) -> None:
     """A released lock is gone, also one with a strange name."""
     async with journal.lock_run("../run 1"):
@@ -308,72 +361,37 @@ async def test_locks_leave_no_files(journal: SQLiteJournal, path: Path) -> None:
     assert left == ["opening"]
 
 
-# ---------------------------------------------------------------------- refused
+async def test_a_lock_that_cannot_be_deleted_ends_nothing(
+    journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder or a disk became read-only meanwhile: the run is over, and free, all the same."""
 
+    def refuse(_path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied")
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"not a database at all " * 100, "not a journal"), (None, "is a directory")],
-)
-def test_what_is_no_journal_is_refused(path: Path, content: bytes | None, message: str) -> None:
-    """The file is left as it was."""
-    path.parent.mkdir()
-    if content is None:
-        path.mkdir()
-    else:
-        path.write_bytes(content)
-
-    with pytest.raises(JournalError, match=message) as caught:
-        SQLiteJournal(path)
-
-    assert "--journal" in caught.value.hint
-    assert content is None or path.read_bytes() == content
-
-
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A file where the directory should be."""
-    (tmp_path / "file").touch()
-
-    with pytest.raises(JournalError, match="cannot be written"):
-        SQLiteJournal(tmp_path / "file" / "journal.db")
-
-
-def test_another_programs_database_is_refused(path: Path) -> None:
-    """Its tables are not mixed with ours."""
-    path.parent.mkdir()
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE runs (id)")
-    other.close()
-
-    with pytest.raises(JournalError, match="another program"):
-        SQLiteJournal(path)
-
-
-async def test_a_newer_journal_is_refused(path: Path) -> None:
-    """The message says which version wrote it."""
-    async with open_journal(path):
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        async with journal.lock_run("run1"):
+            pass
+    async with journal.lock_run("run1"):
         pass
-    newer = sqlite3.connect(path)
-    newer.execute("PRAGMA user_version = 99")
-    newer.execute("UPDATE meta SET value = '7.1' WHERE name = 'written_by'")
-    newer.commit()
-    newer.close()
-
-    with pytest.raises(JournalError, match=r"written by longshore 7\.1") as caught:
-        SQLiteJournal(path)
-
-    assert "upgrade longshore to 7.1" in caught.value.hint
 
 
-async def test_a_record_of_a_newer_version_is_not_misread(journal: SQLiteJournal) -> None:
-    """A field that is not known is an error with a hint, not a guess."""
-    statement = "UPDATE units SET record = json_set(record, '$.future', 1) WHERE id = 'b1'"
-    await journal._change(statement)
+@pytest.mark.parametrize("call", [LOCK_EX, LOCK_EX | LOCK_NB])
+async def test_a_disk_without_locks_is_refused(
+    journal: SQLiteJournal, path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """It is not taken for a run that another process executes."""
 
-    with pytest.raises(JournalError, match="UnitRecord") as caught:
-        await journal.unit("b1")
+    def flock(_file: int, how: int) -> None:
+        if how == call:
+            raise OSError(37, "No locks available")
 
-    assert "upgrade" in caught.value.hint
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(JournalError, match="cannot be locked: No locks available") as caught:
+        async with open_journal(path), journal.lock_run("run1"):
+            pass
+    assert not isinstance(caught.value, RunInUse)
 
 
 def test_the_default_place_is_the_state_directory() -> None:

@@ -218,3 +218,44 @@ async def test_a_share_of_shadow_traffic_is_stable(
         copies.append({name for name, places in found.items() if len(places) == 2})
     assert copies[0] == copies[1]
     assert 0 < len(copies[0]) < 10
+
+
+async def test_each_document_of_a_run_is_told_of_once(
+    tmp_path: Path, vendors: Vendors, hurried: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what became of it in the end, however often its run had to be executed."""
+    monkeypatch.setattr("longshore.migrate._route.OUTAGE_PAUSE", 0.01)
+    monkeypatch.setattr("longshore.migrate._route.SHADOW_GRACE", 0.2)
+    route(
+        tmp_path,
+        'primary = "plangrep"\nfallback = ["sendai"]\nfallback_after = 0\nshadow = ["subworkflow"]',
+    )
+    outage = {"path": "*/projects/*/jobs", "method": "POST", "status": 503, "nth": [*range(2, 20)]}
+    vendors("plangrep", [outage])
+    vendors("sendai")
+    vendors("subworkflow", [], "subworkflow.walk=IN_PROGRESS:3600,SUCCESS")
+    told: list[tuple[str, str, str]] = []
+
+    def watch(leg: Leg, event: Event) -> None:
+        if isinstance(event, DocumentFinished):
+            record = event.record
+            told.append((leg.run.target, record.document.name, str(record.outcome)))
+
+    await upload_by_route_async(
+        files(tmp_path, 3),
+        "main",
+        journal=tmp_path / "j.db",
+        environment=hurried,
+        listener=watch,
+        concurrency=1,
+        batch_size=1,
+    )
+    assert sorted(told) == [
+        ("plangrep", "0.pdf", "succeeded"),
+        ("plangrep", "1.pdf", "succeeded"),
+        ("plangrep", "2.pdf", "skipped"),
+        ("sendai", "2.pdf", "succeeded"),
+        ("subworkflow", "0.pdf", "running"),
+        ("subworkflow", "1.pdf", "running"),
+        ("subworkflow", "2.pdf", "running"),
+    ]

@@ -15,7 +15,7 @@ from longshore.documents import Document
 from longshore.errors import Forbidden
 from longshore.journal import ClaimJob, FactKind, Write
 from longshore.lifecycle import Batch, Outcome, Receipt, Session, Setup, Transfer
-from longshore.pipeline import SystemClock, _executor, execute
+from longshore.pipeline import RunStarted, SystemClock, _executor, execute
 from longshore.provider import (
     Answer,
     Flow,
@@ -29,7 +29,7 @@ from longshore.provider import (
 )
 from longshore.sources import SMALL
 from longshore.transfer import Outgoing, retry_with_clock
-from tests.pipeline.support import LOST, Acme, OneRequest, Vendor, hasty, reply
+from tests.pipeline.support import LOST, Acme, Journal, OneRequest, Vendor, hasty, reply
 from tests.pipeline.test_executor import run
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -41,6 +41,41 @@ async def soon(work: Any) -> Any:
 
 
 # ---------------------------------------------------------------------- the end of a run
+
+
+class Counting(Journal):
+    """Counts how often the documents are counted."""
+
+    counted = 0
+
+    async def outcomes(self, run_id: str) -> dict[Outcome, int]:
+        self.counted += 1
+        return await super().outcomes(run_id)
+
+
+async def test_a_run_that_is_over_is_counted_twice_only() -> None:
+    """Once to see what is left of it, once to say how it ended; there may be a million."""
+    world = hasty()
+    world.journal = Counting()
+    await world.plan([4], [4])
+    await run(world)
+    world.journal.counted = 0
+    report = await run(world)
+    assert (report.outcomes, world.journal.counted) == ({Outcome.SUCCEEDED: 2}, 2)
+    assert report.run.finished_at is not None
+
+
+async def test_a_run_that_goes_on_says_what_was_finished_before() -> None:
+    """What shows how far it is needs not begin with nothing."""
+    world = hasty()
+    await world.plan([4], [4], [4])
+    world.vendor.script = {"GET /jobs/job-s2": [reply({"state": "broken"})]}
+    world.vendor.always = {"GET /jobs/job-s3": reply({"state": "review"})}
+    finished = []
+    for _ in range(2):
+        await run(world)
+        finished += [e.finished for e in world.events if isinstance(e, RunStarted)]
+    assert finished == [0, 2]
 
 
 class Preparing(Acme):

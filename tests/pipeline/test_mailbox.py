@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import Forbidden, JournalError, LongshoreError, SessionLost
+from longshore.errors import Forbidden, JournalError, LongshoreError, SessionLost, Unauthorized
 from longshore.journal import ChangeUnit, Message, Write
 from longshore.lifecycle import Action, Job, Outcome, State, Status
 from longshore.pipeline import Notice
@@ -287,3 +287,23 @@ async def test_a_cancel_counts_for_more_than_a_fresh_session() -> None:
     assert report.outcomes == {Outcome.CANCELLED: 1}
     assert (vendor.count("POST /start"), vendor.count("POST /complete")) == (1, 0)
     assert await journal.mail("run") == ()
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_refused_account_ends_a_run_that_cancels_many(first: bool) -> None:
+    """One request tells; the others are not sent, and nothing waits for them: not for ever."""
+    world = hasty()
+    await world.plan([4], [4], [4], wait=False)
+    await run(world)
+    await world.journal.post("run", "cancel", {})
+    refusal = reply({}, 401)
+    if first:
+        world.vendor.always = {"POST /cancel": refusal}
+    else:
+        world.vendor.script = {"POST /cancel": [reply({}), refusal]}
+    report = await soon(run(world))
+    assert isinstance(report.trouble, Unauthorized)
+    assert world.vendor.count("POST /cancel") == (1 if first else 2)
+    world.vendor.always = {}
+    assert (await soon(run(world))).outcomes == {Outcome.CANCELLED: 3}
+    assert await world.journal.mail("run") == ()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from longshore.errors import LongshoreError, RequestRefused, Unauthorized, VendorUnavailable
-from longshore.lifecycle import Outcome
-from longshore.pipeline import advance
-from longshore.provider import Response
-from tests.pipeline.support import LOST, NOT_SENT, Acme, hasty, reply
+from longshore.errors import (
+    LongshoreError,
+    PaymentRequired,
+    RequestRefused,
+    Unauthorized,
+    VendorUnavailable,
+)
+from longshore.lifecycle import Batch, Outcome, Receipt, Session, Transfer
+from longshore.pipeline import DocumentFinished, Notice, advance
+from longshore.provider import Flow, Refused, Response
+from longshore.transfer import Outgoing
+from tests.pipeline.support import LOST, NOT_SENT, Acme, OneRequest, Vendor, hasty, reply
 from tests.pipeline.test_executor import run, told
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("short")]
@@ -121,3 +129,90 @@ async def test_a_provider_that_cannot_read_a_refusal_stops_nobody_else() -> None
     assert document.error is not None
     assert document.error.kind == "plugin"
     assert "cannot read a refusal: TypeError" in document.error.message
+
+
+class NoCredits(OneRequest):
+    """Says with an error of its own that the account has no credits left."""
+
+    name = "no-credits"
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        """Send the document."""
+        try:
+            return (yield from super().send(batch, session, transfer))
+        except Refused as refused:
+            raise PaymentRequired("no credits are left") from refused
+
+
+async def test_account_trouble_that_a_flow_tells_leaves_no_open_question() -> None:
+    """It read a refusal its own way: once the account is mended, the request goes out again."""
+    world = hasty(NoCredits)
+    await world.plan([4])
+    world.vendor.script = {"POST /upload": [reply({"error": "credits"}, 400)]}
+    report = await run(world)
+    assert (type(report.trouble), report.exit_code) == (PaymentRequired, 2)
+    report = await run(world)
+    assert (report.outcomes, world.vendor.count("POST")) == ({Outcome.SUCCEEDED: 1}, 2)
+
+
+class OneBroken(Vendor):
+    """Answers about one job with nothing but 500, and takes its time for that."""
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        """Answer."""
+        if outgoing.url.endswith("/jobs/job-s1"):
+            self.log.append("GET /broken")
+            await asyncio.sleep(0.03)
+            return reply({}, 500)
+        return await super().send(outgoing)
+
+
+async def test_one_job_that_cannot_be_asked_about_holds_up_nobody_else() -> None:
+    """The vendor answers others meanwhile: that is no outage, and nothing is paused."""
+    world = hasty()
+    world.vendor = vendor = OneBroken(states=["busy"] * 40 + ["done"])
+    await world.plan([4], [4], [4], give_up_after=0.1)
+    report = await asyncio.wait_for(run(world), 20)
+    assert isinstance(report.trouble, VendorUnavailable)
+    assert report.outcomes == {Outcome.SUCCEEDED: 2, Outcome.RUNNING: 1}
+    assert vendor.count("GET /broken") > 6
+    order = [type(event) for event in world.events if isinstance(event, Notice | DocumentFinished)]
+    assert order[:2] == [DocumentFinished, DocumentFinished]
+
+
+class Mistaken(Acme):
+    """Has flows that are none, for the first batch."""
+
+    mistake: Any = None
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        """Begin a session, or not even a flow."""
+        return self.mistake() if batch.id == "b0000" else super().start(batch)
+
+
+def raises() -> Flow[Session]:
+    raise KeyError("key")
+
+
+@pytest.mark.parametrize("mistake", [raises, lambda: None, Session])
+async def test_a_flow_that_is_none_stops_nobody_else(mistake: Any) -> None:
+    """A plain function that raises, or returns its result: the fault of the plugin, not a crash."""
+    world = hasty(Mistaken)
+    world.provider.mistake = mistake  # type: ignore[attr-defined]
+    await world.plan([4], [4])
+    assert (await run(world)).outcomes == {Outcome.FAILED: 1, Outcome.SUCCEEDED: 1}
+    assert [d.error.kind for d in await world.documents() if d.error] == ["plugin"]
+
+
+async def test_an_action_that_the_provider_offers_but_does_not_know_is_told() -> None:
+    """Whoever asks for it is told so, once; the run goes on and its message goes."""
+    world = hasty(OneRequest)
+    await world.plan([4])
+    world.vendor.states = ["review"]
+    await run(world)
+    await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+    for times in (1, 0):
+        assert (await run(world)).outcomes == {Outcome.NEEDS_ACTION: 1}
+        notices = [event.text for event in world.events if isinstance(event, Notice)]
+        assert sum("NotImplementedError" in text for text in notices) == times
+    assert await world.journal.mail("run") == ()

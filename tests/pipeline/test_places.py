@@ -37,12 +37,16 @@ class Requests:
 
     async def answer(self, name: str, then: Callable[[], object] | None = None) -> None:
         """Let one end; something happens before the one that has got its place then runs."""
-        self._doors[name].set()
+        self.let_go(name)
         while name in self.out:  # noqa: ASYNC110 - in the very turn in which it ends
             await asyncio.sleep(0)
         if then is not None:
             then()
         await self._settle()
+
+    def let_go(self, name: str) -> None:
+        """Let one end, when the others have their turn."""
+        self._doors[name].set()
 
     async def cancel(self, name: str) -> None:
         self.tasks[name].cancel()
@@ -110,6 +114,22 @@ async def test_room_that_grew_is_used_when_a_place_becomes_free() -> None:
 
     await requests.answer("d")
     assert requests.out == ["e"]
+
+
+async def test_who_has_to_wait_again_keeps_its_turn() -> None:
+    """Two had their places for a moment only: they still go in the order in which they came."""
+    requests = Requests(3)
+    await requests.ask(*"abcdef")
+
+    def shrink() -> None:
+        requests.room = 1
+
+    requests.let_go("a")
+    await requests.answer("b", shrink)
+    assert requests.out == ["c"]
+    for name in "cdef":
+        assert requests.out == [name]
+        await requests.answer(name)
 
 
 async def test_room_that_an_answer_takes_away_is_not_used() -> None:

@@ -290,6 +290,25 @@ async def test_documents_are_matched_and_rejected_ones_stay_failed() -> None:
     ]  # fmt: skip
 
 
+class OneByOne(Form):
+    """Tells how each document ended, while the job still runs."""
+
+    def poll(self, job: Job) -> Flow[Status]:
+        reply = yield Request.get(f"/jobs/{job.id}")
+        read = DocumentStatus(state=State.SUCCEEDED, word="read", vendor_id="v2")
+        return Status(state=State.RUNNING, word=reply.json()["state"], documents=(read,))
+
+
+async def test_what_was_told_of_a_document_is_known_though_its_job_is_not() -> None:
+    """A poll that cannot be read makes unknown what nobody knows, not what was read before."""
+    world = calm(OneByOne)
+    await world.plan([4, 4, 4])
+    world.vendor.script = {"GET /jobs": [reply({"state": "busy"}), reply({}, 404)]}
+    record = await live(world)
+    assert record.outcome is Outcome.UNKNOWN
+    assert await world.outcomes() == ["unknown", "failed", "succeeded"]
+
+
 # ------------------------------------------------------------------------------ renewals
 
 

@@ -230,6 +230,21 @@ def test_a_journal_that_cannot_grow(killed: Shell, shell: Shell, less: int) -> N
     check_full(shell, start(shell, before=limit))
 
 
+def test_a_full_disk_is_told_before_anything_is_written(killed: Shell, tmp_path: Path) -> None:
+    """There is no room for the index of the log, without which nothing can be read."""
+    shell = copy(killed, tmp_path)
+    shell.run("status")  # what the log holds is now in the journal
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))
+
+    out, err = (process := shell.start("status", before=limit)).communicate(timeout=60)
+
+    said_clearly(Ended(process.returncode, out, err))
+    assert "the disk is full" in err
+    assert shell.run("status").code == 0
+
+
 @pytest.mark.system(reason="mounting a small tmpfs needs root")
 def test_a_full_disk_under_the_journal(shell: Shell, tmp_path: Path) -> None:
     """With a real file system that has no room left in the middle of the upload."""

@@ -2,145 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
-from longshore.documents import Document, Piece
-from longshore.errors import ProtocolError, SourceChanged, SourceMissing, VendorUnavailable
-from longshore.provider import (
-    File,
-    Headers,
-    Json,
-    Multipart,
-    Provider,
-    ProviderSettings,
-    Raw,
-    Request,
-    Response,
-)
-from longshore.transfer import (
-    AnswerLost,
-    Concurrency,
-    Driver,
-    NotSent,
-    Outgoing,
-    Pace,
-    Policy,
-    Source,
-    Tally,
-    retry_with_clock,
-)
-
-KEY = "hunter2hunter2"
-DATA = bytes(range(100))
-DOCUMENT = Document(id="d", name="plan.pdf", size=100, media_type="application/pdf")
-OK = Response(200, Headers(), b"{}")
-
-
-class Timed(Provider):
-    """Its credential tells when it was made."""
-
-    name = "timed"
-
-    def sign(self, request: Request, now: float) -> Request:
-        return super().sign(request, now).with_header("X-Signed-At", f"{now:g}")
-
-
-@dataclass
-class World:
-    """A virtual clock, a transport that answers as told, and sources that count their checks."""
-
-    answers: list[Response | Exception | Callable[[], Response]] = field(default_factory=list)
-    time: float = 1000.0
-    took: float = 0.0
-    base_url: str = "https://api.example.com/v1"
-    sent: list[Outgoing] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    changed: bool = False
-    gone: bool = False
-    open: int = 0
-    driver: Driver = field(init=False)
-    tally: Tally = field(default_factory=Tally)
-
-    def __post_init__(self) -> None:
-        settings = ProviderSettings(api_key=SecretStr(KEY), base_url=self.base_url)
-        self.pace = Pace(self)
-        self.driver = Driver(
-            Timed(settings),
-            transport=self,
-            clock=self,
-            sources=_Sources(self),
-            pace=self.pace,
-            retries=retry_with_clock(self),
-            rng=random.Random(1),
-        )
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    async def send(self, outgoing: Outgoing) -> Response:
-        self.sent.append(outgoing)
-        self.bodies.append(
-            b"".join(
-                part
-                if isinstance(part, bytes)
-                else outgoing.sources[part.document].read(part.offset, part.size)
-                for part in outgoing.body.segments
-            )
-        )
-        self.time += self.took
-        answer = self.answers.pop(0) if self.answers else OK
-        if isinstance(answer, Exception):
-            raise answer
-        return answer if isinstance(answer, Response) else answer()
-
-    def exchange(self, request: Request, key: str = "k1") -> Response:
-        work = self.driver.exchange(request, key, {"d": DOCUMENT}, self.tally)
-        return asyncio.run(work)
-
-    def headers(self, number: int = -1) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.sent[number].headers.items()}
-
-
-class _Sources:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    @contextmanager
-    def open(self, document: Document) -> Iterator[Source]:
-        if self._world.gone:
-            raise SourceMissing("gone", document=document.id)
-        self._world.open += 1
-        yield _Source(self._world)
-        self._world.open -= 1
-
-
-class _Source:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def check(self) -> None:
-        if self._world.changed:
-            raise SourceChanged("changed", document="d")
-
-    def read(self, offset: int, size: int) -> bytes:
-        return DATA[offset : offset + size]
-
-
-PUT = Request.put("/d", Raw(Piece(document="d", offset=10, size=50)))
-FORM = Request.post("/d", Multipart((("file", File.of(DOCUMENT)), ("a", "b"))), step="s")
+from longshore.errors import ProtocolError, SourceChanged, VendorUnavailable
+from longshore.provider import Headers, Json, Raw, Request, Response
+from longshore.transfer import AnswerLost, Concurrency, NotSent, Policy
+from tests.transfer.driving import DATA, DOCUMENT, FORM, KEY, OK, PUT, World
 
 
 def test_a_relative_url_goes_to_the_vendor_with_credentials() -> None:
@@ -274,57 +145,6 @@ def test_the_tally_counts_what_left() -> None:
     assert (tally.requests, tally.retries, tally.bytes_sent) == (3, 2, 200)
     assert [why for why, _ in told] == ["no route", "status 429"]
     assert told[1][1] == 2.0
-
-
-def test_a_file_changed_before_is_not_sent() -> None:
-    """Not a byte of it; nor one that is gone."""
-    world = World(changed=True)
-    with pytest.raises(SourceChanged):
-        world.exchange(PUT)
-    world.changed, world.gone = False, True
-    with pytest.raises(SourceMissing):
-        world.exchange(PUT)
-    assert (world.sent, world.tally.requests) == ([], 0)
-
-
-def test_a_file_changed_while_it_was_sent_is_no_success() -> None:
-    """The vendor's 200 is for bytes that nobody planned."""
-    world = World()
-
-    def change() -> Response:
-        world.changed = True
-        return OK
-
-    world.answers = [change]
-    with pytest.raises(SourceChanged):
-        world.exchange(PUT)
-
-
-@pytest.mark.parametrize(
-    ("first", "acted"),
-    [
-        (Response(500), True),
-        (AnswerLost("no answer"), True),
-        (Response(429), False),
-        (NotSent("connection refused"), False),
-    ],
-)
-def test_a_file_gone_before_a_retry_tells_what_the_first_try_may_have_done(
-    first: Response | Exception, acted: bool
-) -> None:
-    """The vendor may be at work on what an earlier try carried."""
-    world = World()
-
-    def vanish() -> Response:
-        world.gone = True
-        if isinstance(first, Exception):
-            raise first
-        return first
-
-    world.answers = [vanish]
-    with pytest.raises(SourceMissing) as caught:
-        world.exchange(PUT)
-    assert (caught.value.sent, len(world.sent)) == (acted, 1)
 
 
 @pytest.mark.parametrize("trouble", [Response(429), AnswerLost("no answer within 60 s")])

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -226,6 +227,25 @@ async def test_a_handshake_that_never_comes_was_not_sent(mute: str) -> None:
     with pytest.raises(NotSent, match="no connection in time"):
         await transport.send(outgoing(mute, "GET"))
     await transport.aclose()
+
+
+async def test_without_another_thread_nothing_was_sent(
+    transport: HttpTransport, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine has no more: the try never left, and never will once there is one again."""
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with serving(answer_all) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none_left)
+            with pytest.raises(NotSent, match="can't start new thread"):
+                await transport.send(local.sending(server.url, 0, LARGE))
+        answer = await transport.send(local.sending(server.url, 0, LARGE))
+
+    assert answer.status == 200
+    assert [len(peer.body) for peer in server.peers if peer.head] == [LARGE]
 
 
 async def test_nothing_leaves_after_closing() -> None:

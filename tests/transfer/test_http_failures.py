@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from longshore.documents import Piece
-from longshore.errors import SourceChanged, SourceUnreadable
+from longshore.errors import ConfigurationError, SourceChanged, SourceUnreadable
 from longshore.provider import Json, Raw
 from longshore.transfer import AnswerLost, NotSent
 from longshore.transfer._http import HttpTransport
@@ -112,10 +113,42 @@ async def test_a_proxy_that_refuses_was_not_sent(monkeypatch: pytest.MonkeyPatch
     async with serving(refuse) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         transport = HttpTransport()
-        with pytest.raises(NotSent, match="407"):
+        with pytest.raises(NotSent, match=r"^vendor\.example \(by the proxy .*407"):
             await transport.send(outgoing("https://vendor.example/x"))
         await transport.aclose()
     assert proxy.peers[0].head.startswith(b"CONNECT vendor.example:443 ")
+
+
+async def test_a_proxy_that_is_not_there_is_told(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks for the fault at the vendor."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(NotSent, match=r"^vendor\.example \(by the proxy .*\): connection refused"):
+        await transport.send(outgoing("http://vendor.example/x"))
+
+
+@pytest.mark.parametrize("proxy", ["::::", "gopher://127.0.0.1:1", "http://me:hunter2@127.0.0.1:x"])
+async def test_a_proxy_that_is_none_is_a_setting_to_check(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """It comes from the environment, which the message names; a password in it stays there."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="proxy that the environment names") as caught:
+        await transport.send(outgoing("http://vendor.example/x"))
+    assert "ALL_PROXY" in caught.value.hint
+    assert "hunter2" not in caught.value.message
+
+
+async def test_certificates_of_the_environment_that_are_not_there_are_told(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the variable that names them, as it stands in many a container."""
+    (tmp_path / "empty.pem").touch()
+    for name, said in (("gone.pem", "No such file"), ("empty.pem", "")):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+        with pytest.raises(ConfigurationError, match=f"^SSL_CERT_FILE .*{name}: {said}"):
+            await transport.send(outgoing("https://vendor.example/x"))
 
 
 async def test_a_plain_server_under_https_is_told(transport: HttpTransport) -> None:
@@ -197,6 +230,25 @@ async def test_silence_after_a_large_body_loses_the_answer(transport: HttpTransp
 
     body = Raw(Piece(document="d", offset=0, size=2 * MIB))
     sources = {"d": Pattern(2 * MIB)}
+    async with serving(script) as server:
+        with pytest.raises(AnswerLost, match=r"no answer within 0\.05 s"):
+            await transport.send(outgoing(server.url, body=body, sources=sources, timeout=0.05))
+
+
+@pytest.mark.parametrize("size", [100, 2 * MIB])
+async def test_an_answer_that_only_drips_is_lost(transport: HttpTransport, size: int) -> None:
+    """Something comes before each time-out, and the answer never does."""
+
+    async def script(peer: Peer) -> None:
+        await peer.take()
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                peer.writer.write(b" ")
+                await peer.writer.drain()
+                await asyncio.sleep(0.01)
+
+    body, sources = Raw(Piece(document="d", offset=0, size=size)), {"d": Pattern(size)}
     async with serving(script) as server:
         with pytest.raises(AnswerLost, match=r"no answer within 0\.05 s"):
             await transport.send(outgoing(server.url, body=body, sources=sources, timeout=0.05))

@@ -208,9 +208,11 @@ async def _do(
         after = await journal.facts(unit.id)
         for record in after.documents:
             engine.emit(DocumentFinished(run, record, after.unit))
+        told = taken.status.error if taken.status is not None else ""
+        objected = bool(told) and not taken.record.outcome.terminal
         still_open = bool(taken.asked)
     for text in refused:
         terminal.last(printable(f"longshore: {text}"))
     if not over:
         terminal.note(f"look again:        {terminal.typed(f'longshore resume {run.id}')}")
-    return 1 if refused or still_open else 0
+    return 1 if refused or objected or still_open else 0

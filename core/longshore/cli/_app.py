@@ -130,13 +130,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         told = getattr(error, "format_message", None)  # Typer's own errors
         if told is None:
             raise
+        if not given and name == "longshore":  # what it tells then is the help
+            typer.echo(told(), err=True)
+            return TROUBLE
         context = getattr(error, "ctx", None)
-        where = context.command_path if context is not None else "longshore"
-        Terminal().fail(UsageError(_sentence(told()), hint=f"{where} --help"))
+        hint = f"{context.command_path if context is not None else name} --help"
+        called = next((word for word in given if word in COMMANDS), None)
+        if name == "longshore" and called:
+            hint = f"options stand behind the command: longshore {called} ..."
+        Terminal().fail(UsageError(_sentence(told()), hint=hint))
         return TROUBLE
     return code if isinstance(code, int) else 0
 
 
 def _sentence(text: str) -> str:
-    line = printable(" ".join(text.split()).rstrip("."))
+    line = printable(" ".join(text.split()).rstrip(".")).replace("Value error, ", "")
     return line[:1].lower() + line[1:]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -21,11 +20,8 @@ from rich.text import Text
 
 from longshore.cli._progress import Tally
 from longshore.cli._terminal import printable
-from longshore.journal import Journal, Taken, documents_of
+from longshore.journal import Journal, Taken
 from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, Unit
-
-if TYPE_CHECKING:
-    from longshore.journal import RunRecord
 
 __all__ = ["Bars"]
 
@@ -102,7 +98,8 @@ class Bars:
         match event:
             case RunStarted(run):
                 self._run = self._progress.add_task("documents", total=self._tally.size)
-                self._look(self._before(run))
+                if event.finished:
+                    self._look(self._tally.look_back(self._journal, run))
             case BytesMoved(unit_id, count):
                 self._move(unit_id, count)
             case Polled(unit_id):
@@ -147,12 +144,6 @@ class Bars:
         if size > BIG and unit_id in self._moved:
             done = min(there + self._moved[unit_id], size)
             self._bars[unit_id] = self._progress.add_task(_name(taken), total=size, completed=done)
-
-    async def _before(self, run: RunRecord) -> None:
-        """Count what earlier commands finished."""
-        async for record in documents_of(self._journal, run.id):
-            if record.outcome.terminal and record.unit_id:
-                self._tally.before += record.document.size
 
 
 def _there(taken: Taken) -> int:

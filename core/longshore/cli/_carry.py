@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from longshore.cli._lines import next_steps, run_text, tell_document
+from longshore.cli._lines import kept_settings, next_steps, run_text, tell_document
 from longshore.cli._terminal import Terminal, printable
 from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 
@@ -28,13 +28,21 @@ async def carry(
     run: RunRecord,
     interrupt: Interrupt,
     *,
+    given: Mapping[str, str],
     also: Listener | None = None,
     again: str = "",
 ) -> RunReport:
     """Execute a run as far as it goes; a line per document, then that of the run.
 
-    What happens is told to ``also`` too; ``again`` is what to type to go on with the run, if it
-    is not `resume`.
+    Args:
+        terminal: to speak.
+        journal: of the run.
+        target: of the run.
+        run: with the options that hold now.
+        interrupt: what signals do.
+        given: by ``--set``, for this command.
+        also: is told what happens, too.
+        again: what to type to go on with the run, if it is not `resume`.
 
     Raises:
         LongshoreError: it could not be executed at all.
@@ -75,7 +83,11 @@ async def carry(
             report.trouble = error
     report.seconds = time.monotonic() - began
     offers = [] if report.trouble else await ended.commands(terminal, journal, run)
-    finish(terminal, report, offers, again)
+    kept: Iterable[str] = ()
+    if report.trouble is not None:
+        how = again or terminal.typed(f"longshore resume {run.id}")
+        kept = kept_settings(terminal, target.name, target.settings_public, given, how)
+    finish(terminal, report, offers, again, kept)
     if interrupt.at_once:
         leave_at_once()
     return report
@@ -93,7 +105,13 @@ def _tell(terminal: Terminal, event: Event, ended: Ended) -> None:
         terminal.event(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
 
 
-def finish(terminal: Terminal, report: RunReport, offers: Sequence[str], again: str) -> None:
+def finish(
+    terminal: Terminal,
+    report: RunReport,
+    offers: Sequence[str],
+    again: str,
+    kept: Iterable[str],
+) -> None:
     """Print the run's line, what went wrong with the account, and what to type next."""
     from longshore.pipeline import run_line
 
@@ -105,6 +123,8 @@ def finish(terminal: Terminal, report: RunReport, offers: Sequence[str], again: 
         terminal.deaf()
     if report.trouble is not None:
         terminal.fail(report.trouble)
+    for text in kept:
+        terminal.last(text)
     if report.interrupted or report.trouble is not None:
         terminal.last(again or terminal.typed(f"longshore resume {report.run.id}"))
         return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from longshore.cli._command import command
-from longshore.cli._lines import tell_document
+from longshore.cli._lines import kept_settings, tell_document
 from longshore.cli._parameters import (
     BatchSize,
     PartSize,
@@ -95,7 +95,10 @@ def compare(
     for file in (report, csv, jsonl):
         if file is not None:
             check_folder(file.parent)
+            if file.is_dir():
+                raise UsageError(f"{file} is a folder", hint="name a file")
     options = options_of(
+        "compare",
         concurrency=concurrency,
         part_size=part_size,
         batch_size=batch_size,
@@ -111,7 +114,7 @@ def compare(
 
     found = run_async(_compare(terminal, request, keep, new=new, results=results))
     places = {"--report": report, "--csv": csv, "--jsonl": jsonl, "--results": results}
-    _finish(terminal, found, places)
+    _finish(terminal, found, places, request.settings)
     if report is not None:
         terminal.say(f"report: {report}")
     return found.exit_code
@@ -273,12 +276,18 @@ _HEAD = (
 )  # fmt: skip
 
 
-def _finish(terminal: Terminal, found: Comparison, places: Mapping[str, Path | None]) -> None:
+def _finish(
+    terminal: Terminal,
+    found: Comparison,
+    places: Mapping[str, Path | None],
+    given: Mapping[str, str],
+) -> None:
     """Print the table, what went wrong with an account, and what to type next.
 
     That names the files again: without them the comparison would be over and nothing written.
     """
     from longshore.lifecycle import Outcome
+    from longshore.targets import overrides_of
 
     lines = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -288,17 +297,20 @@ def _finish(terminal: Terminal, found: Comparison, places: Mapping[str, Path | N
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         terminal.say("  ".join([first, *others]).rstrip())
+    named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
+    again = terminal.typed(found.command + "".join(named))
     for side in found.sides:
         trouble = side.report.trouble
         if trouble is not None:
             terminal.note(f"longshore: {side.target} could not go on:")
             terminal.fail(trouble)
+            own, of = overrides_of(side.target, given), f"{side.target}:"
+            for text in kept_settings(terminal, side.target, side.settings, own, again, of=of):
+                terminal.last(text)
     reports = [report for side in found.sides for report in side.reports]
     if any(report.open for report in reports) or any(report.interrupted for report in reports):
-        named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
         if any(report.outcomes.get(Outcome.NEEDS_ACTION) for report in reports):
             terminal.note(f"what can be done:  {terminal.typed('longshore actions')}")
-        again = terminal.typed(found.command + "".join(named))
         terminal.last(f"go on with it:     {again}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._terminal import Terminal, colour, printable
@@ -10,7 +11,16 @@ from longshore.cli._terminal import Terminal, colour, printable
 if TYPE_CHECKING:
     from longshore.journal import DocumentRecord, RunRecord, UnitRecord
 
-__all__ = ["STATES", "counts", "next_steps", "run_text", "tell_document", "when"]
+__all__ = [
+    "STATES",
+    "counts",
+    "kept_settings",
+    "next_steps",
+    "number",
+    "run_text",
+    "tell_document",
+    "when",
+]
 
 STATES = (
     "succeeded", "partial", "failed", "cancelled", "expired", "refused", "needs_action", "unknown",
@@ -57,15 +67,26 @@ def counts(line: Mapping[str, Any]) -> str:
     return ", ".join(told) or "no documents"
 
 
+_ONE = {
+    "documents": "document", "batches": "batch", "parts": "part", "requests": "request",
+    "retries": "retry",
+}  # fmt: skip
+
+
+def number(count: int, things: str) -> str:
+    """Write how many there are: ``1 batch``, ``2 batches``."""
+    return f"{count} {_ONE[things] if count == 1 else things}"
+
+
 def run_text(line: Mapping[str, Any]) -> str:
     """Sum up a run in one line."""
     from longshore.units import format_bytes, format_seconds
 
     seconds = format_seconds(line["seconds"])
     sent = format_bytes(line["bytes_sent"])
-    requests = f"{line['requests']} requests"
+    requests = number(line["requests"], "requests")
     if line["retries"]:
-        requests += f" ({line['retries']} retries)"
+        requests += f" ({number(line['retries'], 'retries')})"
     return (
         f"run {line['run_id']} to {line['target']}: {counts(line)}; {sent} in {requests}, {seconds}"
     )
@@ -98,6 +119,38 @@ def next_steps(
         yield f"more such jobs:    {actions}"
     if open_ and not again:
         yield f"look again:        {terminal.typed(f'longshore resume {run}')}"
+
+
+def kept_settings(
+    terminal: Terminal,
+    target: str,
+    settings: Mapping[str, Any],
+    given: Mapping[str, str],
+    again: str,
+    *,
+    of: str = "",
+) -> Iterator[str]:
+    """Say what a run in trouble keeps though it is set otherwise now, and what can be done.
+
+    Args:
+        terminal: knows the configuration.
+        target: its name.
+        settings: that it has, without secrets.
+        given: by ``--set``, for this command.
+        again: the command that goes on with the run.
+        of: what ``--set`` needs before a setting's name.
+    """
+    from longshore.targets import REFRESHED, kept
+
+    for name, (was, now) in kept(target, settings, terminal.config).items():
+        if name in given:
+            continue
+        words = f"longshore: the run keeps {name} = {was}, as it began; "
+        if name in {*REFRESHED, "base_url"}:
+            words += f"to change that:  {again} --set {shlex.quote(f'{of}{name}={now}')}"
+        else:
+            words += f"{name} = {now} counts for a new one"
+        yield printable(words)
 
 
 def when(at: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from longshore.cli._command import EPILOG, command
-from longshore.cli._lines import tell_document
+from longshore.cli._lines import number, tell_document
 from longshore.cli._parameters import (
     BatchSize,
     BwLimit,
@@ -94,6 +94,7 @@ def _migrate(
     if not source or not to:
         raise UsageError("migrate needs --from and --to", hint="longshore migrate --help")
     options = options_of(
+        "migrate",
         concurrency=concurrency,
         part_size=part_size,
         batch_size=batch_size,
@@ -141,6 +142,7 @@ async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry
                 migration.target,
                 migration.run,
                 interrupt,
+                given=request.settings,
                 also=also,
                 again=_again(terminal, migration, file),
             )
@@ -196,16 +198,17 @@ def _plan_text(line: dict[str, Any]) -> str:
         if line[key]
     ]
     requests = line["requests"]
-    number = f"about {requests['expected']}" if requests["expected"] else (
-        f"at least {requests['at_least']}"
+    least, expected = requests["at_least"], requests["expected"]
+    told = f"about {number(expected, 'requests')}" if expected else (
+        f"at least {number(least, 'requests')}"
     )  # fmt: skip
     seconds = line["seconds_at_rate"]
     rate = "no rate is documented" if seconds is None else f"{format_seconds(seconds)} at its rate"
     return "\n".join((
-        f"{line['from']} -> {line['target']}: {line['documents']} documents, "
-        f"{format_bytes(line['bytes'])} in {line['batches']} batches"
+        f"{line['from']} -> {line['target']}: {number(line['documents'], 'documents')}, "
+        f"{format_bytes(line['bytes'])} in {number(line['batches'], 'batches')}"
         + (f" ({', '.join(aside)})" if aside else ""),
-        f"  {number} requests; {rate}",
+        f"  {told}; {rate}",
         f"  credits: {line['credits'] or 'the vendor does not say'}",
     ))  # fmt: skip
 
@@ -231,6 +234,9 @@ def _verify(
     """
     from longshore.cli._interrupt import run_async
 
+    for key in pairs(set):
+        if ":" not in key.partition(".")[0]:
+            raise UsageError(f"--set {key}: of which target?", hint="--set TARGET:NAME=VALUE")
     return run_async(_ask(terminal, map, pairs(set), only_to=only_to))
 
 

@@ -15,16 +15,12 @@ __all__ = [
 
 Paths = Annotated[
     list[str],
-    typer.Argument(
-        metavar="PATH...", help="Files, directories, globs, URLs; - is a list on stdin."
-    ),
+    typer.Argument(metavar="PATH", help="Files, directories, globs, URLs; - is a list on stdin."),
 ]
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")]
 
-SomeRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run's id, or how it begins.")
-]
+SomeRun = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")]
 
 Set = Annotated[
     list[str] | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from longshore.cli._command import TROUBLE, command
-from longshore.cli._lines import tell_document
+from longshore.cli._lines import number, tell_document
 from longshore.cli._parameters import (
     BatchSize,
     PartSize,
@@ -55,7 +55,7 @@ def plan(
     from longshore.cli._interrupt import run_async
     from longshore.cli._upload import options_of
 
-    options = options_of(part_size=part_size, batch_size=batch_size)
+    options = options_of("plan", part_size=part_size, batch_size=batch_size)
     check_names(pairs(set), to)
     return run_async(show_plan(terminal, paths, to, pairs(set), options, ask=ask))
 
@@ -188,11 +188,11 @@ def _text(line: dict[str, Any]) -> str:
     from longshore.units import format_bytes
 
     refused = "".join(f", {line[what]} {what}" for what in ("refused", "skipped") if line[what])
-    parts = f", {line['parts']} parts" if line["parts"] else ""
+    parts = f", {number(line['parts'], 'parts')}" if line["parts"] else ""
     limits = "its own limits" if line["asked"] else "limits as documented; --ask asks the vendor"
     return (
-        f"{line['target']}: {line['documents']} documents{refused}, {format_bytes(line['bytes'])} "
-        f"in {line['batches']} batches{parts}\n"
+        f"{line['target']}: {number(line['documents'], 'documents')}{refused}, "
+        f"{format_bytes(line['bytes'])} in {number(line['batches'], 'batches')}{parts}\n"
         f"  {line['concurrency']} requests in flight, up to {format_bytes(line['memory'])} of "
         f"memory for them; {limits}"
     )

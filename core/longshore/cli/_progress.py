@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from longshore.cli._terminal import Terminal, printable, structured
 
 if TYPE_CHECKING:
-    from longshore.journal import Journal
+    from longshore.journal import Journal, RunRecord
     from longshore.pipeline import Event
 
 __all__ = ["Display", "Tally", "open_display"]
@@ -57,8 +57,8 @@ class Tally:
         from longshore.pipeline import BytesMoved, DocumentFinished, Polled, RunStarted
 
         match event:
-            case RunStarted(_, documents, size):
-                self.documents, self.size = documents, size
+            case RunStarted(_, documents, size, finished):
+                self.documents, self.size, self.finished = documents, size, finished
             case BytesMoved(_, count):
                 self.moved += count
             case Polled(unit_id, _, outcome, word):
@@ -71,6 +71,14 @@ class Tally:
                 self.jobs.pop(record.unit_id or "", None)
             case _:
                 pass
+
+    async def look_back(self, journal: Journal, run: RunRecord) -> None:
+        """Count the bytes of what earlier commands finished."""
+        from longshore.journal import documents_of
+
+        async for record in documents_of(journal, run.id):
+            if record.outcome.terminal and record.unit_id:
+                self.before += record.document.size
 
     @property
     def carried(self) -> int:
@@ -113,13 +121,24 @@ class _Silent:
 class _Lines:
     """Says now and then how far the run is."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, journal: Journal) -> None:
         self._terminal = terminal
+        self._journal = journal
         self._tally = Tally()
+        self._looking: asyncio.Task[None] | None = None
 
     def see(self, event: Event) -> None:
         """Take notice of one event."""
+        from longshore.pipeline import RunStarted
+
         self._tally.see(event)
+        if isinstance(event, RunStarted) and event.finished:
+            self._looking = asyncio.create_task(self._tally.look_back(self._journal, event.run))
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def speak(self) -> None:
         """Print a line every 30 s."""
@@ -143,9 +162,10 @@ def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
             finally:
                 terminal.display = None
     else:
-        lines = _Lines(terminal)
+        lines = _Lines(terminal, journal)
         speaking = asyncio.create_task(lines.speak())
         try:
             yield lines
         finally:
             speaking.cancel()
+            lines.close()

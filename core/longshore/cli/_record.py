@@ -28,7 +28,7 @@ def record(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH...", help="Documents; with --sandbox, Python files with SCENARIOS."
+            metavar="PATH", help="Documents; with --sandbox, Python files with SCENARIOS."
         ),
     ] = None,
     *,
@@ -102,15 +102,20 @@ async def _upload(
 def _scenarios(terminal: Terminal, files: list[str], folder: Path, only: str) -> int:
     from longshore.testing.cassettes import record as record_scenario
 
-    for file in files:
-        for scenario in _load(Path(file)):
-            if only in str(scenario):
-                path = scenario.path(folder)
-                before = path.read_bytes() if path.is_file() else None
-                record_scenario(scenario, folder)
-                what = _compared(before, path.read_bytes())
-                terminal.line({"event": "cassette", "path": str(path), "change": what})
-                terminal.say(f"{what:9}  {path}")
+    all_ = [scenario for file in files for scenario in _load(Path(file))]
+    wanted = [scenario for scenario in all_ if only in str(scenario)]
+    if not wanted:
+        raise UsageError(
+            f"none of {len(all_)} scenarios has {only!r} in its name",
+            hint=f"the first is {all_[0]}" if all_ else "",
+        )
+    for scenario in wanted:
+        path = scenario.path(folder)
+        before = path.read_bytes() if path.is_file() else None
+        record_scenario(scenario, folder)
+        what = _compared(before, path.read_bytes())
+        terminal.line({"event": "cassette", "path": str(path), "change": what})
+        terminal.say(f"{what:9}  {path}")
     return 0
 
 
@@ -130,6 +135,11 @@ def _load(file: Path) -> tuple[Scenario, ...]:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return tuple(runpy.run_path(str(file))["SCENARIOS"])
+    except SyntaxError as error:
+        raise UsageError(
+            f"{file} is no Python: {error}",
+            hint="documents are recorded with --to TARGET --cassette FILE",
+        ) from None
     except KeyError:
         raise UsageError(f"{file}: it defines no SCENARIOS") from None
     finally:

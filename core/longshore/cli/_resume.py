@@ -60,7 +60,7 @@ async def _resume(
                 except RunInUse as error:
                     terminal.note(printable(f"longshore: {error.message}; left to it"))
                 except LongshoreError as error:  # the others go on
-                    terminal.fail(error)
+                    terminal.fail(error, run.id)
                     codes.append(TROUBLE)
     if not codes:
         terminal.note("longshore: nothing to resume")
@@ -90,8 +90,7 @@ async def go_on(
     if not run.planned:
         raise UsageError(
             f"run {run.id} was interrupted before its plan was whole; nothing was sent",
-            hint=f"upload again; {terminal.typed(f'longshore forget {run.id}')} removes what is "
-            "left of it",
+            hint=f"upload again; longshore forget {run.id} removes what is left of it",
         )
     target = target_of(terminal, run, given)
     if "comparison" in run.notes:
@@ -100,7 +99,7 @@ async def go_on(
         run = await note_continued(journal, run, time.time())
     # Whoever asks again wants to know the end, also of a run that was begun with --no-wait.
     run = run.model_copy(update={"options": {**run.options, "wait": wait}})
-    report = await carry(terminal, journal, target, run, interrupt)
+    report = await carry(terminal, journal, target, run, interrupt, given=given)
     return report.exit_code
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from longshore.cli._command import TROUBLE, command
 from longshore.cli._engines import hold
-from longshore.cli._lines import run_text, tell_document
+from longshore.cli._lines import number, run_text, tell_document
 from longshore.cli._parameters import Run, Set, pairs
 from longshore.cli._terminal import Terminal, printable
 from longshore.errors import LongshoreError, RunInUse
@@ -100,7 +100,9 @@ async def _forget(terminal: Terminal, run_id: str) -> int:
     count = sum(outcomes.values())
     still = sum(count for outcome, count in outcomes.items() if not outcome.terminal)
     terminal.line({"event": "forgotten", "run_id": run.id, "documents": count, "open": still})
-    terminal.say(f"run {run.id} is forgotten: {count} documents, {still} of them not over")
+    terminal.say(
+        f"run {run.id} is forgotten: {number(count, 'documents')}, {still} of them not over"
+    )
     if abandoned:
         terminal.note(f"longshore: {abandoned} abandoned sessions at the vendor were not ended")
     return 0
@@ -128,7 +130,7 @@ async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
             except RunInUse as error:
                 terminal.note(printable(f"longshore: {error.message}; left to it"))
             except LongshoreError as error:
-                terminal.fail(error)
+                terminal.fail(error, run_id)
                 code = TROUBLE
         left = len(await journal.abandoned())
     terminal.line({"event": "gc", "given_back": given_back, "left": left})

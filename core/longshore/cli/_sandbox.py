@@ -90,6 +90,11 @@ def make_vendors(plugins: Plugins, names: list[str], assume: list[str]) -> list[
         try:
             made[name] = plugins.sandbox(name, options.pop(name, {}))
         except PluginError as error:
+            if isinstance(error.__cause__, ValueError):
+                raise UsageError(
+                    f"--assume {name}...: {error.__cause__}",
+                    hint="longshore sandbox --assumptions lists them, with what they may be",
+                ) from None
             if wanted or "has no sandbox" not in error.message:
                 raise
     if options:

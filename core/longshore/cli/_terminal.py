@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
@@ -35,6 +35,9 @@ _COLOURS = {
 
 _OURS = re.compile("(\n|\x1b\\[[0-9]{1,2}m)")
 """What a text may hold beside what can be printed: line ends, and the colours of ``colour``."""
+
+_NEXT = re.compile("longshore (?:status|watch|actions|resume|forget)(?: [0-9a-f]{8})?+")
+"""A command in a hint that is about the journal of this one."""
 
 
 def _speaks_utf8() -> bool:
@@ -142,7 +145,13 @@ class Terminal:
         if self.display is not None and sys.stdout.isatty():
             self.display.print(text)
             return
-        typer.echo(text)  # flushes
+        try:
+            typer.echo(text)  # flushes
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # a full disk: nobody will read the rest, either
+            self._err(f"longshore: stdout cannot be written: {error.strerror}")
+            raise BrokenPipeError(error.strerror) from error
 
     def deaf(self) -> None:
         """Nobody reads stdout any more: write the rest to nowhere, so that nothing fails on it."""
@@ -174,9 +183,11 @@ class Terminal:
         """Say the last line, also when it is to be quiet: how to go on."""
         self._err(text)
 
-    def fail(self, error: LongshoreError) -> None:
-        """Say what went wrong and what to do next."""
-        self._trouble(error.message, error.hint or "")
+    def fail(self, error: LongshoreError, run: str = "") -> None:
+        """Say what went wrong, with which of several runs, and what to do next."""
+        about = f"run {run}: " if run and run not in error.message else ""
+        hint = _NEXT.sub(lambda found: self.typed(found[0]), error.hint or "")
+        self._trouble(about + error.message, hint)
 
     def crash(self, error: Exception) -> None:
         """Say that something went wrong that nobody thought of."""
@@ -212,5 +223,6 @@ class Terminal:
         text = _harmless(text)
         if self.display is not None:
             self.display.print(text)
-        else:
+            return
+        with suppress(OSError):  # a full disk or a reader that went away stops no upload
             typer.echo(text, err=True)

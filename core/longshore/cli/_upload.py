@@ -25,7 +25,7 @@ from longshore.errors import UsageError
 if TYPE_CHECKING:
     from longshore.pipeline import RunOptions
 
-__all__ = ["upload"]
+__all__ = ["options_of", "upload"]
 
 
 @command(
@@ -37,7 +37,7 @@ def upload(
     *,
     paths: Paths,
     to: Annotated[
-        str,
+        list[str],
         typer.Option("--to", metavar="TARGET", help="Where: a target, a provider, or route:NAME."),
     ],
     set: Set = None,
@@ -71,7 +71,13 @@ def upload(
     from longshore.cli._interrupt import run_async
     from longshore.cli._plan import check_names, show_plan
 
+    if len(to) > 1:
+        raise UsageError(
+            f"--to {' --to '.join(to)}: an upload goes to one target",
+            hint="longshore compare takes several; a route with a shadow copies to another",
+        )
     options = options_of(
+        "upload",
         concurrency=concurrency,
         part_size=part_size,
         batch_size=batch_size,
@@ -84,12 +90,12 @@ def upload(
         max_failures=max_failures,
         give_up_after=give_up_after,
     )
-    given, by_route = pairs(set), to.startswith("route:")
-    targets, shadows = [to], frozenset[str]()
+    given, name, shadows = pairs(set), to[0], frozenset[str]()
+    targets, by_route = to, name.startswith("route:")
     if by_route:
         from longshore.cli._route import plan_route
 
-        targets, shadows = plan_route(terminal, to)
+        targets, shadows = plan_route(terminal, name)
     check_names(given, targets)
     if dry_run:
         return run_async(show_plan(terminal, paths, targets, given, options, shadows=shadows))
@@ -97,9 +103,9 @@ def upload(
         from longshore.cli._route import upload_by_route
         from longshore.migrate import RouteRequest
 
-        request = RouteRequest(to, tuple(paths), given, options, terminal.config)
+        request = RouteRequest(name, tuple(paths), given, options, terminal.config)
         return run_async(upload_by_route(terminal, request))
-    return run_async(_upload(terminal, paths, to, given, options))
+    return run_async(_upload(terminal, paths, name, given, options))
 
 
 async def _upload(
@@ -111,17 +117,18 @@ async def _upload(
     from longshore.pipeline import Environment, begin, find_documents
     from longshore.targets import overrides_of, require, resolve_target
 
-    target = resolve_target(to, overrides=overrides_of(to, given), config_file=terminal.config)
+    own = overrides_of(to, given)
+    target = resolve_target(to, overrides=own, config_file=terminal.config)
     require(target)
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
             run = await begin(journal, target, find_documents(paths), options, Environment())
-            report = await carry(terminal, journal, target, run, interrupt)
+            report = await carry(terminal, journal, target, run, interrupt, given=own)
     return report.exit_code
 
 
-def options_of(**given: Any) -> RunOptions:
-    """Check the options of a run.
+def options_of(command: str, **given: Any) -> RunOptions:
+    """Check the options of a run, as they were given to a command.
 
     Raises:
         UsageError: one of them cannot be read.
@@ -136,4 +143,4 @@ def options_of(**given: Any) -> RunOptions:
         wrong = error.errors()[0]
         flag = "--" + str(wrong["loc"][0]).replace("_", "-")
         words = wrong["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{flag}: {words}", hint="longshore upload --help") from None
+        raise UsageError(f"{flag}: {words}", hint=f"longshore {command} --help") from None

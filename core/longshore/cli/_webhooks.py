@@ -38,7 +38,7 @@ def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
         terminal.line({"event": "webhook_setting", "provider": name, "variable": setting})
         terminal.say(f"{name:<24}  {setting}")
     terminal.note(
-        "longshore: the others are told in their own pages, by an address: "
+        "longshore: others that call at all are told in their own pages, by an address: "
         "longshore webhooks address --help"
     )
     return 0

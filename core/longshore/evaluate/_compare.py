@@ -26,6 +26,7 @@ from longshore.pipeline import (
     RunReport,
     capabilities_of,
     execute,
+    stoppable,
     summary,
 )
 
@@ -79,7 +80,7 @@ async def compare_async(
         results: a folder for the vendors' whole results, one JSON file for each job.
         listener: is told target, round and event.
         environment: what a test replaces.
-        stop: set it to end in good order.
+        stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C.
         options: see ``RunOptions``; ``wait`` is always true, ``give_up_after`` 600 seconds.
 
     Raises:
@@ -97,15 +98,19 @@ async def compare_async(
     )
     folder = Path(results) if results else None
     async with open_journal(Path(journal) if journal else None) as opened:
-        return await compare_in(
-            opened,
-            request,
-            environment or Environment(),
-            new=new,
-            folder=folder,
-            watch=listener,
-            stop=stop,
-        )
+
+        async def compare(stop: asyncio.Event) -> Comparison:
+            return await compare_in(
+                opened,
+                request,
+                environment or Environment(),
+                new=new,
+                folder=folder,
+                watch=listener,
+                stop=stop,
+            )
+
+        return await stoppable(compare, stop)
 
 
 async def compare_in(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import entry_points
@@ -116,7 +117,8 @@ def _exporter(kind: str, environ: Mapping[str, str]) -> Any | None:
         return None
     for name in _PREFERRED.get(wanted, (wanted,)):
         for point in entry_points(group=f"opentelemetry_{kind}_exporter", name=name):
-            return point.load()()
+            # What scripts read on stdout is not mixed with it.
+            return point.load()(**({"out": sys.stderr} if wanted == "console" else {}))
     package = "opentelemetry-exporter-otlp" if wanted == "otlp" else f"an exporter named {wanted}"
     raise ConfigurationError(
         f"OpenTelemetry has no exporter {wanted!r} for {kind}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from longshore.journal._locks import journals_among
 from longshore.journal._memory import MemoryJournal
 from longshore.journal._pages import documents_of, units_of, with_units
 from longshore.journal._place import default_journal_path
@@ -31,5 +32,6 @@ __all__ = [
     "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
     "DropFacts", "ErrorInfo", "Fact", "FactKind", "Journal", "MemoryJournal", "Message",
     "PutFact", "QueueAbort", "RunRecord", "SQLiteJournal", "Taken", "UnitRecord", "Write",
-    "default_journal_path", "documents_of", "open_journal", "units_of", "with_units",
+    "default_journal_path", "documents_of", "journals_among", "open_journal", "units_of",
+    "with_units",
 ]  # fmt: skip

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from weakref import WeakSet
 
 from longshore.errors import JournalError
 from longshore.journal._locks import opening
-from longshore.journal._place import prepare_place
-from longshore.journal._schema import prepare_schema
+from longshore.journal._place import keep_private
+from longshore.journal._schema import prepare_schema, version_of
 from longshore.journal._wal import check_log
 
 __all__ = ["journal_error", "open_database"]
 
 _BUSY_SECONDS = 30.0
+_HEADER = b"SQLite format 3\0"
 
 
 class _Connection(sqlite3.Connection):
@@ -31,22 +32,29 @@ _CONNECTIONS: WeakSet[_Connection] = WeakSet()
 def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """Open or create a journal.
 
+    Args:
+        path: as ``prepare_place`` returned it.
+
     Returns:
         A connection that writes and one that reads.
 
     Raises:
         JournalError: it is no journal, or cannot be used; the message says why.
     """
-    prepare_place(path)
     with ExitStack() as undo:
         try:
+            alone = all(connection.path != path for connection in list(_CONNECTIONS))
+            if alone:
+                _check_kind(path)  # before a lock folder is made beside it
             with opening(path):
-                if all(connection.path != path.resolve() for connection in list(_CONNECTIONS)):
+                if alone:
                     check_log(path)
                 writer = undo.enter_context(closing(_connect(path)))
                 _configure(writer)
+                version_of(writer, path)  # before anything is written: it may not be ours
                 _use_wal(writer, path)
                 prepare_schema(writer, path)
+                keep_private(path)
             reader = undo.enter_context(closing(_connect(path)))
             _configure(reader)
             reader.execute("PRAGMA query_only = ON")
@@ -54,6 +62,16 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             raise journal_error(error, path) from error
         undo.pop_all()
     return writer, reader
+
+
+def _check_kind(path: Path) -> None:
+    """Look at the first bytes. Not to be called while this process has the journal open."""
+    head = b""
+    with suppress(OSError), path.open("rb") as file:  # SQLite will say what is wrong
+        head = file.read(len(_HEADER))
+    if head and head != _HEADER:
+        words, hint = _MEANINGS[sqlite3.SQLITE_NOTADB]
+        raise JournalError(words.format(path=path), hint=hint)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -65,7 +83,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
         factory=_Connection,
     )
-    connection.path = path.resolve()
+    connection.path = path
     _CONNECTIONS.add(connection)
     return connection
 
@@ -91,9 +109,13 @@ def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
 
 def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
     """Say what an error of SQLite means and what to do about it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is detail
+    code = getattr(error, "sqlite_errorcode", 0)
+    # No room for the shared memory is the one full disk that has another name.
+    code = sqlite3.SQLITE_FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else code & 0xFF
+    said, no_text, _ = str(error).partition(" with text ")  # which follows, with all it may hold
+    code = sqlite3.SQLITE_CORRUPT if no_text else code
     message, hint = _MEANINGS.get(code, ("the journal {path} cannot be used: {error}", ""))
-    return JournalError(message.format(path=path, error=error), hint=hint)
+    return JournalError(message.format(path=path, error=said), hint=hint)
 
 
 _MEANINGS = {

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from longshore.errors import JournalError, RunInUse
 
-__all__ = ["hold_run", "opening"]
+__all__ = ["hold_run", "journals_among", "opening"]
+
+_LOCKS = ".locks"
+_OPENING = "opening"
 
 
 @contextmanager
@@ -30,40 +33,67 @@ def hold_run(journal: Path, run_id: str) -> Iterator[None]:
             os.pwrite(file, str(os.getpid()).encode(), 0)
         yield
     finally:
-        path.unlink(missing_ok=True)  # before it is freed, so that no other's file is deleted
+        with suppress(OSError):  # a file that stays, where nothing may be deleted, locks nobody out
+            path.unlink()  # before it is freed, so that no other's file is deleted
         os.close(file)
 
 
 @contextmanager
 def opening(journal: Path) -> Iterator[None]:
     """Let one process after the other open a journal: two cannot switch it to WAL at once."""
-    file = _open(_folder(journal) / "opening")
+    path = _folder(journal) / _OPENING
+    file = _open(path)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _flock(file, fcntl.LOCK_EX, path)
         yield
     finally:
         os.close(file)
 
 
 def _folder(journal: Path) -> Path:
-    return Path(f"{journal}.locks")
+    return Path(f"{journal}{_LOCKS}")
+
+
+def journals_among(folder: str, names: Iterable[str]) -> set[str]:
+    """Return which names in a folder are journals, or files that belong to one.
+
+    The lock folder tells; no file is opened, for SQLite's locks might be on it.
+    """
+    locks = [name for name in names if name.endswith(_LOCKS)]
+    journals = [n.removesuffix(_LOCKS) for n in locks if Path(folder, n, _OPENING).is_file()]
+    return {f"{name}{end}" for name in journals for end in ("", "-wal", "-shm", "-hooks", _LOCKS)}
 
 
 def _lock(path: Path, run_id: str) -> int:
     while True:
         file = _open(path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path)
+            if _is_at(path, file):
+                return file
+        except BlockingIOError as error:
             pid = os.pread(file, 20, 0).decode("ascii", "replace")
             os.close(file)
             raise RunInUse(
                 f"run {run_id} is being executed by process {pid or '(unknown)'}",
                 hint=f"wait until it has ended, or stop it; longshore watch {run_id} shows it",
             ) from error
-        if _is_at(path, file):
-            return file
+        except JournalError:
+            os.close(file)
+            raise
         os.close(file)  # its last holder deleted it between our open and our lock
+
+
+def _flock(file: int, how: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:  # somebody else has it
+        raise
+    except OSError as error:
+        raise JournalError(
+            f"the lock file {path} cannot be locked: {error.strerror}",
+            hint="name a file on a local disk with --journal",
+        ) from error
 
 
 def _open(path: Path) -> int:

@@ -12,7 +12,7 @@ import platformdirs
 
 from longshore.errors import JournalError
 
-__all__ = ["default_journal_path", "file_system_of", "is_network", "prepare_place"]
+__all__ = ["default_journal_path", "file_system_of", "is_network", "keep_private", "prepare_place"]
 
 _ELSEWHERE = "name a file on a local disk with --journal"
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -35,34 +35,41 @@ def default_journal_path() -> Path:
     return platformdirs.user_state_path("longshore", appauthor=False) / "journal.db"
 
 
-def prepare_place(path: Path) -> None:
-    """Make sure that the file is there, on a disk that can hold it, and only ours to read.
+def prepare_place(path: Path) -> Path:
+    """Make sure that the file is there, on a disk that can hold it.
 
-    SQLite gives its ``-wal`` and ``-shm`` files the mode of the database.
+    Returns:
+        The file without links on the way: by whatever name it is reached, its locks are the same.
 
     Raises:
-        JournalError: a directory, a network disk, or no permission.
+        JournalError: no file, a network disk, or no permission.
     """
     try:
+        path = path.resolve()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.is_dir():
-            raise JournalError(f"{path} is a directory, not a journal", hint=_ELSEWHERE)
+        if path.exists() and not path.is_file():
+            kind = "a directory" if path.is_dir() else "no regular file"
+            raise JournalError(f"{path} is {kind}, not a journal", hint=_ELSEWHERE)
         _refuse_network(path)
-        _create(path)
-    except OSError as error:
+        # An existing file is never opened here: closing it again would take away the locks that
+        # SQLite holds on it in this process.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         raise JournalError(
-            f"the journal {path} cannot be written: {error.strerror}",
+            f"the journal {path} cannot be written: {getattr(error, 'strerror', error)}",
             hint=f"check who may write there, or {_ELSEWHERE}",
         ) from error
+    return path
 
 
-def _create(path: Path) -> None:
-    # An existing file is never opened here: closing it again would take away the locks that
-    # SQLite holds on it in this process.
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+def keep_private(path: Path) -> None:
+    """Let only its owner read a journal; nothing else that a user may have named by mistake.
+
+    SQLite gives its ``-wal`` and ``-shm`` files the mode of the database.
+    """
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        with suppress(FileNotFoundError, PermissionError):
+        with suppress(OSError):
             if (mode := file.stat().st_mode) & 0o077:
                 file.chmod(mode & 0o700)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from longshore._model import Frozen
@@ -51,10 +51,19 @@ def dump(value: object) -> str:
     return to_json(value, inf_nan_mode="constants").decode()
 
 
-def load(text: str) -> JsonValue:
-    """Read JSON."""
-    value: JsonValue = from_json(text)
-    return value
+def load(text: str) -> Any:
+    """Read JSON.
+
+    Raises:
+        JournalError: it is none: the disk, or somebody, changed it.
+    """
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise JournalError(
+            f"the journal is damaged: what it holds cannot be read ({error})",
+            hint="keep the file; save what can be read with: sqlite3 FILE .recover",
+        ) from error
 
 
 def parse(model: type[RecordT], text: str) -> RecordT:
@@ -75,7 +84,7 @@ def parse(model: type[RecordT], text: str) -> RecordT:
 
 def _changed(model: type[RecordT], text: str, changes: Mapping[str, object]) -> tuple[RecordT, str]:
     """Change fields of a written record; what could not be read again is refused here."""
-    changed = dump(from_json(text) | dict(changes))
+    changed = dump(load(text) | dict(changes))
     return model.model_validate_json(changed), changed
 
 
@@ -228,7 +237,7 @@ def cost(connection: sqlite3.Connection, run_id: str) -> Counters:
     counts: Counter[str] = Counter()
     troubles: Counter[str] = Counter()
     for (text,) in connection.execute("SELECT record FROM units WHERE run_id = ?", (run_id,)):
-        counters = from_json(text)["counters"]
+        counters = load(text)["counters"]
         troubles.update(counters.pop("troubles"))
         counts.update(counters)
     return Counters(**counts, troubles=dict(troubles))

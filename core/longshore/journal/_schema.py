@@ -11,7 +11,7 @@ from pathlib import Path
 
 from longshore.errors import JournalError
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "prepare_schema"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "prepare_schema", "version_of"]
 
 APPLICATION_ID = 0x4C53484A  # "LSHJ": tells our file from any other SQLite database
 
@@ -105,12 +105,12 @@ def prepare_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Create the tables, or bring those of an older version up to date, in one transaction.
 
     Raises:
-        JournalError: another program's database, or written by a newer version.
+        JournalError: see ``version_of``.
     """
-    if _found(connection, path) == SCHEMA_VERSION:
+    if version_of(connection, path) == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    for statements in _VERSIONS[_found(connection, path) :]:  # another process may have been faster
+    for statements in _VERSIONS[version_of(connection, path) :]:  # another process may be faster
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -119,7 +119,12 @@ def prepare_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
-def _found(connection: sqlite3.Connection, path: Path) -> int:
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return a journal's version, 0 for an empty file; changes nothing.
+
+    Raises:
+        JournalError: another program's database, or written by a newer version.
+    """
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
@@ -17,7 +17,7 @@ from longshore.errors import RunNotFound
 from longshore.journal import _rows
 from longshore.journal._database import open_database
 from longshore.journal._locks import hold_run
-from longshore.journal._place import default_journal_path
+from longshore.journal._place import default_journal_path, prepare_place
 from longshore.journal._records import (
     Abandoned,
     Counters,
@@ -67,7 +67,7 @@ class SQLiteJournal:
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.path = path
+        self.path = path = prepare_place(path)
         self._clock = clock
         writes, reads = open_database(path)
         self._writer = Worker(writes, path, writes=True)
@@ -297,10 +297,7 @@ class SQLiteJournal:
         rows = await self._select(
             "SELECT id, verb, body FROM mailbox WHERE run_id = ? ORDER BY id", run_id
         )
-        return tuple(
-            Message(id, run_id, verb, cast("dict[str, JsonValue]", _rows.load(body)))
-            for id, verb, body in rows
-        )
+        return tuple(Message(id, run_id, verb, _rows.load(body)) for id, verb, body in rows)
 
     async def drop_mail(self, ids: Sequence[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:

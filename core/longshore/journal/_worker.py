@@ -93,7 +93,8 @@ class Worker:
         ended = False
         while not ended:
             group, ended = self._next_group()
-            self._commit(group)
+            if group:  # at the end there may be none, and no reason to wait for another's lock
+                self._commit(group)
             for loop in {job.loop for job in group}:
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     mine = [job for job in group if job.loop is loop]
@@ -112,21 +113,24 @@ class Worker:
 
     def _commit(self, group: list[_Job[Any]]) -> None:
         """Do all of a group in one transaction; if one fails, each in one of its own."""
+        begun = False
         try:
             self._connection.execute(self._begin)
+            begun = True
             for job in group:
                 job.result = job.work(self._connection)
             self._connection.execute(self._end)
         except Exception as error:  # noqa: BLE001 - it is raised where the work came from
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
-            if len(group) > 1:
+            if begun and len(group) > 1:
                 for job in group:
                     self._commit([job])
-            elif isinstance(error, sqlite3.Error):
-                group[0].error = journal_error(error, self._path)
-            else:
-                group[0].error = error
+                return
+            for job in group:  # what kept all from beginning would keep each, after as long a wait
+                job.error = error
+                if isinstance(error, sqlite3.Error):
+                    job.error = journal_error(error, self._path)
 
 
 def _tell(jobs: list[_Job[Any]]) -> None:

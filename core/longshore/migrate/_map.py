@@ -60,7 +60,8 @@ def open_map(path: Path, to: str) -> Iterator[Map]:
         finally:
             made.close()
     except (OSError, sqlite3.Error) as error:
-        raise UsageError(f"{path}: {error}", hint="choose another file with --map") from None
+        words = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: {words}", hint="choose another file with --map") from None
 
 
 def read_map(path: Path) -> Iterator[Line]:
@@ -70,7 +71,8 @@ def read_map(path: Path) -> Iterator[Line]:
         UsageError: there is none, or the file holds something else.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: there is no such file", hint="longshore migrate --map FILE")
+        words = "this is no file" if path.exists() else "there is no such file"
+        raise UsageError(f"{path}: {words}", hint="longshore migrate --map FILE")
     try:
         if _is_sqlite(path):
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -105,7 +107,7 @@ def _key(line: Line) -> tuple[str, str]:
 
 def _lines(path: Path) -> Iterator[tuple[Line, str]]:
     """Yield the whole lines of a file; what a kill left of the last one is passed over."""
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         for number, text in enumerate(file, 1):
             if not text.endswith("\n"):
                 return

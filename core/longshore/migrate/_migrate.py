@@ -22,10 +22,12 @@ from longshore.pipeline import (
     Event,
     Listener,
     RunOptions,
+    RunReport,
     begin,
     capabilities_of,
     execute,
     place_of,
+    stoppable,
 )
 from longshore.planning import reasons_against
 from longshore.targets import Target
@@ -183,7 +185,8 @@ async def migrate_async(
         journal: the journal file; None: the usual place.
         listener: is told what happens.
         environment: what a test replaces.
-        stop: set it to end in good order; the same call goes on.
+        stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C. The
+            same call goes on.
         options: see ``RunOptions``.
 
     Raises:
@@ -233,9 +236,14 @@ async def _carry(
     listener: Listener | None,
     stop: asyncio.Event | None,
 ) -> None:
-    if migration.run is None:
+    run = migration.run
+    if run is None:
         return
-    migration.report = await execute(
-        journal, migration.target, migration.run, environment, listener=listener, stop=stop
-    )
+
+    async def carry(stop: asyncio.Event) -> RunReport:
+        return await execute(
+            journal, migration.target, run, environment, listener=listener, stop=stop
+        )
+
+    migration.report = await stoppable(carry, stop)
     migration.run = migration.report.run

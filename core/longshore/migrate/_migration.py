@@ -59,6 +59,8 @@ class Migration:
         """The exit code of the command line; a document that is kept out is not a success."""
         if self.report is not None:
             code = self.report.exit_code
+            if code == 2 and self.report.trouble is None and self.selection is not None:
+                code = 1 if self.selection.there else 2  # some had gone, in an earlier run
         else:
             chosen = len(self.kept_out) + (len(self.selection.documents) if self.selection else 0)
             goes = self.estimate.plan.documents if self.estimate else 0

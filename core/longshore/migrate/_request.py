@@ -84,8 +84,10 @@ class Request:
         try:
             with Path(self.manifest).open(encoding="utf-8") as file:
                 return list(find_documents(["-"], stdin=file))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--manifest {self.manifest}: {error}") from None
+        except OSError as error:
+            raise UsageError(
+                f"--manifest {self.manifest}: {error.strerror}", hint="check the path"
+            ) from None
 
     async def runs(self, journal: Journal, *, now: float) -> list[RunRecord]:
         """Find the earlier runs, oldest first.

@@ -30,6 +30,7 @@ from longshore.pipeline import (
     begin,
     capabilities_of,
     execute,
+    stoppable,
     summary,
 )
 
@@ -121,6 +122,8 @@ class _Carrying:
     _stop: asyncio.Event
     _arrival: Arrival
     _mains_over: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: set[str] = field(default_factory=set)
+    _open: dict[str, tuple[Leg, DocumentFinished]] = field(default_factory=dict)
 
     async def run(self) -> Arrival:
         legs = list(self._passage.legs)
@@ -134,6 +137,8 @@ class _Carrying:
             for task in shadows:
                 task.cancel()
             await asyncio.gather(*shadows, return_exceptions=True)
+        for leg, event in self._open.values():
+            self._pass_on(leg, event)
         return self._arrival
 
     async def _execute(self, leg: Leg, *, give_up_after: float | None = None, **more: Any) -> Any:
@@ -153,6 +158,25 @@ class _Carrying:
         return report
 
     def _tell(self, leg: Leg, event: Event) -> None:
+        """Tell of each document once: when its outcome is final, else at the end.
+
+        A document that is not finished may still be handed over, and a run may be executed again.
+        """
+        if not isinstance(event, DocumentFinished):
+            self._pass_on(leg, event)
+            return
+        document, waited = event.record.document.id, leg.run.options.get("wait", True)
+        has_job = event.unit is not None and event.unit.job_id is not None
+        if document in self._told:
+            return
+        if event.record.outcome.terminal or (has_job and not waited):
+            self._told.add(document)
+            self._open.pop(document, None)
+            self._pass_on(leg, event)
+        else:
+            self._open[document] = leg, event
+
+    def _pass_on(self, leg: Leg, event: Event) -> None:
         if self._watch is not None:
             self._watch(leg, event)
 
@@ -331,7 +355,7 @@ async def upload_by_route_async(
         journal: the journal file; None: the usual place.
         listener: is told the run (``leg.role``, ``leg.run``) and the event.
         environment: what a test replaces.
-        stop: set it to end in good order.
+        stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C.
         options: see ``RunOptions``.
 
     Raises:
@@ -349,4 +373,10 @@ async def upload_by_route_async(
     environment = environment or Environment()
     async with open_journal(Path(journal) if journal else None) as opened:
         passage = await begin_passage(opened, request, environment)
-        return await carry_passage(opened, passage, request, environment, watch=listener, stop=stop)
+
+        async def carry(stop: asyncio.Event) -> Arrival:
+            return await carry_passage(
+                opened, passage, request, environment, watch=listener, stop=stop
+            )
+
+        return await stoppable(carry, stop)

@@ -36,6 +36,7 @@ from longshore.pipeline._results import ask, fetch_results
 from longshore.pipeline._run import begin, execute, open_engine, settle, summary
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._steps import run_step
+from longshore.pipeline._stopping import stoppable
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = [
@@ -47,5 +48,5 @@ __all__ = [
     "cancel_unit", "capabilities_of", "check_offer", "document_line", "enqueue", "execute",
     "exit_code", "fetch_results", "find_documents", "give_back", "hook_key", "offered",
     "open_engine", "place_of", "plan", "prepare", "ready", "recheck", "rerun", "run_line",
-    "run_step", "settle", "summary", "take", "token_of",
+    "run_step", "settle", "stoppable", "summary", "take", "token_of",
 ]  # fmt: skip

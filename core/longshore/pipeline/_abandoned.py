@@ -10,6 +10,7 @@ from longshore.journal import Abandoned, UnitRecord
 from longshore.lifecycle import Session
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._interruptions import Restart, Suspended
+from longshore.pipeline._requests import begin
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
 from longshore.transfer import Tally
@@ -36,7 +37,7 @@ async def give_back(engine: Engine, entry: Abandoned) -> bool:
     ghost = Unit(UnitRecord(id=entry.unit_id, run_id=entry.run_id, attempt=entry.attempt), {})
     runner = FlowRunner(engine, ghost, "abort", Tally(), durable=False)
     try:
-        await runner.run(engine.provider.abort(session))
+        await runner.run(begin(engine.provider.abort, session))
     except (LongshoreError, Suspended, Restart) as error:
         answered = isinstance(error, VendorUnavailable) and error.status is not None
         if isinstance(error, AccountError) and not answered:

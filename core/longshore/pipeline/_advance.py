@@ -38,7 +38,9 @@ def equip(engine: Engine, unit: Unit) -> Unit:
         documents = unit.documents.values()
         unit.small = all(is_small(record.document, engine.small) for record in documents)
     if unit.session is not None:
-        engine.redactor.learn(unit.session.secrets.values())
+        engine.learn(unit, unit.session)
+    else:
+        engine.redactor.learn(unit.secrets)
     return unit
 
 

@@ -22,6 +22,7 @@ class _Kept:
     known: Taken
     job: Job
     status: Status
+    secrets: tuple[str, ...]
 
 
 class Aside:
@@ -45,7 +46,7 @@ class Aside:
             return
         self._room -= len(unit.documents)
         known = Taken(unit.record, tuple(unit.documents.values()), facts=())
-        self._kept[unit.id] = _Kept(known, unit.job, unit.status)
+        self._kept[unit.id] = _Kept(known, unit.job, unit.status, unit.secrets)
 
     def pop(self, unit_id: str) -> Unit | None:
         """Give a unit back, yet to be equipped; None when it is not kept."""
@@ -54,5 +55,5 @@ class Aside:
             return None
         self._room += len(kept.known.documents)
         unit = Unit.load(kept.known, alive_at=0.0)
-        unit.job, unit.status = kept.job, kept.status
+        unit.job, unit.status, unit.secrets = kept.job, kept.status, kept.secrets
         return unit

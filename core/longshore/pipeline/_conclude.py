@@ -160,6 +160,7 @@ def _settle(
     documents: list[Write] = [
         ChangeDocument(id, {**with_digest(record), "outcome": outcome, "error": info})
         for id, record in unit.documents.items()
+        if not record.outcome.terminal  # of which the vendor told before how it ended
     ]
     return [ChangeUnit(changes), *documents]
 

@@ -9,7 +9,7 @@ from longshore.capabilities import Capabilities, PollSchedule, Rate
 from longshore.documents import Document
 from longshore.errors import AccountError, VendorUnavailable
 from longshore.journal import Journal, RunRecord
-from longshore.lifecycle import Setup
+from longshore.lifecycle import Session, Setup
 from longshore.pipeline._events import Event, Listener
 from longshore.pipeline._hooks import Hooks
 from longshore.pipeline._places import Places
@@ -104,6 +104,18 @@ class Engine:
         """Tell the listener."""
         if self.listener is not None:
             self.listener(event)
+
+    def learn(self, unit: Unit, session: Session) -> None:
+        """Hide the secrets of a unit's session, as long as the unit is in memory."""
+        secrets = tuple(session.secrets.values())
+        unit.secrets += secrets
+        self.redactor.learn(secrets)
+
+    def forget(self, unit: Unit) -> None:
+        """The unit leaves memory: to hide what no request carries would cost more and more."""
+        if unit.secrets:
+            self.redactor.forget(unit.secrets)
+            unit.secrets = ()
 
     def callback(self, unit_id: str) -> str | None:
         """Return the address at which the vendor reports about a batch."""

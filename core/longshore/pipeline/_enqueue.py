@@ -106,9 +106,8 @@ def plan(
     Those are the refused ones, and what the target took before where ``existing`` is given.
     """
     paths: dict[str, str] = {}
-    aside: list[DocumentRecord] = []
 
-    def readable() -> Iterator[Document]:
+    def found() -> Iterator[Document | DocumentRecord]:
         for candidate in candidates:
             id = new_id()
             try:
@@ -116,17 +115,16 @@ def plan(
                 known = existing.digest(document) if existing is not None else None
             except DocumentError as error:
                 info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
-                aside.append(_refused(run_id, candidate.stub(id), candidate.shown, info))
+                yield _refused(run_id, candidate.stub(id), candidate.shown, info)
                 continue
             if known is not None:
                 there = document.changed({"sha256": known})
-                aside.append(_skipped(run_id, there, candidate.shown))
+                yield _skipped(run_id, there, candidate.shown)
                 continue
             paths[id] = candidate.shown
             yield document
 
-    for planned in group(readable(), capabilities, part_size=part_size, batch_size=batch_size):
-        yield from _drain(aside)
+    for planned in group(found(), capabilities, part_size=part_size, batch_size=batch_size):
         match planned:
             case Refusal(document, reasons):
                 info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
@@ -134,15 +132,11 @@ def plan(
             case Group(documents, size):
                 named = tuple(paths.pop(document.id) for document in documents)
                 yield PlannedBatch(documents, size, named)
-    yield from _drain(aside)
+            case known:
+                yield known
 
 
 _HINT = "`longshore providers show TARGET` lists what the vendor takes"
-
-
-def _drain(records: list[DocumentRecord]) -> Iterator[DocumentRecord]:
-    while records:
-        yield records.pop(0)
 
 
 def _refused(run_id: str, document: Document, path: str, info: ErrorInfo) -> DocumentRecord:

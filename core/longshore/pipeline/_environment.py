@@ -7,13 +7,14 @@ import itertools
 import os
 import random
 import secrets
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from longshore.documents import Document
+from longshore.documents import Document, Fingerprint
 from longshore.provider import ProviderSettings
 from longshore.sources import digest_of as digest_now
 from longshore.sources import is_small, open_document
@@ -43,13 +44,25 @@ class SystemClock:
 
 
 class LocalFiles:
-    """Opens documents: local files, and what fsspec reaches."""
+    """Opens documents: local files, and what fsspec reaches.
+
+    One whose marks changed is proved by its bytes, all of them: once, not for each part.
+    """
+
+    def __init__(self) -> None:
+        self._proved: dict[str, Fingerprint | None] = {}
 
     @contextmanager
     def open(self, document: Document) -> Iterator[Source]:
         """Open a document; see ``open_document``."""
+        if document.id in self._proved:
+            document = document.changed({"fingerprint": self._proved[document.id]})
         with open_document(document) as source:
-            yield source
+            try:
+                yield source
+            finally:
+                if source.proved is not document.fingerprint:
+                    self._proved[document.id] = source.proved
 
 
 class _Forkable:
@@ -75,8 +88,16 @@ class _Hashing(_Forkable):
     async def __call__(self, document: Document) -> str:
         if is_small(document):  # the way to a thread would take longer
             return digest_now(document)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, digest_now, document)
+        loop, unwanted = asyncio.get_running_loop(), threading.Event()
+
+        def between() -> None:
+            if unwanted.is_set():  # the thread would hold up the end of the process
+                raise CancelledError
+
+        try:
+            return await loop.run_in_executor(self._threads, digest_now, document, between)
+        finally:
+            unwanted.set()
 
 
 class Ids(_Forkable):

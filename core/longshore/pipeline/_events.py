@@ -17,11 +17,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins, or goes on."""
+    """A run begins, or goes on.
+
+    Attributes:
+        run: the run.
+        documents: in the run.
+        size: bytes of those that travel.
+        finished: documents whose outcome is final already.
+    """
 
     run: RunRecord
     documents: int
     size: int
+    finished: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ their budgets. Units that wait long leave memory; the journal says when they are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from math import inf
 
 from longshore.errors import JournalError, LongshoreError, VendorUnavailable
 from longshore.journal import ChangeUnit
@@ -65,18 +66,16 @@ class Executor:
         engine.landed, engine.follows = self._flights.note_landing, self._follows
         engine.places = Places(lambda: 0 if self._ending() else self._room(), self._flights.wake)
         self._left: set[str] = set()  # came as far as wanted, without a job yet
-        self._left_running = 0  # documents whose job is not waited for any longer
         self._aside = Aside(_KEPT)
         self._taking = asyncio.Lock()
         self._held: set[str] = set()  # by the mailbox
         self._mailbox = Mailbox(engine, self._hold)
-        self._reading = asyncio.Lock()
         self._hungry = True
         self._others_run = False  # jobs that are out of memory, as far as is known
         self._began = engine.clock.now()
         self._looked_at = self._paused_at = self._paused_until = 0.0
         self._failures = 0
-        self._fatal: LongshoreError | None = None
+        self._fatal: Exception | None = None
         self.teller = Teller(engine)
 
     async def run(self) -> None:
@@ -86,15 +85,16 @@ class Executor:
             AccountError: the account cannot go on; the run can be resumed.
             LongshoreError: ``prepare`` failed; nothing was sent.
             JournalError: the record cannot be written.
+            Exception: of a listener; what was in flight has ended by then.
         """
         side_jobs = [asyncio.create_task(job) for job in (self._beat(), self._wake_to_stop())]
         try:
             await self._prepare()
-            await self._read_mail()
+            await self._mailbox.deal(self._wake)
             side_jobs.append(asyncio.create_task(self._mail()))
             await self._loop()
             if not self._ending():  # what was posted in the last second counts, too
-                await self._read_mail()
+                await self._mailbox.deal(self._wake)
                 await self._loop()
             await self._save_costs()
             await self._mailbox.drop_done()
@@ -134,10 +134,9 @@ class Executor:
                 self._launch()
                 if not self._flights and await self._is_over():
                     return
-            except JournalError as error:
-                self._fatal = error
-                break
-            await self._wait()
+                await self._wait()
+            except Exception as error:  # noqa: BLE001 - raised when what is in flight has ended
+                self._fatal = self._fatal or error
         if self._engine.refused:
             self._fatal = self._fatal or self._engine.trouble
         self._engine.places.close()
@@ -171,14 +170,20 @@ class Executor:
 
         Else a job would only be asked about when every document has been sent.
         """
-        known, unsent = self._known(), self._engine.until is not None
-        find = partial(self._engine.journal.due, self._engine.run.id, now, unsent=unsent)
-        begun = await find(room // 2, besides=known, begun=True)
-        return begun + await find(room - len(begun), besides=known.union(begun))
+        known = self._known()
+        if self._enough_failures():
+            return await self._find(now, room, besides=known, begun=True)
+        begun = await self._find(now, room // 2, besides=known, begun=True)
+        return begun + await self._find(now, room - len(begun), besides=known.union(begun))
+
+    @property
+    def _find(self) -> Callable[..., Awaitable[tuple[str, ...]]]:
+        """Names units of this run that are due, as the journal has them."""
+        engine = self._engine
+        return partial(engine.journal.due, engine.run.id, unsent=engine.until is not None)
 
     def _can_refill(self) -> bool:
-        room = self._window - len(self._active)
-        return self._hungry and room > 0 and not self._enough_failures()
+        return self._hungry and len(self._active) < self._window
 
     def _has_plenty(self) -> bool:
         """True while asking the journal for a few more units would only cost time."""
@@ -302,6 +307,7 @@ class Executor:
     def _let_go(self, unit: Unit) -> None:
         self._active.pop(unit.id, None)
         self._aside.put(unit)
+        self._engine.forget(unit)
         self._hungry = True
         self._flights.wake()  # no step ends that would do it
 
@@ -312,8 +318,8 @@ class Executor:
         self._others_run = False  # to be looked up again
         for record in unit.documents.values():
             self._failures += record.outcome is Outcome.FAILED
-            self._left_running += record.outcome is Outcome.RUNNING
             self.teller.tell(record, unit.record)
+        self._engine.forget(unit)
 
     # ------------------------------------------------------------------ waiting
 
@@ -337,7 +343,7 @@ class Executor:
             return
         try:
             outcome = task.result()
-        except LongshoreError as error:  # of the journal, or of the settings
+        except Exception as error:  # noqa: BLE001 - of the journal, of a listener
             self._fatal = self._fatal or error
             return
         if outcome is not None:
@@ -363,29 +369,22 @@ class Executor:
 
     async def _is_over(self) -> bool:
         """True when nothing can move any more without somebody's help."""
-        engine = self._engine
         active = self._active.values()
         if any(unit.moves or unit.record.polled_at < self._began for unit in active):
             return False  # nobody asked about those in this command
-        if self._enough_failures():
-            return True
-        due = await engine.journal.next_due(
-            engine.run.id, besides=self._known(), unsent=engine.until is not None
-        )
-        if not self._active and due is None:
-            return True
-        if due is not None and due <= engine.clock.now():
-            self._hungry = True
-            if due < self._began:  # nobody looked at it in this command
-                return False
-        running = (await engine.journal.outcomes(engine.run.id)).get(Outcome.RUNNING, 0)
-        self._others_run = running > self._left_running
-        return not self._others_run
+        known = self._known()
+        self._others_run = bool(await self._find(inf, 1, besides=known, begun=True))
+        if self._others_run or self._enough_failures():
+            return not self._others_run
+        due = await self._find(self._began, 1, besides=known)
+        self._hungry |= bool(due)  # nobody looked at it in this command
+        return not due
 
     # ------------------------------------------------------------------ the end
 
     async def _drain(self) -> None:
         """Let the requests in flight end; those that must not be sent twice get longer."""
+        await self._mailbox.end(_GRACE)
         if not self._flights:
             return
         if patience := self._flights.patience():
@@ -419,16 +418,12 @@ class Executor:
     async def _mail(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            await self._read_mail()
+            await self._mailbox.deal(self._wake)
 
-    async def _read_mail(self) -> None:
-        try:
-            async with self._reading:
-                async for unit_id in self._mailbox.read():
-                    self._hungry = True
-                    self._turns.line_up(unit_id)
-        except JournalError as error:  # it is read again
-            self._engine.emit(Notice(f"the mailbox cannot be read: {error.message}"))
+    def _wake(self, unit_id: str) -> None:
+        """Something was asked of a unit."""
+        self._hungry = True
+        self._turns.line_up(unit_id)
 
     @asynccontextmanager
     async def _hold(self, unit_id: str) -> AsyncIterator[Held]:

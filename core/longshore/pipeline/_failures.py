@@ -20,7 +20,7 @@ from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
 from longshore.pipeline._unit import Step, Unit, Verdict
 
-__all__ = ["OUTAGE_PAUSE", "failed"]
+__all__ = ["OUTAGE_PAUSE", "failed", "hide_secrets"]
 
 OUTAGE_PAUSE = 30.0
 """Seconds until a vendor that does not answer is tried again."""
@@ -34,8 +34,18 @@ _RESTART_PAUSES = (1.0, 10.0, 60.0)
 """Seconds before a fresh session, after an answer was lost: the first time, the second, ..."""
 
 
-def failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next | None:
-    """Say what a failed step means for its unit, or for the whole account."""
+def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: float) -> Next | None:
+    """Say what a failed step means for its unit, or for the whole account.
+
+    Args:
+        engine: that ran it.
+        unit: whose step it was.
+        step: that failed.
+        failure: what it raised.
+        began: when the step did, in seconds since the epoch.
+    """
+    if isinstance(failure, LongshoreError):
+        hide_secrets(engine, failure)
     match failure:
         case Suspended():
             unit.delays[step.flow] = (failure.at, failure.why)
@@ -43,6 +53,8 @@ def failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next |
             pause = OUTAGE_PAUSE if failure.retry_after is None else failure.retry_after
             at = engine.clock.now() + engine.pause(pause)
             unit.delays[step.flow] = (at, failure.message)
+            if step.verb == "poll" and (engine.driver.answered_at or 0.0) > began:
+                return None  # others were answered meanwhile: only this job cannot be asked about
             return _outage(engine, failure, at)
         case AccountError():
             engine.trouble = failure
@@ -61,6 +73,13 @@ def failed(engine: Engine, unit: Unit, step: Step, failure: Exception) -> Next |
         case BatchError() | DocumentError() | PluginError():
             unit.judge(Verdict(failure, abandon=_begun(failure)))
     return None
+
+
+def hide_secrets(engine: Engine, error: LongshoreError) -> None:
+    """Take known secrets out of an error: a vendor may show the key that it does not take."""
+    error.message = engine.redactor.text(error.message)
+    error.hint = engine.redactor.text(error.hint)
+    error.args = (error.message,)
 
 
 def _outage(engine: Engine, trouble: VendorUnavailable, at: float) -> Next:

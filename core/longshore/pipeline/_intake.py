@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from longshore.documents import Document, shown
 from longshore.errors import SourceUnreadable, UsageError
+from longshore.journal import journals_among
 from longshore.redaction import redact_text
 from longshore.sources import Found, describe, find_remote, is_remote
 from longshore.urls import is_absolute
@@ -125,7 +126,8 @@ def _glob(pattern: str) -> Iterator[Candidate]:
 def _walk(folder: str) -> Iterator[Candidate]:
     """Give all that is below a folder, sorted; what is no file is refused later, by its name.
 
-    Hidden names are left out, and links to folders are not followed: they may lead in a circle.
+    Hidden names and journals are left out, and links to folders are not followed: they may lead in
+    a circle.
     A folder that cannot be listed is told too: what is in it must not be missing in silence.
     """
     try:
@@ -134,9 +136,10 @@ def _walk(folder: str) -> Iterator[Candidate]:
     except OSError as error:
         yield Candidate(folder, trouble=f"the folder cannot be listed: {error.strerror}")
         return
+    journals = journals_among(folder, [entry.name for entry in found])
     for entry in found:
         path = entry.name if folder == "." else entry.path
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name in journals:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path)
@@ -160,6 +163,8 @@ def _manifest(lines: TextIO) -> Iterator[Candidate]:
         lines.reconfigure(errors="surrogateescape")
     for number, line in enumerate(lines, 1):
         text = line.strip()
+        if number == 1:
+            text = text.removeprefix("\ufeff")  # as some editors begin a file
         if not text:
             continue
         yield _entry(text, number) if text.startswith("{") else Candidate(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -64,6 +65,25 @@ class Mailbox:
         self._engine = engine
         self._hold = hold
         self._read: dict[int, tuple[Message, list[Unit]]] = {}  # who has something left to do
+        self._reading = asyncio.Lock()
+
+    async def deal(self, told: Callable[[str], None]) -> None:
+        """Deal with new messages, one reader at a time; what cannot be read is read again.
+
+        Args:
+            told: the ids of units that have something new to do.
+        """
+        try:
+            async with self._reading:
+                async for unit_id in self.read():
+                    told(unit_id)
+        except JournalError as error:
+            self._engine.emit(Notice(f"the mailbox cannot be read: {error.message}"))
+
+    async def end(self, grace: float) -> None:
+        """Let what is being done come to its end, for so many seconds; read nothing after it."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reading.acquire(), grace)
 
     async def read(self) -> AsyncIterator[str]:
         """Deal with new messages; what cannot be done is told, once.
@@ -137,9 +157,9 @@ async def _wake(engine: Engine, unit: Unit) -> None:
 
 
 async def _do_now(engine: Engine, held: Held) -> None:
-    """Do what is asked of a unit, unless an executor does."""
+    """Do what is asked of a unit, unless an executor does, or the account is refused."""
     unit = held.unit
-    if held.scheduled or not unit.asked:
+    if held.scheduled or not unit.asked or engine.refused:
         return
     step = unit.asked[0]
     await run_step(engine, unit, step)

@@ -7,8 +7,8 @@ leaves is on the disk by the time a place becomes free.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from types import TracebackType
 
 __all__ = ["Closed", "Places"]
@@ -24,7 +24,7 @@ class Places:
     """Hands out places; used with ``async with`` around one exchange.
 
     Args:
-        room: how many there are now; None: as many as are wanted.
+        room: how many there are now; 0: there will be none; None: as many as are wanted.
         grew: called when there is more room than when a place was given back before.
     """
 
@@ -35,7 +35,8 @@ class Places:
         self._grew = grew
         self._known = 0
         self._taken = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._tickets = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # a heap: oldest ticket first
         self._closed = False
 
     @property
@@ -52,18 +53,20 @@ class Places:
         if self.free:
             self._taken += 1
             return
-        await self._turn(self._waiting.append)
+        self._tickets += 1
+        ticket = self._tickets
+        await self._turn(ticket)
         # The answer that made room may have taken it away again.
         while self._closed or self._taken > self._room():
             self._taken -= 1
-            await self._turn(self._waiting.appendleft)
+            await self._turn(ticket)
 
-    async def _turn(self, stand: Callable[[asyncio.Future[None]], None]) -> None:
+    async def _turn(self, ticket: int) -> None:
         """Stand in the line until somebody hands over a place."""
-        if self._closed:
+        if self._closed or self._room() < 1:  # nobody may come who would hand one over
             raise Closed
         turn = asyncio.get_running_loop().create_future()
-        stand(turn)
+        heappush(self._waiting, (ticket, turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -83,8 +86,8 @@ class Places:
     def close(self) -> None:
         """Let no request leave any more; whoever waits is told."""
         self._closed = True
-        while self._waiting:
-            turn = self._waiting.popleft()
+        waiting, self._waiting = self._waiting, []
+        for _, turn in waiting:
             if not turn.done():
                 turn.set_exception(Closed())
 
@@ -92,7 +95,7 @@ class Places:
         self._taken -= 1
         room = self._room()
         while self._waiting and self._taken < room:
-            turn = self._waiting.popleft()
+            _, turn = heappop(self._waiting)
             if not turn.done():  # else it was cancelled
                 self._taken += 1
                 turn.set_result(None)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
+from types import GeneratorType
+from typing import Any, TypeVar
 
 from longshore.errors import (
     AccountError,
+    DocumentError,
     LongshoreError,
     PluginError,
     RequestRefused,
+    ResumeMismatch,
     SessionLost,
+    UnknownOutcome,
 )
 from longshore.pipeline._unit import Unit
 from longshore.provider import (
     Abandon,
+    Flow,
     Multipart,
+    Provider,
+    ProviderSettings,
     Refused,
     Remedy,
     Request,
@@ -26,7 +33,16 @@ from longshore.provider import (
     refusal_of,
 )
 
-__all__ = ["digest_of", "is_dear", "key_of", "makes_work", "move", "storage_refusal"]
+__all__ = [
+    "TORN_HINT", "UNKNOWN_HINT", "begin", "check_same", "digest_of", "is_dear", "key_of",
+    "makes_work", "move", "read_refusal", "torn_by", "words_of_loss",
+]  # fmt: skip
+
+UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
+
+TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"
+
+T = TypeVar("T")
 
 
 def makes_work(request: Request) -> bool:
@@ -45,21 +61,82 @@ def is_dear(request: Request, flow: str) -> bool:
     return request.lost is Remedy.HOLD or flow.startswith("send/")
 
 
+def begin(flow: Callable[..., Flow[T]], *arguments: Any) -> Flow[T]:
+    """Begin a flow, which may fail at once where it is no generator by itself."""
+    try:
+        made = flow(*arguments)
+    except LongshoreError:
+        raise
+    except Exception as error:
+        raise _broken(error) from error
+    if not isinstance(made, GeneratorType | Generator):  # the first is the quick one
+        raise PluginError(f"a flow is a generator, not {type(made).__name__}")
+    return made
+
+
+def _broken(error: Exception) -> PluginError:
+    return PluginError(f"the provider's flow broke off: {type(error).__name__}: {error}")
+
+
 def move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait:
     """Move a flow on; what it raises by mistake is its provider's fault, not its documents'."""
     try:
         item = step(*arguments)
+    except AccountError as error:  # as if the refusal that told it had not been caught
+        raise Refused(Response(0), error) from error
     except (StopIteration, LongshoreError, Refused):
         raise
     except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        raise PluginError(f"the provider's flow broke off: {words}") from error
+        raise _broken(error) from error
     if not isinstance(item, Request | Wait):
         raise PluginError(f"a flow yields requests and waits, not {type(item).__name__}")
     return item
 
 
-def storage_refusal(response: Response) -> LongshoreError:
+def check_same(request: Request, before: str) -> None:
+    """Make sure that a request is the one that was recorded, or is open, under its step.
+
+    Raises:
+        ResumeMismatch: it is another one.
+    """
+    if before != digest_of(request):
+        raise ResumeMismatch(
+            f"step {request.step!r} would send another request than before the interruption",
+            hint="settings or files changed: restore them and go on with the run",
+        )
+
+
+def words_of_loss(request: Request) -> str:
+    """Say which answer was lost."""
+    return f"the answer to {request.method} {request.step!r} was lost"
+
+
+def torn_by(error: DocumentError) -> UnknownOutcome:
+    """Say what it means that a file changed while it was sent."""
+    return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=TORN_HINT)
+
+
+def read_refusal(
+    provider: Provider[ProviderSettings], request: Request, response: Response
+) -> LongshoreError | None:
+    """Say what a refusal means; None for an answer that is none.
+
+    Raises:
+        PluginError: the provider cannot read it.
+    """
+    if response.status < 300:
+        return None
+    if request.absolute:
+        return _storage_refusal(response)
+    try:
+        error = provider.refusal(response)
+    except Exception as mistake:
+        words = f"{type(mistake).__name__}: {mistake}"
+        raise PluginError(f"the provider cannot read a refusal: {words}") from mistake
+    return error or refusal_of(response)
+
+
+def _storage_refusal(response: Response) -> LongshoreError:
     """Say what a refusal of the vendor's storage means."""
     error = refusal_of(response)
     if response.status in (403, 404, 410):

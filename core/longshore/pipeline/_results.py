@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from longshore.errors import LongshoreError
 from longshore.journal import UnitRecord
 from longshore.lifecycle import Job
 from longshore.pipeline._engine import Engine
+from longshore.pipeline._failures import hide_secrets
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
 from longshore.provider import Flow, Results
@@ -24,7 +26,11 @@ async def ask(engine: Engine, verb: str, flow: Flow[T]) -> T:
         LongshoreError: the vendor refuses, or cannot be reached.
     """
     ghost = Unit(UnitRecord(id=engine.run.id, run_id=engine.run.id), {})
-    return await FlowRunner(engine, ghost, verb, Tally(), durable=False).run(flow)
+    try:
+        return await FlowRunner(engine, ghost, verb, Tally(), durable=False).run(flow)
+    except LongshoreError as error:
+        hide_secrets(engine, error)
+        raise
 
 
 async def fetch_results(engine: Engine, job: Job) -> Results:

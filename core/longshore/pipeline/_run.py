@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from pydantic import JsonValue
 
-from longshore.errors import IncompatibleState, LongshoreError, UsageError
+from longshore.errors import IncompatibleState, JournalError, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord, with_units
+from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import enqueue, plan
 from longshore.pipeline._environment import Environment
@@ -77,15 +78,17 @@ async def begin(
         batch_size=options.batch_size,
         existing=await Existing.of(journal, run) if options.skip_existing else None,
     )
-    await journal.create_run(run)
     try:
+        await journal.create_run(run)
         await enqueue(
             journal, run, planned, new_id=environment.new_id, now=now, strict=options.strict
         )
-    except LongshoreError:
-        await journal.forget_run(run.id)  # nothing was sent: leave nothing behind
+        empty = not await journal.outcomes(run.id)
+    except BaseException:  # also Ctrl-C: nothing was sent, so leave nothing behind
+        with suppress(JournalError):
+            await journal.forget_run(run.id)
         raise
-    if not await journal.outcomes(run.id):
+    if empty:
         await journal.forget_run(run.id)
         raise UsageError("there is nothing to carry", hint="name files or directories")
     return await journal.run(run.id)
@@ -204,7 +207,9 @@ async def execute(
         # Another process may have had the run until now.
         engine.run = run.model_copy(update={"alive_at": (await journal.run(run.id)).alive_at})
         outcomes = await journal.outcomes(run.id)
-        engine.emit(RunStarted(run, sum(outcomes.values()), await journal.size(run.id)))
+        documents, left = sum(outcomes.values()), count_open(outcomes)
+        size = await journal.size(run.id)
+        engine.emit(RunStarted(run, documents, size, finished=documents - left))
         limits = Limits(
             concurrency=options.concurrency or engine.capabilities.concurrency,
             max_failures=options.max_failures,
@@ -213,28 +218,36 @@ async def execute(
         )
         executor = Executor(engine, limits, stop)
         trouble: LongshoreError | None = None
-        if count_open(outcomes) or await journal.mail(run.id):
+        if left or await journal.mail(run.id):
             await journal.reopen(run.id)
             try:
                 await executor.run()
             except LongshoreError as error:
                 trouble = error
-        await _tell_the_rest(journal, run, executor.teller, sum(outcomes.values()))
+        await _tell_the_rest(journal, run, executor.teller, documents)
         report = await summary(journal, run)
         report.seconds = environment.clock.now() - began
         report.trouble, report.interrupted = trouble, stop.is_set()
-        await settle(journal, run.id, environment.clock.now())
+        await settle(journal, run.id, environment.clock.now(), report.outcomes)
         engine.emit(RunFinished(report.run, dict(report.outcomes)))
         return report
 
 
-async def settle(journal: Journal, run_id: str, now: float) -> bool:
+async def settle(
+    journal: Journal, run_id: str, now: float, outcomes: Mapping[Outcome, int] | None = None
+) -> bool:
     """Note whether a run is over, after something was done to it.
+
+    Args:
+        journal: the durable record.
+        run_id: the run.
+        now: seconds since the epoch.
+        outcomes: of its documents, where they were counted already.
 
     Returns:
         True when nothing of it is open any more.
     """
-    over = not count_open(await journal.outcomes(run_id))
+    over = not count_open(outcomes or await journal.outcomes(run_id))
     await journal.change_run(run_id, finished_at=now if over else None)
     return over
 

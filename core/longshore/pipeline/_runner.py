@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import starmap
 from typing import NoReturn, TypeVar
 
@@ -20,7 +21,6 @@ from longshore.errors import (
     LongshoreError,
     PluginError,
     ProtocolError,
-    ResumeMismatch,
     SessionLost,
     UnknownOutcome,
     VendorUnavailable,
@@ -31,12 +31,17 @@ from longshore.pipeline._engine import MOST_QUESTIONS, Engine
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._places import Closed
 from longshore.pipeline._requests import (
+    TORN_HINT,
+    UNKNOWN_HINT,
+    check_same,
     digest_of,
     is_dear,
     key_of,
     makes_work,
     move,
-    storage_refusal,
+    read_refusal,
+    torn_by,
+    words_of_loss,
 )
 from longshore.pipeline._unit import Answered, Intent, Unit
 from longshore.provider import (
@@ -53,7 +58,6 @@ from longshore.provider import (
     Retry,
     Undecided,
     Wait,
-    refusal_of,
 )
 from longshore.transfer import AnswerLost, Tally
 
@@ -129,7 +133,7 @@ class FlowRunner:
         """A reply that cannot be used to a request that made the vendor work is no failure."""
         if self._acted is None:
             return error
-        return UnknownOutcome(f"the vendor may be at work: {error.message}", hint=_UNKNOWN_HINT)
+        return UnknownOutcome(f"the vendor may be at work: {error.message}", hint=UNKNOWN_HINT)
 
     async def _write(self, writes: list[Write]) -> None:
         if self._durable:
@@ -149,11 +153,11 @@ class FlowRunner:
         slot = (self._flow, request.step)
         answered = self._unit.answers.get(slot)
         if answered is not None:
-            self._check_same(request, answered.digest)
+            check_same(request, answered.digest)
             return self._checked(request, answered.response)
         intent = self._unit.intents.get(slot)
         if intent is not None:
-            self._check_same(request, intent.digest)
+            check_same(request, intent.digest)
             await self._flush()  # it may have to wait
             found = await self._resolve(request, intent)
             if found is not None:
@@ -190,7 +194,7 @@ class FlowRunner:
             if request.retry is Retry.ONCE:
                 await self._forget(request)  # it surely did not act
             raise
-        if (refusal := self._refusal(request, response)) is not None:
+        if (refusal := read_refusal(self._engine.provider, request, response)) is not None:
             repeated = request.retry is Retry.KEYED and (again or self._tally.repeated)
             found = await self._turn_down(request, refusal, repeated=repeated)
             if found is not None:
@@ -231,7 +235,7 @@ class FlowRunner:
         slot, now = (self._flow, request.step), self._engine.clock.now()
         intent = self._unit.intents[slot]
         if request.lost is Remedy.HOLD:
-            raise UnknownOutcome(self._lost(request), hint=_UNKNOWN_HINT)
+            raise UnknownOutcome(words_of_loss(request), hint=UNKNOWN_HINT)
         if not callable(request.lost):
             return None
         if intent.lost_at is None:
@@ -260,7 +264,23 @@ class FlowRunner:
             if place_first:
                 await self._flush(intent)
             key = key_of(unit, self._flow, request)
-            return await engine.driver.exchange(request, key, unit.sources(), self._tally)
+            if request.retry is not Retry.ONCE:
+                return await engine.driver.exchange(request, key, unit.sources(), self._tally)
+            self._tally.again = partial(self._claim_again, request)
+            try:
+                return await engine.driver.exchange(request, key, unit.sources(), self._tally)
+            finally:
+                self._tally.again = None  # else they hold each other
+
+    async def _claim_again(self, request: Request) -> None:
+        """Before another try: whoever took the unit over since may have asked, and sent it, too.
+
+        Raises:
+            StaleEpoch: somebody did.
+        """
+        slot = (self._flow, request.step)
+        intent = replace(self._unit.intents[slot], at=self._engine.clock.now())
+        await self._write([self._unit.fact(FactKind.INTENT, *slot, intent.json())])
 
     async def _forget(self, request: Request) -> None:
         slot = (self._flow, request.step)
@@ -281,7 +301,7 @@ class FlowRunner:
     # ------------------------------------------------------------------ answers
 
     def _checked(self, request: Request, response: Response) -> Response:
-        error = self._refusal(request, response)
+        error = read_refusal(self._engine.provider, request, response)
         if error is None:
             self._note_act(request)
             return response
@@ -302,19 +322,7 @@ class FlowRunner:
             return  # what exists at the vendor does nothing: the document is left out
         torn = replace(intent, torn=True)
         await self._write([self._unit.fact(FactKind.INTENT, *slot, torn.json())])
-        raise _torn(error) from error
-
-    def _refusal(self, request: Request, response: Response) -> LongshoreError | None:
-        if response.status < 300:
-            return None
-        if request.absolute:
-            return storage_refusal(response)
-        try:
-            error = self._engine.provider.refusal(response)
-        except Exception as mistake:
-            words = f"{type(mistake).__name__}: {mistake}"
-            raise PluginError(f"the provider cannot read a refusal: {words}") from mistake
-        return error or refusal_of(response)
+        raise torn_by(error) from error
 
     # ------------------------------------------------------------------ lost answers
 
@@ -332,7 +340,7 @@ class FlowRunner:
             return None
         slot = (self._flow, request.step)
         if intent.torn:
-            raise UnknownOutcome("a file changed while it was sent", hint=_TORN_HINT)
+            raise UnknownOutcome("a file changed while it was sent", hint=TORN_HINT)
         self._give_up(request, crashed=slot in self._unit.crashed)
         may_arrive_until = (intent.lost_at or intent.at) + self._patience(request)
         if now < may_arrive_until:
@@ -368,7 +376,7 @@ class FlowRunner:
         asked = replace(intent, asked=intent.asked + 1)
         await self._write([unit.fact(FactKind.INTENT, *slot, asked.json())])
         if asked.asked >= MOST_QUESTIONS:
-            raise UnknownOutcome(f"{self._lost(request)}: {answer.why}", hint=_UNKNOWN_HINT)
+            raise UnknownOutcome(f"{words_of_loss(request)}: {answer.why}", hint=UNKNOWN_HINT)
         raise Suspended(engine.clock.now() + engine.pause(answer.again_in), answer.why)
 
     async def _lost_request(self, request: Request, intent: Intent) -> LostRequest:
@@ -402,14 +410,11 @@ class FlowRunner:
         A restart because our own process ended is not held against the vendor.
         """
         if request.lost is Remedy.HOLD:
-            raise UnknownOutcome(self._lost(request), hint=_UNKNOWN_HINT)
+            raise UnknownOutcome(words_of_loss(request), hint=UNKNOWN_HINT)
         if request.lost is Remedy.RESTART:
-            raise Restart(self._lost(request), blame=not crashed)
+            raise Restart(words_of_loss(request), blame=not crashed)
         if isinstance(request.lost, Abandon):
-            raise Restart(self._lost(request), blame=not crashed, abandon=request.lost.session)
-
-    def _lost(self, request: Request) -> str:
-        return f"the answer to {request.method} {request.step!r} was lost"
+            raise Restart(words_of_loss(request), blame=not crashed, abandon=request.lost.session)
 
     # ------------------------------------------------------------------ waiting, checking
 
@@ -431,20 +436,3 @@ class FlowRunner:
         if request.step in self._seen:
             raise PluginError(f"{self._flow}: two requests share the step {request.step!r}")
         self._seen.add(request.step)
-
-    def _check_same(self, request: Request, before: str) -> None:
-        if before != digest_of(request):
-            raise ResumeMismatch(
-                f"step {request.step!r} would send another request than before the interruption",
-                hint="settings or files changed: restore them and go on with the run",
-            )
-
-
-_UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
-
-
-_TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"
-
-
-def _torn(error: DocumentError) -> UnknownOutcome:
-    return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=_TORN_HINT)

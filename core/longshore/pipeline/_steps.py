@@ -25,6 +25,7 @@ from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, Tran
 from longshore.pipeline._failures import failed
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
+from longshore.pipeline._requests import begin
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Step, Unit, Verdict
 from longshore.pipeline._watching import Watched
@@ -101,7 +102,7 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
         if step in unit.asked and not isinstance(failure, Suspended | AccountError):
             await _turn_down(engine, unit, step, failure)
             return None
-        blocked = failed(engine, unit, step, failure)
+        blocked = failed(engine, unit, step, failure, began)
         if blocked is not None and unit.verdict is not None and unit.running <= {step.flow}:
             await _run(engine, unit, Step("conclude"))  # what comes after the pause is durable
         return blocked or _conclusion(engine, unit, step)
@@ -191,7 +192,7 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
 
 
 async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
-    setup = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.prepare())
+    setup = await FlowRunner(engine, unit, step.flow, tally).run(begin(engine.provider.prepare))
     return [
         unit.fact(FactKind.SETUP, "", "", setup),
         *unit.scratch(step.flow),
@@ -224,8 +225,9 @@ async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
         else:  # durable with what becomes of the document; until then it is computed again
             unit.apply(digests)
     batch = unit.batch(engine.capabilities)
-    session = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.start(batch))
-    engine.redactor.learn(session.secrets.values())
+    flow = begin(engine.provider.start, batch)
+    session = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    engine.learn(unit, session)
     return [
         unit.fact(FactKind.SESSION, "", "", session),
         *unit.scratch(step.flow),
@@ -236,7 +238,8 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     assert unit.session is not None
     transfer = unit.missing[step.object]
     _check_expiry(engine, transfer)
-    flow = engine.provider.send(unit.batch(engine.capabilities), unit.session, transfer)
+    batch = unit.batch(engine.capabilities)
+    flow = begin(engine.provider.send, batch, unit.session, transfer)
     receipt = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     unit.renewals = 0
     return [
@@ -256,7 +259,8 @@ def _check_expiry(engine: Engine, transfer: Transfer) -> None:
 async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.session is not None
     wanted = _of_stale_documents(unit)
-    flow = engine.provider.renew(unit.batch(engine.capabilities), unit.session, wanted)
+    batch = unit.batch(engine.capabilities)
+    flow = begin(engine.provider.renew, batch, unit.session, wanted)
     fresh = {t.id: t for t in await FlowRunner(engine, unit, step.flow, tally).run(flow)}
     transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
     session = unit.session.changed({"transfers": transfers})
@@ -283,7 +287,8 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     assert unit.session is not None
     session = unit.session
     receipts = tuple(unit.receipts[transfer.id] for transfer in session.transfers)
-    flow = engine.provider.complete(unit.batch(engine.capabilities), session, receipts)
+    batch = unit.batch(engine.capabilities)
+    flow = begin(engine.provider.complete, batch, session, receipts)
     job = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     now = engine.clock.now()
     polls = engine.capabilities.polls
@@ -321,20 +326,22 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
 
 async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
-    status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.poll(unit.job))
+    flow = begin(engine.provider.poll, unit.job)
+    status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     unit.asked_about = True
     return follow(engine, unit, status)
 
 
 async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
-    status = await FlowRunner(engine, unit, step.flow, tally).run(engine.provider.cancel(unit.job))
+    flow = begin(engine.provider.cancel, unit.job)
+    status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     return [*follow(engine, unit, status), *unit.scratch(step.flow)]
 
 
 async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
-    flow = engine.provider.act(unit.job, Action.parse(step.object))
+    flow = begin(engine.provider.act, unit.job, Action.parse(step.object))
     status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     # What was final may move again: a failed job that is retried.
     return [

@@ -49,15 +49,19 @@ SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One flow to be run: a verb, and the transfer or action it is about."""
+    """One flow to be run: a verb, and the transfer or action it is about.
+
+    Attributes:
+        flow: the name under which the flow's facts are kept.
+    """
 
     verb: str
     object: str = ""
+    flow: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def flow(self) -> str:
-        """The name under which the flow's facts are kept."""
-        return f"{self.verb}/{self.object}" if self.object else self.verb
+    def __post_init__(self) -> None:
+        flow = f"{self.verb}/{self.object}" if self.object else self.verb
+        object.__setattr__(self, "flow", flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ class Unit:
     asked_about: bool = False  # its job was polled since it came into memory
     crashed: set[Slot] = field(default_factory=set)
     asked: list[Step] = field(default_factory=list)
+    secrets: tuple[str, ...] = ()  # that are hidden for its sake
     small: bool = False  # its documents are hashed by the way, when it starts
     counters: Counters = field(default_factory=Counters)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, Self
 
-from longshore.documents import Document, SourceFile
+from longshore.documents import Document, Fingerprint, SourceFile
 from longshore.errors import SourceMissing
 from longshore.sources._remote import RemoteFile
 from longshore.urls import is_absolute
@@ -16,7 +17,13 @@ SMALL = 1 << 16
 
 
 class OpenDocument(Protocol):
-    """What can be done with an open document."""
+    """What can be done with an open document.
+
+    Attributes:
+        proved: the marks with which it is known to be the planned one.
+    """
+
+    proved: Fingerprint | None
 
     def check(self) -> None:
         """Raise ``SourceChanged`` when it is no longer the planned one."""
@@ -26,8 +33,8 @@ class OpenDocument(Protocol):
         """Read up to ``size`` bytes at ``offset``; fewer only at its end."""
         ...
 
-    def sha256(self) -> str:
-        """Hash all of it."""
+    def sha256(self, between: Callable[[], None] | None = None) -> str:
+        """Hash all of it; what ``between`` raises before a chunk ends that."""
         ...
 
     def close(self) -> None:
@@ -54,8 +61,12 @@ def is_small(document: Document, most: int = SMALL) -> bool:
     return document.size <= most and not is_absolute(document.source)
 
 
-def digest_of(document: Document) -> str:
+def digest_of(document: Document, between: Callable[[], None] | None = None) -> str:
     """Hash a document, and make sure that it did not change meanwhile.
+
+    Args:
+        document: to be hashed.
+        between: called before each chunk; what it raises ends the hashing.
 
     Raises:
         DocumentError: it is gone, cannot be read, or is not the planned one any more.
@@ -63,7 +74,7 @@ def digest_of(document: Document) -> str:
     with open_document(document) as source:
         source.check()
         try:
-            value = source.sha256()
+            value = source.sha256(between)
         except OSError as error:
             raise SourceMissing(f"{document.source}: {error}", document=document.id) from error
         source.check()

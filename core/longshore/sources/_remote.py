@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -142,12 +142,15 @@ class RemoteFile:
     Before the last bytes of a region leave, the store is asked about the object (``prove``): if
     its marks are still those that were planned, all bytes that were read of it are, too. That
     happens in the thread that reads.
+
+    Attributes:
+        proved: the marks with which the object is known to be the planned one.
     """
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self._place = locate(document.source, document.id)
-        self._proved = document.fingerprint
+        self.proved: Fingerprint | None = document.fingerprint
         self._changed: SourceChanged | None = None
         self._block, self._at = b"", 0
 
@@ -183,10 +186,10 @@ class RemoteFile:
             SourceChanged: it is not.
         """
         now = self._marks()
-        if self._proved is None or now == self._proved:
+        if self.proved is None or now == self.proved:
             return
         if now.size == self.document.size and self._same_bytes() and self._marks() == now:
-            self._proved = now
+            self.proved = now
             return
         self._changed = SourceChanged(
             f"{self._place.shown}: the object changed after it was planned",
@@ -195,9 +198,13 @@ class RemoteFile:
         )
         raise self._changed
 
-    def sha256(self) -> str:
-        """Hash the object; reads all of it over the network, a few MiB at a time."""
-        digest = self._digest()
+    def sha256(self, between: Callable[[], None] | None = None) -> str:
+        """Hash the object; reads all of it over the network, a few MiB at a time.
+
+        Args:
+            between: called before each of them; what it raises ends the hashing.
+        """
+        digest = self._digest(between)
         self.prove()
         return digest
 
@@ -205,9 +212,11 @@ class RemoteFile:
         known = self.document.sha256
         return known is not None and self._digest() == known
 
-    def _digest(self) -> str:
+    def _digest(self, between: Callable[[], None] | None = None) -> str:
         digest = hashlib.sha256()
         for offset in range(0, self.document.size, _HASH_BLOCK):
+            if between is not None:
+                between()
             wanted = min(_HASH_BLOCK, self.document.size - offset)
             data = self._place.fetch(offset, wanted)
             digest.update(data)

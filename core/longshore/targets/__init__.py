@@ -8,7 +8,7 @@ first found wins. Secrets may be references: ``env:NAME``, ``file:PATH``, ``keyr
 
 from __future__ import annotations
 
-from longshore.targets._again import lasting, overrides_of, target_again, target_now
+from longshore.targets._again import kept, lasting, overrides_of, target_again, target_now
 from longshore.targets._layers import variable
 from longshore.targets._resolve import (
     REFRESHED,
@@ -24,7 +24,7 @@ from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 
 __all__ = [
     "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config", "follow",
-    "lasting", "list_targets", "load_config", "overrides_of", "public_settings", "require",
+    "kept", "lasting", "list_targets", "load_config", "overrides_of", "public_settings", "require",
     "resolve_for_resume", "resolve_route", "resolve_target", "secret_values", "target_again",
     "target_now", "variable",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from longshore.errors import ConfigurationError
 from longshore.targets._resolve import (
     REFRESHED,
     Target,
@@ -15,7 +16,7 @@ from longshore.targets._resolve import (
     resolve_target,
 )
 
-__all__ = ["lasting", "overrides_of", "target_again", "target_now"]
+__all__ = ["kept", "lasting", "overrides_of", "target_again", "target_now"]
 
 _FRESH = {*REFRESHED, "base_url"}
 """What may differ between two calls for the same run, besides secrets."""
@@ -67,6 +68,28 @@ def target_again(
     )
     require(target)
     return target
+
+
+def kept(
+    target: str, settings: Mapping[str, JsonValue], config_file: Path | None
+) -> dict[str, tuple[JsonValue, JsonValue]]:
+    """Return what a run keeps though the environment or ``longshore.toml`` say otherwise now.
+
+    Args:
+        target: its name.
+        settings: of the run, without secrets.
+        config_file: the file to use instead of looking for one.
+
+    Returns:
+        Name of the setting -> what the run keeps, and what a new one would have.
+    """
+    try:
+        now = resolve_target(target, config_file=config_file)
+    except ConfigurationError:
+        return {}  # a new run would have nothing
+    other = now.settings_public
+    given = sorted(now.provider.settings.model_fields_set & other.keys() & settings.keys())
+    return {name: (settings[name], other[name]) for name in given if settings[name] != other[name]}
 
 
 def _root(key: str) -> str:

@@ -28,7 +28,14 @@ from longshore.targets._layers import (
     variable,
 )
 from longshore.targets._secrets import public_settings, secret_fields
-from longshore.targets._toml import FILE_NAME, Config, check_name, load_config
+from longshore.targets._toml import (
+    FILE_NAME,
+    ROUTE,
+    Config,
+    check_name,
+    load_config,
+    working_folder,
+)
 
 __all__ = ["REFRESHED", "Target", "list_targets", "require", "resolve_for_resume", "resolve_target"]
 
@@ -144,7 +151,7 @@ def resolve_target(
         ConfigurationError: a setting or the file is wrong; the message says where it stands.
     """
     check_name(name)
-    cwd, environ = cwd or Path.cwd(), os.environ if environ is None else environ
+    cwd, environ = cwd or working_folder(), os.environ if environ is None else environ
     config = load_config(config_file, cwd=cwd, environ=environ)
     provider_type = _provider_of(name, config, plugins or load_plugins())
     sources = _Sources(name, provider_type, config, overrides or {}, environ, cwd)
@@ -188,7 +195,7 @@ def resolve_for_resume(
             another provider now.
     """
     check_name(name)
-    cwd, environ = cwd or Path.cwd(), os.environ if environ is None else environ
+    cwd, environ = cwd or working_folder(), os.environ if environ is None else environ
     config = load_config(config_file, cwd=cwd, environ=environ)
     provider_type = (plugins := plugins or load_plugins()).provider(provider_name)
     if name in config.targets:
@@ -259,6 +266,8 @@ def _provider_of(name: str, config: Config, plugins: Plugins) -> type[Provider[A
             raise
         known = {*config.targets, *plugins.providers(), *plugins.aliases}
         there_are = f"there are: {', '.join(sorted(known)) or 'none'}"
+        route = f"did you mean {ROUTE}{name}?" if name in config.routes else ""
         raise UnknownTarget(
-            f"no target and no provider is named {name!r}", hint=closest(name, known) or there_are
+            f"no target and no provider is named {name!r}",
+            hint=route or closest(name, known) or there_are,
         ) from None

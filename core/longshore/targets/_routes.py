@@ -12,13 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from longshore.errors import ConfigurationError
 from longshore.plugins import closest
-from longshore.targets._toml import FILE_NAME, check_name, load_config
+from longshore.targets._toml import FILE_NAME, ROUTE, check_name, load_config, working_folder
 from longshore.units import Seconds
 
 __all__ = ["ROUTE", "Route", "resolve_route"]
-
-ROUTE = "route:"
-"""What a target's name begins with if it is a route: ``--to route:main``."""
 
 _KEYS = ("primary", "shadow", "percent", "fallback", "fallback_after")
 _SECONDS = TypeAdapter[float](Seconds)
@@ -70,16 +67,14 @@ def resolve_route(
     """
     name = name.removeprefix(ROUTE)
     config = load_config(
-        config_file, cwd=cwd or Path.cwd(), environ=os.environ if environ is None else environ
+        config_file, cwd=cwd or working_folder(), environ=os.environ if environ is None else environ
     )
-    table = config.routes.get(name) if isinstance(config.routes, dict) else None
-    if table is None:
-        known = sorted(config.routes) if isinstance(config.routes, dict) else []
+    if name not in config.routes:
+        place = f"write [routes.{name or 'NAME'}] in {config.path or FILE_NAME}"
         raise ConfigurationError(
-            f"there is no route {name!r}",
-            hint=closest(name, known) or f"write [routes.{name}] in {config.path or FILE_NAME}",
+            f"there is no route {name!r}", hint=closest(name, config.routes) or place
         )
-    return _Reader(f"{config.path}: [routes.{name}]", table).route(name)
+    return _Reader(f"{config.path}: [routes.{name}]", config.routes[name]).route(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,16 @@ import platformdirs
 from longshore.errors import ConfigurationError
 from longshore.plugins import closest
 
-__all__ = ["FILE_NAME", "Config", "check_name", "find_config", "load_config"]
+__all__ = [
+    "FILE_NAME", "ROUTE", "Config", "check_name", "find_config", "load_config", "working_folder",
+]  # fmt: skip
 
 FILE_NAME = "longshore.toml"
 
-_TOP_LEVEL = ("targets", "routes", "webhooks")
+ROUTE = "route:"
+"""What a target's name begins with if it is a route: ``--to route:main``."""
+
+_TOP_LEVEL = {"targets": "NAME", "routes": "NAME", "webhooks": "TARGET"}
 _NAME = re.compile(r"[a-z0-9-]+")
 
 
@@ -43,6 +48,11 @@ class Config:
 
 def check_name(name: str, where: str = "") -> None:
     """Refuse a target name that could not be part of an environment variable's name."""
+    if name.startswith(ROUTE):
+        raise ConfigurationError(
+            f"{where}{name!r} is a route, and a target is needed here",
+            hint=f"longshore upload takes routes; with --to {name} --dry-run it shows the plan",
+        )
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"{where}{name!r} is no target name",
@@ -74,6 +84,20 @@ def find_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
     return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
 
 
+def working_folder() -> Path:
+    """Return where the process is.
+
+    Raises:
+        ConfigurationError: that folder was deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "the folder that this was started in is gone", hint="cd to another one"
+        ) from None
+
+
 def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, str]) -> Config:
     """Find and read the configuration file; an empty ``Config`` if there is none.
 
@@ -103,10 +127,11 @@ def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
                 hint=closest(key, _TOP_LEVEL)
                 or "the tables are [targets.NAME], [routes.NAME] and [webhooks.TARGET]",
             )
-    webhooks = content.get("webhooks", {})
-    if not isinstance(webhooks, dict):
-        raise ConfigurationError(f"{path}: 'webhooks' is no table", hint="write [webhooks.TARGET]")
-    return Config(path, _tables(path, content), content.get("routes", {}), webhooks)
+    for key, name in _TOP_LEVEL.items():
+        if not isinstance(content.setdefault(key, {}), dict):
+            raise ConfigurationError(f"{path}: {key!r} is no table", hint=f"write [{key}.{name}]")
+    _check_targets(path, content["targets"])
+    return Config(path, **content)
 
 
 def _check_owner(path: Path) -> None:
@@ -130,10 +155,7 @@ def _check_owner(path: Path) -> None:
         )
 
 
-def _tables(path: Path, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    targets = content.get("targets", {})
-    if not isinstance(targets, dict):
-        raise ConfigurationError(f"{path}: 'targets' is no table", hint="write [targets.NAME]")
+def _check_targets(path: Path, targets: Mapping[str, Any]) -> None:
     for name, table in targets.items():
         check_name(name, f"{path}: ")
         if not isinstance(table, dict):
@@ -142,4 +164,3 @@ def _tables(path: Path, content: Mapping[str, Any]) -> dict[str, Mapping[str, An
             )
         if not isinstance(table.get("provider", ""), str):
             raise ConfigurationError(f"{path}: [targets.{name}] provider is no text")
-    return targets

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from longshore.documents import Document, Piece
-from longshore.errors import DocumentError, ProtocolError, SourceChanged, VendorUnavailable
+from longshore.errors import (
+    DocumentError,
+    ProtocolError,
+    SourceChanged,
+    SourceUnreadable,
+    VendorUnavailable,
+)
 from longshore.provider import Provider, ProviderSettings, Request, Response
 from longshore.redaction import redact_text
 from longshore.transfer._concurrency import Concurrency
@@ -42,6 +49,8 @@ from longshore.transfer._segments import Encoded, encode
 
 __all__ = ["Driver", "Tally"]
 
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -58,6 +67,7 @@ class Tally:
         patience: seconds for which the answer is waited for, where that must not get lost.
         progress: told document bytes as they leave, for a progress bar.
         retried: told why, and how long until the next try.
+        again: called before another try; what it raises ends them.
     """
 
     bytes_sent: int = 0
@@ -70,6 +80,7 @@ class Tally:
     patience: float = 0.0
     progress: Callable[[int], None] = field(default=lambda _count: None)
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
+    again: Callable[[], Awaitable[None]] | None = None
 
 
 class Driver:
@@ -147,7 +158,10 @@ class Driver:
 
         async def attempt(number: int) -> Response:
             nonlocal deadline, acted
-            tally.retries += number > 1
+            if number > 1:
+                tally.retries += 1
+                if tally.again is not None:
+                    await tally.again()
             try:
                 outcome = await self._try(request, key, body, documents, tally)
             except DocumentError as error:  # the file is not what an earlier try carried
@@ -183,7 +197,12 @@ class Driver:
             await self._pace.turn(read=request.method in ("GET", "HEAD"))
         tally.idle = False
         with ExitStack() as stack:
-            sources = self._open(body, documents, stack)
+            try:
+                sources = self._open(body, documents, stack)
+            except SourceUnreadable as error:
+                if _errno(error) in _NO_MORE_FILES:  # nothing is wrong with the document
+                    return NotSent(error.message)
+                raise
             outgoing = self._outgoing(request, key, body, sources, tally)
             tally.requests += 1
             tally.acted = True
@@ -324,6 +343,10 @@ def _is_place(beginning: str, schemes: tuple[str, ...]) -> bool:
         return parts.scheme in schemes and bool(parts.hostname)
     except ValueError:  # no URL at all
         return False
+
+
+def _errno(error: Exception) -> int | None:
+    return getattr(error.__cause__, "errno", None)
 
 
 def _may_have_acted(outcome: Response | NotSent | AnswerLost) -> bool:

@@ -18,6 +18,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from threading import Lock
 from typing import Any, TypeAlias, cast
 
 import httpcore
@@ -167,7 +168,12 @@ class FastPool:
             tell=lambda count: loop.call_soon_threadsafe(progress, count),
         )
         errand = _Errand(loop)
-        self._threads.submit(errand.run, upload.run, head)
+        try:
+            self._threads.submit(errand.run, upload.run, head)
+        except RuntimeError as error:  # no more threads on this machine; it is queued all the same
+            if errand.claim():
+                wire.back()
+                raise httpcore.ConnectError(str(error)) from error
         try:
             await errand.ended
         except asyncio.CancelledError:
@@ -246,10 +252,17 @@ class _Errand:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._over = False
+        self._claimed = Lock()
         self.ended: asyncio.Future[None] = loop.create_future()
 
+    def claim(self) -> bool:
+        """Return True to the first who asks: whoever makes the call, or gives it up."""
+        return self._claimed.acquire(blocking=False)
+
     def run(self, call: Callable[[bytes], None], head: bytes) -> None:
-        """Make the call; runs in the thread."""
+        """Make the call, unless it was given up; runs in the thread."""
+        if not self.claim():
+            return
         try:
             call(head)
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for

@@ -12,10 +12,13 @@ from collections.abc import Callable
 
 from longshore.errors import ProtocolError
 
-__all__ = ["MOST_HEAD", "Malformed", "Reply", "too_large"]
+__all__ = ["MOST_HEAD", "SLOWEST", "Malformed", "Reply", "too_large"]
 
 MOST_HEAD = 64 << 10
 """Bytes of all that is not content: heads, interim ones too, chunk extensions and trailers."""
+
+SLOWEST = 10
+"""Time-outs that an answer may take in all: each bit that comes in time begins the next one."""
 
 _MOST_LINE = 4096
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")

@@ -18,7 +18,7 @@ import httpcore
 
 from longshore.documents import Piece
 from longshore.transfer._body import CHUNK, Body, descriptor, ended_early, region
-from longshore.transfer._fast_reply import Malformed, Reply
+from longshore.transfer._fast_reply import SLOWEST, Malformed, Reply
 from longshore.transfer._fast_tls import Tls
 from longshore.transfer._fast_wire import cut
 
@@ -170,8 +170,9 @@ class Upload:
 
     def _receive_rest(self) -> None:
         self._poll.modify(self._sock, select.POLLIN)
+        last = time.monotonic() + SLOWEST * self._patience["read"] / 1000
         while not self._reply.done:
-            if not self._poll.poll(self._patience["read"]):
+            if time.monotonic() > last or not self._poll.poll(self._patience["read"]):
                 raise httpcore.ReadTimeout("timed out")
             self._receive()
 

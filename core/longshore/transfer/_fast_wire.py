@@ -15,7 +15,7 @@ from typing import Any, cast
 import httpcore
 
 from longshore.errors import ProtocolError
-from longshore.transfer._fast_reply import Malformed, Reply
+from longshore.transfer._fast_reply import SLOWEST, Malformed, Reply
 from longshore.transfer._fast_tls import Tls
 
 __all__ = ["Wire", "cut"]
@@ -90,8 +90,10 @@ class Wire(asyncio.BufferedProtocol):
         if self._full:
             await self._until_taken(times["write"])
         unsent = self._full
-        while not reply.done:
+        if not reply.done:  # most come in one go
             await self._wait(times["read"], httpcore.ReadTimeout)
+        if not reply.done:
+            await self._until_done(reply, times["read"])
         reply.keep = reply.keep and not unsent and not self._closed
         self._reply = None
 
@@ -233,6 +235,13 @@ class Wire(asyncio.BufferedProtocol):
             except httpcore.WriteTimeout:
                 if self._transport.get_write_buffer_size() >= left:
                     raise
+
+    async def _until_done(self, reply: Reply, seconds: float) -> None:
+        """Wait for the rest of a reply; one that only drips is none."""
+        last = self._loop.time() + SLOWEST * seconds
+        while not reply.done:
+            left = min(seconds, last - self._loop.time())
+            await self._wait(left, httpcore.ReadTimeout)
 
     async def _wait(self, seconds: float, late: type[Exception]) -> None:
         """Wait for the next event; the time is counted from the last one."""

@@ -10,6 +10,7 @@ memory are a few chunks and the bounded reply, however large the file is.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
@@ -33,7 +34,7 @@ from longshore.transfer._body import Body
 from longshore.transfer._decoded import decoded
 from longshore.transfer._early import read_while_writing
 from longshore.transfer._fast import FastPool, install
-from longshore.transfer._fast_reply import too_large
+from longshore.transfer._fast_reply import SLOWEST, too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
 
 __all__ = ["HttpTransport"]
@@ -96,7 +97,7 @@ class HttpTransport:
             SourceChanged: a file ended before all of its region was sent.
             SourceUnreadable: a file cannot be read any more.
             ProtocolError: the request is no HTTP, or the reply is larger than ``max_reply``.
-            ConfigurationError: the CA bundle cannot be used.
+            ConfigurationError: the CA bundle, or a proxy of the environment, cannot be used.
         """
         client = self._client = self._client or self._open()
         place, target = address(outgoing.url)
@@ -106,14 +107,16 @@ class HttpTransport:
                 return await self._shortly(self._fast, outgoing, place, target, headers)
             return await self._exchange(client, outgoing, headers)
         except _NOT_SENT as error:
-            raise NotSent(f"{place.host}: {_no_connection(error)}") from error
+            where = f"{place.host}{_by_proxy(client, outgoing.url)}"
+            raise NotSent(f"{where}: {_no_connection(error)}") from error
         except httpx.LocalProtocolError:  # its text quotes the header, which may be a credential
             raise ProtocolError(
                 f"{place.host}: not a request that HTTP can carry",
                 hint="check the headers",
             ) from None
         except (httpx.RequestError, httpx.StreamError, OSError) as error:
-            raise AnswerLost(f"{place.host}: {_no_answer(error, outgoing)}") from error
+            where = f"{place.host}{_by_proxy(client, outgoing.url)}"
+            raise AnswerLost(f"{where}: {_no_answer(error, outgoing)}") from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -149,7 +152,10 @@ class HttpTransport:
         else:
             answer = await client.send(request, stream=True, auth=_NO_AUTH)
         try:
-            body = await self._read(answer)
+            async with asyncio.timeout(SLOWEST * outgoing.timeout):
+                body = await self._read(answer)
+        except TimeoutError:
+            raise httpx.ReadTimeout("timed out") from None
         finally:
             await answer.aclose()
         return self._response(answer.status_code, Headers(answer.headers), body)
@@ -177,7 +183,13 @@ class HttpTransport:
         if self._inner is not None:
             return httpx.AsyncClient(transport=self._inner)
         context = _ssl_context(self._ca_bundle, verify=self._verify)
-        client = httpx.AsyncClient(verify=context, limits=limits)
+        try:
+            client = httpx.AsyncClient(verify=context, limits=limits)
+        except (ImportError, ValueError, httpx.InvalidURL) as error:  # what it makes of the proxies
+            raise ConfigurationError(
+                f"the proxy that the environment names cannot be used: {_short(error)}",
+                hint="check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or set NO_PROXY",
+            ) from error
         self._fast = install(
             client,
             context=context,
@@ -242,18 +254,18 @@ def _text(value: bytes) -> str:
 
 
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
-    if not verify or not ca_bundle:
-        return _usual_context(
-            verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-        )
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    given = f"SSL_CERT_FILE {file}" if file else f"SSL_CERT_DIR {folder}"
     try:
-        folder = Path(ca_bundle).is_dir()
+        if not verify or not ca_bundle:
+            return _usual_context(verify, file, folder)
+        given, is_folder = f"ca_bundle {ca_bundle}", Path(ca_bundle).is_dir()
         return ssl.create_default_context(
-            cafile=None if folder else ca_bundle, capath=ca_bundle if folder else None
+            cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None
         )
     except OSError as error:  # ssl.SSLError is one
         raise ConfigurationError(
-            f"ca_bundle {ca_bundle}: {error.strerror or error}",
+            f"{given}: {error.strerror or error}",
             hint="name a file (or an OpenSSL folder) of PEM certificates",
         ) from error
 
@@ -261,6 +273,12 @@ def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
 @lru_cache(maxsize=4)  # some hundred certificates are read: 50 ms, for every run of a process
 def _usual_context(verify: bool, _file: str | None, _folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify)
+
+
+def _by_proxy(client: httpx.AsyncClient, url: str) -> str:
+    """Say so where a proxy stands between, which may be the one that does not work."""
+    own = client._transport_for_url(httpx.URL(url)) is client._transport  # noqa: SLF001
+    return "" if own else " (by the proxy that the environment names)"
 
 
 def _no_connection(error: httpx.TransportError) -> str:

@@ -67,8 +67,11 @@ async def record_upload(
     environment = replace(seeded, clock=Environment().clock)
     journal = MemoryJournal()
     run = await begin(journal, target, candidates, RunOptions(concurrency=1), environment)
-    with recording(cassette, header, Scrubber(secret_values(settings))):
-        return await execute(journal, target, run, environment, listener=listener)
+    with recording(cassette, header, Scrubber(secret_values(settings))) as tape:
+        report = await execute(journal, target, run, environment, listener=listener)
+        if report.trouble is not None and not len(tape):
+            raise report.trouble
+        return report
 
 
 def _described(document: Document) -> RecordedDocument:

@@ -1,0 +1,42 @@
+"""Ending in good order when the task that waits is cancelled, as by Ctrl-C or a time-out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from longshore.errors import LongshoreError
+
+__all__ = ["stoppable"]
+
+T = TypeVar("T")
+
+
+async def stoppable(
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stop: asyncio.Event | None = None
+) -> T:
+    """Do a work that ends in good order when it is told to stop; a cancellation tells it to.
+
+    Requests in flight may then end, so that no answer is lost. A second cancellation, or one
+    after the stop, waits for nothing.
+
+    Args:
+        work: takes what tells it to stop.
+        stop: that, where somebody else may set it, too.
+    """
+    stop = stop or asyncio.Event()
+    doing = asyncio.create_task(work(stop))
+    try:
+        await asyncio.wait([doing])
+    except asyncio.CancelledError:
+        from anyio import CancelScope  # rarely needed; it would make every start slower
+
+        if stop.is_set():
+            doing.cancel()
+        stop.set()
+        with CancelScope(shield=True), suppress(LongshoreError):
+            await doing
+        raise
+    return await doing
