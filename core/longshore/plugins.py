@@ -337,10 +337,14 @@ class Plugins:
     def _ask(self, plugin: object) -> list[object]:
         """Return what the plugin offers, unchecked."""
         try:
-            (offered,) = self._only(plugin, "longshore_providers")() or [()]
-            return list(offered)
+            answers = self._only(plugin, "longshore_providers")()
+            offered = list(answers[0]) if answers else None
         except Exception as error:
             raise PluginError(f"longshore_providers() failed: {_described(error)}") from error
+        callers = self._manager.get_hookcallers(plugin) or []
+        if offered is None and any(caller.name == "longshore_providers" for caller in callers):
+            raise PluginError("longshore_providers() returned None, and not a list of providers")
+        return offered or []
 
     def _check_names(self, infos: list[ProviderInfo]) -> None:
         taken = {**{name: name for name in self._providers}, **self.aliases}

@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-import tests.conformance.broken  # noqa: F401 - notes the faults
+import tests.conformance.broken
+import tests.conformance.broken_flows  # noqa: F401 - both note their faults
+from longshore.lifecycle import Job, State, Status
+from longshore.provider import Flow, Refused
+from longshore.sandbox import VendorState
 from longshore.testing.conformance import run_checks
 from tests.conformance.acme import MODES, Acme, kit_of
+from tests.conformance.acme_sandbox import AcmeSandbox
 from tests.conformance.faults import FAULTS, Broken
 
 FEWEST_CHECKS = 80
@@ -47,6 +53,66 @@ def test_what_is_left_out_says_why() -> None:
     ]
     assert skipped
     assert [check.name for check in skipped if not check.message.strip()] == []
+
+
+class Deleting(Acme):
+    """A vendor that forgets its jobs after a time."""
+
+    def poll(self, job: Job) -> Flow[Status]:
+        try:
+            return (yield from super().poll(job))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return Status(state=State.EXPIRED, word="deleted", raw={})
+
+
+def test_a_vendor_may_delete_its_jobs() -> None:
+    """A poll that takes a 404 for an expired job passes."""
+    ended = run_checks(kit_of(Deleting, MODES[1:]), without=LONG)
+    assert [check for check in ended if check.outcome == "failed"] == []
+
+
+class Nameless(AcmeSandbox):
+    """A vendor that is told no names, as one that takes the bytes of a document and no more."""
+
+    def state(self, now: float) -> VendorState:
+        held: VendorState = super().state(now)
+        for document in held["documents"]:
+            document["name"] = ""
+        return held
+
+
+def test_a_vendor_may_know_no_names() -> None:
+    """A sandbox that says of no document how it is called is not asked about names."""
+    ended = run_checks(replace(kit_of(Acme, MODES[1:]), sandbox=Nameless), without=LONG)
+    told = [check for check in ended if check.name == "test_the_sandbox_sees_the_name"]
+    assert [(check.outcome, check.message) for check in told] == [
+        ("skipped", "the sandbox says that the vendor is told no names")
+    ]
+
+
+MISTAKES = {
+    "AtOnce": "a flow is a generator, not Status",
+    "Wordy": "complete returns str, and not Job",
+    "Addressing": "a flow yields requests and waits, not str ('/v1/me')",
+    "Circling": "to wait, yield Wait, or let poll return",
+    "EmptyHanded": "start returns a session without a transfer",
+    "Unsigned": "sign returns the request with its credentials, not None",
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_in_words(name: str) -> None:
+    """What cannot run at all is said in words that name the mistake, once."""
+    provider = next(b.provider for b in FAULTS if b.provider.__name__ == name)
+    failed = [
+        check.message
+        for check in run_checks(kit_of(provider, MODES[1:]))
+        if check.name == "test_the_upload_succeeds"
+    ]
+    assert len(failed) == 1
+    assert MISTAKES[name] in failed[0]
 
 
 @pytest.mark.parametrize("broken", FAULTS, ids=lambda broken: broken.provider.__name__)

@@ -9,7 +9,13 @@ import pytest
 from longshore.capabilities import Capabilities
 from longshore.lifecycle import Outcome
 from longshore.provider import ProviderSettings
-from longshore.testing.simulation import Case, broken_promises, enumerate_points, play
+from longshore.testing.simulation import (
+    Case,
+    broken_promises,
+    enumerate_points,
+    play,
+    single_faults,
+)
 from tests.docs.examples.fakes import Bucket, LlamaParseServer, TusServer
 from tests.docs.examples.llamaparse import LlamaParse, LlamaParseSettings
 from tests.docs.examples.s3 import S3
@@ -72,3 +78,12 @@ def test_a_protocol_survives_every_single_fault(case: Case) -> None:
     print(tally.line())
     assert [f"{plan}: {problems}" for plan, problems in tally.failures] == []
     assert (tally.outcomes[Outcome.UNKNOWN] > 0) == case.may_be_unknown
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_file_that_changes_on_its_way_is_no_success(case: Case) -> None:
+    """The vendor has a mixture then, and nobody is told that it is the document."""
+    plans = list(single_faults(play(case).log, frozenset({"changed"})))
+    assert plans
+    histories = [play(case, plan) for plan in plans]
+    assert [broken_promises(case, history) for history in histories] == [[]] * len(plans)

@@ -180,6 +180,28 @@ def test_a_hook_that_fails_is_left_out() -> None:
     assert "RuntimeError: out of order" in reason(Failing())
 
 
+def test_a_hook_without_a_return_is_left_out() -> None:
+    """A hook that returns nothing is a forgotten ``return``, and not a plugin without providers."""
+
+    class Plugin:
+        @hookimpl
+        def longshore_providers(self) -> None:
+            list([Good])  # noqa: C410 - a forgotten return
+
+    assert reason(Plugin()) == "longshore_providers() returned None, and not a list of providers"
+
+
+def test_a_plugin_may_offer_no_provider() -> None:
+    """An empty list, or no such hook beside another one, is no mistake."""
+
+    class Observer:
+        @hookimpl
+        def longshore_event(self, event: object) -> None:
+            raise NotImplementedError
+
+    assert Plugins.of(offering(), Observer()).quarantined == ()
+
+
 def test_a_plugin_counts_once() -> None:
     """The same module under two entry points is left out the second time."""
     plugin = GoodPlugin()

@@ -161,7 +161,7 @@ class Provider(Generic[S_co]):
 
     def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
         """Carry one transfer."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no send: every provider needs one")
 
     def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
         """Say that all has been sent; by default the one send made the job."""
@@ -170,7 +170,7 @@ class Provider(Generic[S_co]):
 
     def poll(self, job: Job) -> Flow[Status]:
         """Ask how the job stands."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no poll: every provider needs one")
 
     # ------------------------------------------------------------------ optional verbs
 

@@ -76,7 +76,7 @@ class Assumptions(Mapping[str, Any]):
 
     def _unknown(self, name: str) -> str:
         close = get_close_matches(name, self.table, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"unknown assumption {name!r}{hint} Known: {', '.join(self.table) or 'none'}"
 
     def __getitem__(self, name: str) -> Any:

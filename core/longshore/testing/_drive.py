@@ -17,6 +17,7 @@ from longshore.documents import Document, Piece, media_type_of
 from longshore.errors import (
     AccountError,
     LongshoreError,
+    PluginError,
     RequestRefused,
     SessionLost,
     UnknownOutcome,
@@ -42,6 +43,7 @@ from longshore.provider import (
     refusal_of,
 )
 from longshore.sandbox import Call, Vendor
+from longshore.testing._flow import drive_flow, kind_of
 from longshore.transfer import AnswerLost, Deliver, Lost, Policy, decide, encode
 
 __all__ = ["EPOCH", "GivenUp", "Pier", "Sent", "drive_flow"]
@@ -78,44 +80,6 @@ class Sent:
     def label(self) -> str:
         """What it is called in test names and messages."""
         return f"{self.verb}: {self.template}"
-
-
-def drive_flow(
-    flow: Flow[T],
-    answer: Callable[[Request], Response],
-    *,
-    wait: Callable[[Wait], None] = lambda _wait: None,
-    watch: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> T:
-    """Run one flow to its end.
-
-    Args:
-        flow: the generator.
-        answer: gives the response; what it raises as ``Refused`` is thrown into the flow.
-        wait: is told of a ``Wait``; ends the flow by an exception, or raises ``WaitExpired``.
-        watch: a context in which the flow's own code runs.
-
-    Raises:
-        Refused: the flow does not deal with a refusal.
-    """
-    said: Any = None  # what a flow hears first
-    refused: Exception | None = None
-    try:
-        while True:
-            with watch():
-                item = flow.send(said) if refused is None else flow.throw(refused)
-            try:
-                if isinstance(item, Wait):
-                    wait(item)
-                    raise AssertionError("a wait ends the flow call")
-                said, refused = answer(item), None
-            except (Refused, WaitExpired) as error:
-                refused = error
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        flow.close()
 
 
 class _Later(Exception):
@@ -180,7 +144,7 @@ class Pier(Generic[P, V]):
         if request.key_header:
             request = request.with_header(request.key_header, key)
         if not request.absolute:
-            request = self.provider.sign(request, self.now)
+            request = self._signed(request)
         body = encode(request.body, f"longshore-{key}")
         data = b"".join(s if isinstance(s, bytes) else self._read(s) for s in body.segments)
         headers = dict(request.headers)
@@ -188,6 +152,14 @@ class Pier(Generic[P, V]):
             headers["Content-Type"] = body.content_type
         base = "" if request.absolute else self.provider.settings.base_url
         return Call.of(request.method, base + request.url, headers, data)
+
+    def _signed(self, request: Request) -> Request:
+        signed: object = self.provider.sign(request, self.now)
+        if not isinstance(signed, Request):
+            raise PluginError(
+                f"sign returns the request with its credentials, not {kind_of(signed)}"
+            )
+        return signed
 
     def _read(self, piece: Piece) -> bytes:
         return self.contents[piece.document][piece.offset : piece.end]

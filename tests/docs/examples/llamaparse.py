@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
+
+from pydantic import BaseModel
 
 from longshore.provider import (
     Batch,
@@ -27,8 +30,30 @@ WORDS = {
 }
 
 
+class Created(BaseModel):
+    """What an upload is answered with."""
+
+    id: str
+
+
+class Parsing(BaseModel):
+    """A job."""
+
+    status: str
+
+
+class Shown(BaseModel):
+    """What a poll is answered with."""
+
+    job: Parsing
+
+
 class LlamaParseSettings(ProviderSettings):
-    """What a user can set, besides the common settings."""
+    """What a user can set, besides the common settings.
+
+    Attributes:
+        tier: how thoroughly the documents are read.
+    """
 
     base_url: str = "https://api.cloud.llamaindex.ai"
     tier: str = "agentic"
@@ -47,9 +72,9 @@ class LlamaParse(Provider[LlamaParseSettings]):
             (("configuration", json.dumps(configuration)), ("file", File.of(batch.only())))
         )
         reply = yield Request.post("/api/v2/parse/upload", form, step="upload")
-        return transfer.receipt(reply.json()["id"])
+        return transfer.receipt(reply.parse(Created).id)
 
     def poll(self, job: Job) -> Flow[Status]:
         """Words that are not in the table run."""
-        reply = (yield Request.get(f"/api/v2/parse/{job.id}")).json()
-        return Status.of(reply["job"]["status"], WORDS, raw=reply)
+        reply = yield Request.get(f"/api/v2/parse/{quote(job.id, safe='')}")
+        return Status.of(reply.parse(Shown).job.status, WORDS, raw=reply.json())

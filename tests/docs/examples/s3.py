@@ -47,7 +47,7 @@ class S3(Provider):
 
     def start(self, batch: Batch) -> Flow[Session]:
         """The key holds our reference: whatever lies there later is this attempt's work."""
-        place = f"/{batch.reference}/{quote(batch.only().name)}"
+        place = f"/{batch.reference}/{quote(batch.only().name, safe='')}"
         reply = yield Request.post(f"{place}?uploads", step="create", lost=Remedy.RESTART)
         upload = f"{place}?uploadId={quote(_tag(reply, 'UploadId'))}"
         transfers = tuple(
@@ -93,8 +93,11 @@ class S3(Provider):
     def abort(self, session: Session) -> Flow[None]:
         """Unfinished uploads cost money."""
         url = str(session.data["upload"])
-        gone = frozenset({404})
-        yield Request("DELETE", url, step="abort", retry=Retry.IDEMPOTENT, final=gone)
+        try:
+            yield Request("DELETE", url, step="abort", retry=Retry.IDEMPOTENT)
+        except Refused as refused:
+            if refused.status != 404:  # gone is as good
+                raise
 
 
 def _tag(reply: Response, name: str) -> str:

@@ -6,14 +6,22 @@ from base64 import b64encode
 from dataclasses import replace
 
 from longshore.provider import (
+    Answer,
     Batch,
     Flow,
+    Found,
     Job,
+    LostRequest,
+    NotDone,
+    Piece,
+    ProtocolError,
     Provider,
     Raw,
     Receipt,
+    Refused,
     Remedy,
     Request,
+    Response,
     Retry,
     Session,
     State,
@@ -39,17 +47,25 @@ class Tus(Provider):
         return Session(transfers=(Transfer.whole(batch),), data={"place": place})
 
     def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
-        """Send what the server has not got; RERUN: HEAD at the top is the question."""
-        place, (piece,) = str(session.data["place"]), transfer.pieces
-        offset = int((yield Request("HEAD", place)).headers["upload-offset"])
+        """Append until the server has it all; another offset is another step."""
+        place, (piece,), offset = str(session.data["place"]), transfer.pieces, 0
         while offset < piece.size:
-            rest = Raw(piece.skip(offset), "application/offset+octet-stream")
-            # Another offset is another request, so it has another name.
-            patch = Request("PATCH", place, rest, step=f"patch-{offset}", retry=Retry.ONCE)
-            patch = patch.with_header("Upload-Offset", str(offset))
-            reply = yield replace(patch, lost=Remedy.RERUN)
-            offset = int(reply.headers["upload-offset"])
+            reply = yield self._append(place, piece, offset)
+            if (now := _offset(reply)) <= offset:
+                raise ProtocolError(f"the server took nothing: it is still at {offset}")
+            offset = now
         return transfer.receipt(place)
+
+    def _append(self, place: str, piece: Piece, offset: int) -> Request:
+        """The last one completes the upload, so a lost one is asked about: how far is it?"""
+
+        def ask(lost: LostRequest) -> Flow[Answer]:
+            reply = yield Request("HEAD", place)
+            return Found(reply) if _offset(reply) > offset else NotDone()
+
+        rest = Raw(piece.skip(offset), "application/offset+octet-stream")
+        patch = Request("PATCH", place, rest, {"Upload-Offset": str(offset)}, f"patch-{offset}")
+        return replace(patch, retry=Retry.ONCE, lost=ask)
 
     def poll(self, job: Job) -> Flow[Status]:
         """An upload is its own job: it is over when all of it is there."""
@@ -60,9 +76,18 @@ class Tus(Provider):
     def abort(self, session: Session) -> Flow[None]:
         """Give an unfinished upload back (the termination extension)."""
         place = str(session.data["place"])
-        gone = frozenset({404, 410})
-        yield Request("DELETE", place, step="delete", retry=Retry.IDEMPOTENT, final=gone)
+        try:
+            yield Request("DELETE", place, step="delete", retry=Retry.IDEMPOTENT)
+        except Refused as refused:
+            if refused.status not in (404, 410):  # gone is as good
+                raise
 
     def sign(self, request: Request, now: float) -> Request:
         """Every request names the version of the protocol."""
         return super().sign(request.with_header("Tus-Resumable", "1.0.0"), now)
+
+
+def _offset(reply: Response) -> int:
+    if not (text := reply.headers.get("upload-offset", "")).isdecimal():
+        raise ProtocolError("the reply names no offset")
+    return int(text)

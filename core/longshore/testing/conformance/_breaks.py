@@ -8,6 +8,7 @@ from typing import ClassVar
 from longshore.lifecycle import Outcome
 from longshore.testing.conformance._kit import Kit, Mode
 from longshore.testing.conformance._say import expect, skip
+from longshore.testing.conformance._uploads import good
 from longshore.testing.simulation import broken_promises, play, single_faults
 
 __all__ = ["TROUBLES", "BreakChecks"]
@@ -33,6 +34,7 @@ class BreakChecks:
     kit: ClassVar[Kit]
 
     def _points(self, mode: Mode, kinds: frozenset[str], only: str = "") -> None:
+        good(self.kit, mode)
         case = self.kit.case(mode)
         calm = play(case)
         if broken_promises(case, calm):

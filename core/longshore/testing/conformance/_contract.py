@@ -254,9 +254,19 @@ class ContractChecks:
             "sign(request, now) is pure: it is called before each try",
         )
 
+    def _signed(self, request: Request) -> Request:
+        signed: object = self.kit.adapter().sign(request, 1.0)
+        expect(
+            isinstance(signed, Request),
+            f"sign returns {type(signed).__name__}",
+            "sign returns the request with its credentials: requests are never changed",
+        )
+        assert isinstance(signed, Request)
+        return signed
+
     def test_signing_adds_the_credential(self) -> None:
         """A signed request carries the credential in a header."""
-        signed = self.kit.adapter().sign(Request.get("/x"), 1.0)
+        signed = self._signed(Request.get("/x"))
         held = " ".join(f"{name}: {value}" for name, value in signed.headers.items())
         expect(
             signed.headers and any(part in held for part in self.kit.secrets),
@@ -267,7 +277,7 @@ class ContractChecks:
     def test_signing_changes_nothing_else(self) -> None:
         """Method, URL, body, step and retry word stay as the flow said."""
         request = Request.post("/x", step="s")
-        signed = self.kit.adapter().sign(request, 1.0)
+        signed = self._signed(request)
         names = ("method", "url", "body", "step", "retry", "key_header", "lost")
         changed = [name for name in names if getattr(signed, name) != getattr(request, name)]
         expect(not changed, f"changed: {changed}", "sign adds headers and nothing else")

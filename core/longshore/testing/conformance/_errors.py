@@ -10,6 +10,7 @@ from longshore.errors import (
     Forbidden,
     LongshoreError,
     PaymentRequired,
+    PluginError,
     Unauthorized,
     UnknownOutcome,
     VendorUnavailable,
@@ -77,6 +78,11 @@ class ErrorChecks:
             return
         if story.statuses[-1].state is not self.kit.ends_as:
             return
+        expect(
+            spot.verb != "poll" or len({sent.label for sent, _ in story.of("poll")}) > 1,
+            f"{status} at {spot}, all that it asks, and it is reported as {self.kit.ends_as}",
+            "a poll that is refused knows nothing: let Refused pass, but for what you expect",
+        )
         working = {j["id"] for j in story.state()["jobs"] if j["state"] not in self.kit.idle}
         held = [d for d in story.state()["documents"] if d["job"] in working]
         expect(
@@ -149,7 +155,8 @@ def _error(provider: Any, reply: Response) -> Exception:
         error = provider.refusal(reply) or refusal_of(reply)
     except Exception as wrong:  # noqa: BLE001 - whatever it is: a check will say so
         return wrong
-    assert isinstance(error, Exception)
+    if not isinstance(error, Exception):
+        return PluginError(f"refusal returns an error or None, not {type(error).__name__}")
     return error
 
 

@@ -10,7 +10,8 @@ from longshore.errors import UsageError
 from longshore.planning import Group, Refusal, group, part_size_for
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._say import expect, in_tree, skip, told
-from longshore.testing.conformance._story import calm, tell
+from longshore.testing.conformance._story import tell
+from longshore.testing.conformance._uploads import good
 
 __all__ = ["NAMES", "LimitChecks"]
 
@@ -234,14 +235,14 @@ class LimitChecks:
 
     def test_an_empty_document_comes_to_an_end(self) -> None:
         """A document without bytes is refused by the plan or by the vendor, or it is carried."""
-        mode = self.kit.modes[0]
+        mode = good(self.kit, self.kit.modes[0]).mode
         name = mode.documents[0][0]
         story = tell(self.kit, mode.carrying((name, b"")))
         expect(in_tree(story.error), told(story.error), "no document makes the provider fall over")
 
     def test_strange_names_are_carried(self, odd_name: str) -> None:
         """A name with quotes, line breaks, slashes or any script harms nothing."""
-        mode = self.kit.modes[0]
+        mode = good(self.kit, self.kit.modes[0]).mode
         name = odd_name.format(self._document().extension)
         story = tell(self.kit, mode.carrying((name, b"12345678")))
         expect(in_tree(story.error), told(story.error), "a name is text; the core encodes it")
@@ -262,9 +263,11 @@ class LimitChecks:
 
     def test_the_sandbox_sees_the_name(self) -> None:
         """What the vendor calls the document is the name that it was given."""
-        story = calm(self.kit, self.kit.modes[0])
+        story = good(self.kit, self.kit.modes[0])
         held = {document["name"] for document in story.state()["documents"]}
         names = {name for name, _ in self.kit.modes[0].documents}
+        if held == {""}:
+            skip("the sandbox says that the vendor is told no names")
         expect(
             names <= held or {n.rpartition(".")[0] for n in names} <= held,
             f"sent {sorted(names)}, held {sorted(held)}",

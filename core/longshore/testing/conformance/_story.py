@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
-from longshore.errors import LongshoreError
+from longshore.errors import LongshoreError, PluginError
 from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, State, Status
 from longshore.pipeline import capabilities_of
 from longshore.planning import Group, group
@@ -18,12 +18,12 @@ from longshore.sandbox import Vendor
 from longshore.testing._drive import Pier, Sent
 from longshore.testing.conformance._kit import Kit, Mode
 
-__all__ = ["Between", "Spot", "Story", "disturb", "spots", "tell"]
+__all__ = ["MOST_POLLS", "Between", "Spot", "Story", "disturb", "spots", "tell"]
 
 T = TypeVar("T")
 Between: TypeAlias = Callable[[Sent, Callable[[], Response]], Response]
 
-_MOST_POLLS = 40
+MOST_POLLS = 40
 
 
 class _Interrupted(Exception):
@@ -150,8 +150,24 @@ def _call(story: Story, verb: str, make: Callable[[], Flow[T]], object: str = ""
             result = story.pier.run(make, answers, verb=verb, object=object)
         except _Interrupted:
             continue
+        if type(result) is not _RETURNS[verb]:
+            raise PluginError(
+                f"{verb} returns {type(result).__name__}, and not {_RETURNS[verb].__name__}"
+            )
         story.flows.append((verb, object, result))
         return result
+
+
+_RETURNS: dict[str, type] = {
+    "prepare": Setup,
+    "start": Session,
+    "send": Receipt,
+    "complete": Job,
+    "poll": Status,
+    "abort": type(None),
+    "cancel": Status,
+    "results": Results,
+}
 
 
 def _open(story: Story) -> None:
@@ -166,7 +182,9 @@ def _open(story: Story) -> None:
         raise LongshoreError(f"the plan refuses the document: {'; '.join(planned.reasons)}")
     batch = Batch(id="b1", documents=planned.documents, part_size=planned.part_size, setup=setup)
     story.batch, pier.key = batch, "b1-1"
-    story.session = _call(story, "start", lambda: pier.provider.start(batch))
+    session = story.session = _call(story, "start", lambda: pier.provider.start(batch))
+    if not session.transfers:
+        raise PluginError("start returns a session without a transfer: nothing would be sent")
 
 
 def digest_of(story: Story, document: str) -> str:
@@ -197,7 +215,7 @@ def _upload(story: Story) -> None:
     _complete(story)
     job, poll = story.job, story.pier.provider.poll
     assert job is not None
-    for _ in range(_MOST_POLLS):
+    for _ in range(MOST_POLLS):
         story.statuses.append(_call(story, "poll", lambda: poll(job)))
         if story.statuses[-1].state is not State.RUNNING:
             break
@@ -250,10 +268,15 @@ def scripts(kit: Kit) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def spots(kit: Kit) -> tuple[Spot, ...]:
-    """Return every request that the stories know, each once, where it comes first."""
+    """Return every request that the stories know, each once, where it comes first.
+
+    A mode in which the upload fails without any fault has none: that is told by one check.
+    """
     found: dict[tuple[str, str, str], Spot] = {}
     for script in scripts(kit):
         for mode in kit.modes:
+            if calm(kit, mode).error is not None:
+                continue
             story = calm(kit, mode, script)
             for place, sent in enumerate(story.pier.sent):
                 if story.replies[place] is None:

@@ -52,7 +52,9 @@ class ProviderConformance(
         """Ask each check about every mode, request, status, ... of the kit."""
         assert metafunc.cls is not None
         for name, (values, ids) in axes(metafunc.cls.kit, metafunc.fixturenames).items():
-            metafunc.parametrize(name, values, ids=ids)
+            left_out = name in _REQUESTS and values == [None]
+            marks = [pytest.mark.skip(reason=_NOTHING_LEFT)] if left_out else []
+            metafunc.parametrize(name, [pytest.param(v, marks=marks) for v in values], ids=ids)
 
 
 def _cassettes(kit: Kit) -> Sequence[Any]:
@@ -91,6 +93,10 @@ _AXES: Mapping[str, tuple[Callable[[Kit], Sequence[Any]], Callable[[Any], str]]]
     "known_refusal": (lambda kit: kit.refusals, lambda known: f"{known.status} {known.body}"[:60]),
     "cassette": (_cassettes, lambda path: path.stem),
 }
+
+
+_REQUESTS = frozenset({"spot", "json_reply"})
+_NOTHING_LEFT = "no such request was answered: see test_the_upload_succeeds"
 
 
 def axes(kit: Kit, names: Sequence[str]) -> dict[str, tuple[list[Any], list[str]]]:
@@ -149,6 +155,9 @@ def run_checks(
         for combination in combinations:
             arguments = dict(zip(wanted, (value for value, _ in combination), strict=True))
             about = ", ".join(id for _, id in combination)
+            if any(arguments[axis] is None for axis in _REQUESTS & arguments.keys()):
+                yield Checked(name, about, "skipped", _NOTHING_LEFT)
+                continue
             yield _run(name, about, check, arguments)
 
 

@@ -182,7 +182,10 @@ def _bytes(case: Case, history: History) -> Iterator[str]:
         if digest in possible and count > possible[digest] + more:
             yield f"bytes arrived {count} times ({digest[:8]})"
         if digest not in possible and not history.touched:
-            yield f"wrong bytes arrived ({digest[:8]})"
+            yield (
+                f"bytes of no document arrived ({digest[:8]}): wrong ones, or the sandbox's "
+                "state() lists a document that is not whole yet"
+            )
 
 
 def _parts(case: Case, history: History) -> Iterator[str]:
