@@ -28,6 +28,7 @@ TABLE = (
     Assumption("dataset_quota", 0, "datasets of a user; 0 is no limit", _SERVER),
     Assumption("storage_quota", 0, "bytes of a user; 0 is no limit", _SERVER),
     Assumption("rate", 0, "requests a second; 0 is no limit (vendor: 60)", _SERVER),
+    Assumption("documented_rates", False, "60 requests a second, where no rate is set", _SANDBOX),
     # ------------------------------------------------------------ not documented
     Assumption(
         "region",

@@ -91,7 +91,8 @@ class GeoLensSandbox(Vendor):
         self.storages.append(self.storage)
         self.worker = Worker(options)
         self.jobs: dict[str, Job] = {}
-        self._limit = RateLimit(options["rate"], per=1.0) if options["rate"] else None
+        rate = options["rate"] or (60 if options["documented_rates"] else 0)
+        self._limit = RateLimit(rate, per=1.0) if rate else None
         self._failures = {
             name: options[name] for name in ("assembly_fails", "freeze_fails", "queue_down")
         }

@@ -110,6 +110,7 @@ class HeldJob:
         status: str,
         *,
         file_ids: str,
+        file_status: str,
         limits: dict[str, int],
         result_url: str | None,
         ended: float | None,
@@ -131,7 +132,7 @@ class HeldJob:
                 {
                     "id": document.file_id if file_ids == "own" else document.id,
                     "fileName": document.name,
-                    "status": _file_status(document, status),
+                    "status": _file_status(document, status) if file_status == "words" else None,
                 }
                 for document in self.documents
             ],

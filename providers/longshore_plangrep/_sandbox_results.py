@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from longshore.sandbox import iso_time
 from longshore_plangrep._sandbox_records import HeldDocument, HeldJob
@@ -22,13 +22,16 @@ _JOB_FIELDS = (
 )
 
 
-def result_of(job: HeldJob, view: dict[str, Any], artifacts: str, now: float) -> dict[str, Any]:
+def result_of(
+    job: HeldJob, view: dict[str, Any], *, link: Callable[[str], str], owner: str, now: float
+) -> dict[str, Any]:
     """Source: docs.plangrep.com/api-reference/jobs/get-job-result, concepts/results.
 
     Args:
         job: one that ended with a result.
         view: the job as replies show it.
-        artifacts: the URL of its artifacts.
+        link: makes the URL of an artifact of its path.
+        owner: the field by which evidence names its document.
         now: Unix time.
     """
     done = [document for document in job.documents if not document.error]
@@ -41,8 +44,8 @@ def result_of(job: HeldJob, view: dict[str, Any], artifacts: str, now: float) ->
             "documentPageCount": sum(1 for document in done if document.credits == 1),
             "creditsDebited": job.credits,
         },
-        "documents": [_document(document, artifacts) for document in job.documents],
-        "evidence": [_evidence(number, document) for number, document in enumerate(done, 1)],
+        "documents": [_document(document, link) for document in job.documents],
+        "evidence": [_evidence(number, document, owner) for number, document in enumerate(done, 1)],
         "warnings": [],
         "errors": [
             {"documentId": document.id, "message": document.error}
@@ -65,9 +68,8 @@ def _path(document: HeldDocument) -> str:
     return f"documents/{document.id}/text.txt"
 
 
-def _document(document: HeldDocument, artifacts: str) -> dict[str, Any]:
+def _document(document: HeldDocument, link: Callable[[str], str]) -> dict[str, Any]:
     failed = bool(document.error)
-    url = f"{artifacts}?path={quote(_path(document), safe='')}"
     sheet = {"sheetNumber": "A-101", "sheetName": document.name, "pageNumber": 1}
     return {
         "documentId": document.id,
@@ -80,18 +82,19 @@ def _document(document: HeldDocument, artifacts: str) -> dict[str, Any]:
         "successfulPageCount": 0 if failed else 1,
         "failedPageCount": 1 if failed else 0,
         "error": {"message": document.error} if failed else None,
-        "artifacts": [] if failed else [{"type": "text", "url": url}],
+        "artifacts": [] if failed else [{"type": "text", "url": link(_path(document))}],
         "sheets": [] if failed else [{**sheet, "artifacts": []}],
         "specifications": None,
         "docs": None,
     }
 
 
-def _evidence(number: int, document: HeldDocument) -> dict[str, Any]:
+def _evidence(number: int, document: HeldDocument, owner: str) -> dict[str, Any]:
+    names = {"documentId": document.id, "fileName": document.name}
     return {
         "id": f"ev_{number:03d}",
         "type": "region",
         "regionType": "detail",
-        "documentId": document.id,
+        **{name: value for name, value in names.items() if name == owner},
         "text": f"Detail of {document.name}",
     }

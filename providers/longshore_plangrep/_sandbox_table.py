@@ -87,6 +87,13 @@ _JOBS = (
         f"{_NOT}: examples show file_ here and doc_ at uploads",
         choices=("own", "document"),
     ),
+    Assumption(
+        "file_status",
+        "words",
+        "`files[].status` of a job: words like the job's own, or nothing",
+        f"{_NOT}: examples show completed, processing, cancelled",
+        choices=("words", "null"),
+    ),
     Assumption("idempotency_window", 86_400.0, "seconds a key is known", f"{_NOT}: its length"),
     Assumption(
         "secret_always",
@@ -133,6 +140,7 @@ _UPLOADS = (
     ),
     Assumption("multipart_above", 5_000_000_000, "bytes above which parts are used", "advice only"),
     Assumption("part_bytes", 64_000_000, "bytes of a part of a signed multipart upload", _NOT),
+    Assumption("part_headers", False, "parts have headers of their own that must be sent", _NOT),
     Assumption("url_lifetime", 3600, "seconds a signed URL is good for", _NOT),
     Assumption("signed_fields_headers", "headers", "name of the header map", _NOT),
     Assumption("signed_fields_multipart_id", "multipartUploadId", "name of the upload's id", _NOT),
@@ -150,6 +158,13 @@ _UPLOADS = (
         choices=("refuse", "drop"),
     ),
     Assumption(
+        "failed_record",
+        "document_id",
+        "what a record of failedUploads is known by: documentId, or something else (all refused)",
+        f"{_NOT}: the fields of the record",
+        choices=("document_id", "other"),
+    ),
+    Assumption(
         "mismatch",
         "fail_document",
         "a form file whose bytes differ from its sha256: the document fails, or the form",
@@ -158,7 +173,30 @@ _UPLOADS = (
     ),
 )
 
+_RESULTS = (
+    Assumption(
+        "evidence_owner",
+        "documentId",
+        "how a piece of evidence names its document",
+        f"{_NOT}: the full table of its fields is not at hand",
+        choices=("documentId", "fileName", "none"),
+    ),
+    Assumption(
+        "artifact_links",
+        "job",
+        "what a result's artifacts link to: the job's artifact route, or a download good once",
+        f"{_NOT}: which call gives out the tokens of get-artifact-download",
+        choices=("job", "download"),
+    ),
+)
+
 _OPTIONS = (
+    Assumption(
+        "requests_per_minute",
+        0,
+        "calls a minute before 429; 0: any number",
+        f"{_NOT}: that there are limits is, but no number",
+    ),
     Assumption("api_key", "", "the only key that is good; empty: any", "option"),
     Assumption("project_id", "", "a project that exists and is ready from the start", "option"),
     Assumption("credits", 1_000_000.0, "credits of the account at the start", "option"),
@@ -166,4 +204,4 @@ _OPTIONS = (
     Assumption("blocked", "*blocked*", "files of these names block their job once", "option"),
 )
 
-TABLE = _ERRORS + _PROJECTS + _JOBS + _UPLOADS + _OPTIONS
+TABLE = _ERRORS + _PROJECTS + _JOBS + _UPLOADS + _RESULTS + _OPTIONS

@@ -217,14 +217,21 @@ class Uploads:
         size = max(self.assumptions["part_bytes"], -(-document.size // _MOST_PARTS))
         after = 0 if self.assumptions["signed_fields_range_end_inclusive"] else 1
         lifetime = self.assumptions["url_lifetime"]
+        headers = {"x-amz-meta-part": "yes"} if self.assumptions["part_headers"] else {}
         parts = [
             {
                 self._name("part_number"): number,
                 self._name("range_start"): start,
                 self._name("range_end"): min(start + size, document.size) - 1 + after,
-                self._name("part_url"): self.storage.presign_part(
-                    document.upload_id, number, now=now, expires=lifetime
+                self._name("part_url"): self.storage.presign(
+                    "PUT",
+                    document.key,
+                    now=now,
+                    expires=lifetime,
+                    query={"uploadId": document.upload_id, "partNumber": str(number)},
+                    headers=headers,
                 ),
+                **({self._name("headers"): headers} if headers else {}),
             }
             for number, start in enumerate(range(0, document.size, size), 1)
         ]
@@ -260,6 +267,8 @@ class Uploads:
         chosen = set(held if named is None else self._known(named, held))
         direct = self._records(body, "directUploads", _DIRECT, held, "direct_put")
         multipart = self._records(body, "multipartUploads", _MULTIPART, held, "multipart")
+        if body.get("failedUploads") and self.assumptions["failed_record"] == "other":
+            raise BadCall("failedUploads: a field is missing")
         failed = {self._record_id(record, held): record for record in body.get("failedUploads", [])}
         proved = {**direct, **multipart}
         if set(proved) & set(failed):

@@ -59,6 +59,14 @@ from longshore.provider import (
     refusal_of,
 )
 from longshore_plangrep import CARD, wire
+from longshore_plangrep.projects import (
+    API,
+    READY_EVERY,
+    READY_WITHIN,
+    await_project,
+    project_named,
+    project_url,
+)
 from longshore_plangrep.results import results_of
 from longshore_plangrep.settings import PlangrepSettings
 from longshore_plangrep.states import BEFORE_COMPLETE, status_of
@@ -72,12 +80,8 @@ from longshore_plangrep.uploads import (
 
 __all__ = ["Plangrep"]
 
-API = "/api/open/v1"
 KEY = "Idempotency-Key"
-
-# "Poll every 10 seconds, give up after 5 minutes." Source: guides/submit-a-job.
-# Assumption: a job that is still provisioning deserves the same patience.
-READY_EVERY, READY_WITHIN = 10.0, 300.0
+_GONE = (404, 410)  # after expiry a job cannot be reached any more
 
 
 class Plangrep(Provider[PlangrepSettings], card=CARD):
@@ -116,43 +120,9 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
         """
         id = self.settings.project_id
         if not id:
-            id = (yield from self._project_by_name(self.settings.project_name or "")).id
-        while True:
-            reply = yield Request.get(f"{API}/projects/{quote(id, safe='')}")
-            project = reply.parse(wire.ProjectReply).project
-            if project.takes_jobs:
-                return Setup(data={"project": project.id, "project_name": project.name})
-            yield Wait("project-ready", READY_EVERY, limit=READY_WITHIN)
-
-    def _project_by_name(self, name: str) -> Flow[wire.Project]:
-        def ask(_: LostRequest) -> Flow[Answer]:
-            found = yield from self._listed_project(name)
-            return Found(Response.of({"project": found.as_json()})) if found else NotDone()
-
-        found = yield from self._listed_project(name)
-        if found:
-            return found
-        try:
-            reply = yield Request.post(
-                f"{API}/projects", Json({"name": name}), step="create-project", lost=ask
-            )
-        except Refused:
-            # Names are unique: somebody else may have created it meanwhile.
-            found = yield from self._listed_project(name)
-            if not found:
-                raise
-            return found
-        return reply.parse(wire.ProjectReply).project
-
-    def _listed_project(self, name: str) -> Flow[wire.Project | None]:
-        reply = yield Request.get(f"{API}/projects")
-        named = [p for p in reply.parse(wire.ProjectList).projects if p.name == name]
-        if len(named) > 1:
-            raise ProtocolError(
-                f"{len(named)} projects are named {name!r}",
-                hint=f"set project_id to one of {', '.join(project.id for project in named)}",
-            )
-        return named[0] if named else None
+            id = (yield from project_named(self.settings.project_name or "")).id
+        project = yield from await_project(id, "project-ready")
+        return Setup(data={"project": project.id, "project_name": project.name})
 
     # ----------------------------------------------------------------------------- job
 
@@ -183,7 +153,8 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
             raise failure from None
 
     def _create_job(self, batch: Batch) -> Flow[wire.JobReply]:
-        jobs = f"{API}/projects/{quote(str(batch.setup.data['project']), safe='')}/jobs"
+        project = str(batch.setup.data["project"])
+        jobs = f"{project_url(project)}/jobs"
         body: dict[str, JsonValue] = {"externalId": batch.reference}
         if url := batch.callback or self.settings.webhook_url:
             body["webhookUrl"] = url
@@ -200,11 +171,19 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
                 return Undecided(READY_EVERY, f"{len(found)} jobs carry {batch.reference}")
             return Found(Response.of({"job": found[0].as_json()})) if found else NotDone()
 
-        reply = yield Request.post(jobs, Json(body), step="create-job", key=KEY, lost=ask)
+        try:
+            reply = yield Request.post(jobs, Json(body), step="create-job", key=KEY, lost=ask)
+        except Refused:
+            # Since `prepare` an upgrade may have begun, and new jobs wait for its end.
+            yield from await_project(project, "project-upgraded")
+            reply = yield Request.post(jobs, Json(body), step="create-job-2", key=KEY, lost=ask)
         return reply.parse(wire.JobReply)
 
     def _provisioned(self, job: wire.VendorJob) -> Flow[wire.VendorJob]:
-        """Wait until files can come; the reply may show ``awaiting_uploads`` at once."""
+        """Wait until files can come; the reply may show ``awaiting_uploads`` at once.
+
+        Assumption: a job deserves the same patience as a project.
+        """
         while job.status == "provisioning":
             reply = yield Request.get(_job_url(job.id))
             job = reply.parse(wire.JobReply).job
@@ -268,13 +247,19 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
         ]
         metadata = {"clientUploadFlowId": batch.reference, "files": files}
         parts = ((f"file{index}", File.of(d)) for index, d in enumerate(documents))
-        reply = yield Request.post(
-            f"{_job_url(session.data['job'])}/files",
-            Multipart((("metadata", json.dumps(metadata, ensure_ascii=False)), *parts)),
-            step="files",
-            lost=Remedy.RESTART,
-            timeout=self.settings.timeout_for(transfer.size),
-        )
+        job = _job_url(session.data["job"])
+        try:
+            reply = yield Request.post(
+                f"{job}/files",
+                Multipart((("metadata", json.dumps(metadata, ensure_ascii=False)), *parts)),
+                step="files",
+                lost=Remedy.RESTART,
+                timeout=self.settings.timeout_for(transfer.size),
+            )
+        except Refused:
+            if not (yield from _has_expired(job)):
+                raise
+            raise SessionLost("the job expired before the files were sent") from None
         uploads = form_uploads(documents, reply.parse(wire.FilesReply))
         return transfer.receipt(
             documents=[
@@ -375,7 +360,7 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
         try:
             yield from self._stop(str(session.data["job"]))
         except Refused as refused:
-            if refused.status not in (404, 410):  # after expiry a job cannot be reached any more
+            if refused.status not in _GONE:
                 raise
 
     def _stop(self, job: str) -> Flow[Response]:
@@ -401,8 +386,7 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
         Source: api-reference/jobs/list-jobs (not paged). A job is known again by its
         ``externalId``: no list tells a size or a digest.
         """
-        project = quote(str(setup.data["project"]), safe="")
-        reply = yield Request.get(f"{API}/projects/{project}/jobs")
+        reply = yield Request.get(f"{project_url(setup.data['project'])}/jobs")
         jobs = reply.parse(wire.JobList).jobs
         return Inventory(
             holdings=tuple(
@@ -425,6 +409,18 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
 
 def _job_url(job: object) -> str:
     return f"{API}/jobs/{quote(str(job), safe='')}"
+
+
+def _has_expired(job_url: str) -> Flow[bool]:
+    """Tell whether a job is over because nobody completed it in time, as after a long pause.
+
+    Source: api-reference/jobs/get-job (``expired``), get-job-result (not accessible any more).
+    """
+    try:
+        reply = yield Request.get(job_url)
+    except Refused as refused:
+        return refused.status in _GONE
+    return status_of(reply).state is State.EXPIRED
 
 
 def _check_limits(batch: Batch, job: wire.VendorJob) -> None:

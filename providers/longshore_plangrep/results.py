@@ -21,8 +21,12 @@ from longshore.provider import (
     VendorTimes,
 )
 from longshore_plangrep import wire
+from longshore_plangrep.projects import API
 
 __all__ = ["results_of"]
+
+# Source: docs.plangrep.com/api-reference/artifacts/get-artifact-download.
+_DOWNLOADS = f"{API}/artifact-downloads/"
 
 
 def results_of(reply: Response, job_url: str, base_url: str) -> Results:
@@ -131,13 +135,16 @@ def _text(evidence: Mapping[str, JsonValue]) -> TextPiece:
 def _artifact(artifact: Mapping[str, JsonValue], job_url: str, base_url: str) -> Artifact | None:
     """Say how to fetch an artifact: by the URL of the result, never built by hand.
 
-    A URL of Plangrep's own host needs the key and is made relative, so that it gets it. Where
-    only a path is given it goes to the job's artifact route.
+    A URL of Plangrep's own host needs the key and is made relative, so that it gets it; but a
+    download link holds a token of its own, and no key may go there. Where only a path is given it
+    goes to the job's artifact route.
     """
     kind = str(artifact.get("type") or "")
     url, path = artifact.get("url"), artifact.get("path")
     if isinstance(url, str) and url:
         own = url.removeprefix(base_url) if url.startswith(f"{base_url}/") else url
+        if own.startswith(_DOWNLOADS):
+            own = f"{base_url}{own}"
         return Artifact(name=kind or "artifact", url=own, kind=kind, signed="://" in own)
     if isinstance(path, str) and path:
         address = f"{job_url}/artifact?path={quote(path, safe='')}"

@@ -8,15 +8,17 @@ Passing here is no evidence about the vendor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, ClassVar, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from longshore.sandbox import (
     BadCall,
     Blob,
     Call,
+    RateLimit,
     Refuse,
     Reply,
     StatusWalk,
@@ -82,6 +84,8 @@ class PlangrepSandbox(Uploads, Vendor):
         self.projects: dict[str, HeldProject] = {}
         self.jobs: dict[str, HeldJob] = {}
         self._keys: dict[tuple[str, str], _Remembered] = {}
+        self._downloads: dict[str, tuple[str, str]] = {}  # token -> job, path
+        self._rate = RateLimit(chosen["requests_per_minute"], per=60.0)
         if chosen["project_id"]:
             given = HeldProject(chosen["project_id"], "Given project", 0.0, 0.0)
             self.projects[given.id] = given
@@ -93,6 +97,9 @@ class PlangrepSandbox(Uploads, Vendor):
         key = self.assumptions["api_key"]
         if not call.bearer or (key and call.bearer != key):
             return self._error(401, "unauthorized", "a valid API key is needed")
+        if self._rate.count and (wait := self._rate.take(call.bearer, now)):
+            reply = self._error(429, "rate_limited", "too many requests")
+            return replace(reply, headers=reply.headers.merged({"Retry-After": str(wait)}))
         return None
 
     def bad_call(self, error: BadCall) -> Reply:
@@ -202,8 +209,9 @@ class PlangrepSandbox(Uploads, Vendor):
     ) -> tuple[HeldJob, bool]:
         """Do it, or return what the same Idempotency-Key did before; True for a replay.
 
-        Source: api-reference/jobs/create-job, uploads/complete-uploads. Assumptions: a key
-        counts per route and path; with another body it is refused; refusals are not kept.
+        Source: api-reference/jobs/create-job, uploads/complete-uploads. Not documented, and never
+        put to the test by Longshore: a key counts per route and path, with another body it is
+        refused, refusals are not kept.
         """
         key = call.headers.get("idempotency-key", "")
         if len(key) > 256:
@@ -307,6 +315,7 @@ class PlangrepSandbox(Uploads, Vendor):
         return job.view(
             status,
             file_ids=self.assumptions["file_ids"],
+            file_status=self.assumptions["file_status"],
             limits={
                 "maxDeclaredBytes": self.assumptions["max_declared_bytes"],
                 "maxFiles": self.assumptions["max_files"],
@@ -324,8 +333,17 @@ class PlangrepSandbox(Uploads, Vendor):
         view = self.view(job, now)
         if view["resultUrl"] is None:
             self.refuse("conflict", "result_not_ready", f"the job is {view['status']}")
-        artifacts = f"{self.base_url}{API}/jobs/{job.id}/artifact"
-        return Reply.json(200, result_of(job, view, artifacts, now))
+        owner = self.assumptions["evidence_owner"]
+        found = result_of(job, view, link=partial(self._link, job), owner=owner, now=now)
+        return Reply.json(200, found)
+
+    def _link(self, job: HeldJob, path: str) -> str:
+        """Return the URL of an artifact of a job's result."""
+        if self.assumptions["artifact_links"] == "job":
+            return f"{self.base_url}{API}/jobs/{job.id}/artifact?path={quote(path, safe='')}"
+        token = self.new_token("dl_")
+        self._downloads[token] = (job.id, path)
+        return f"{self.base_url}{API}/artifact-downloads/{token}"
 
     @route("GET", f"{API}/jobs/{{job_id}}/artifact")
     def artifact(self, call: Call, now: float, job_id: str) -> Reply:
@@ -333,6 +351,15 @@ class PlangrepSandbox(Uploads, Vendor):
         found = artifact_of(self.job(job_id), call.param("path"))
         if found is None:
             self.refuse("missing", "not_found", "no such artifact")
+        return Reply.of(200, found, "application/octet-stream")
+
+    @route("GET", f"{API}/artifact-downloads/{{token}}", guarded=False)
+    def download(self, call: Call, now: float, token: str) -> Reply:
+        """Source: api-reference/artifacts/get-artifact-download (no key; good once)."""
+        job, path = self._downloads.pop(token, ("", ""))
+        found = artifact_of(self.jobs[job], path) if job and not call.bearer else None
+        if found is None:
+            self.refuse("missing", "not_found", "no such download")
         return Reply.of(200, found, "application/octet-stream")
 
     # ------------------------------------------------------------------ inspection

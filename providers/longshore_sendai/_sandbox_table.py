@@ -53,6 +53,13 @@ _DIALECT = (
         choices=("tasks", "files"),
     ),
     Assumption(
+        "task_names",
+        "file",
+        "what a task is called: its file's name, or a title (Document 1)",
+        f"{_SPELLINGS}: a file's name in upload.create, a title in task.get",
+        choices=("file", "title"),
+    ),
+    Assumption(
         "task_prefix",
         "task_",
         "how task ids begin",
@@ -134,6 +141,12 @@ _RULES = (
 )
 
 _OPTIONS = (
+    Assumption(
+        "requests_per_minute",
+        0,
+        "calls a minute before 429; 0: any number",
+        "not documented: projects/import/api says that a team has rate limits, not which",
+    ),
     Assumption(
         "walk",
         "PROCESSING:0.05,COMPLETED",

@@ -19,6 +19,7 @@ from longshore.sandbox import (
     Call,
     Form,
     FormPart,
+    RateLimit,
     Refuse,
     Reply,
     StatusWalk,
@@ -69,6 +70,7 @@ class SendaiSandbox(Vendor):
         words = {*(word for word, _ in self.walk.steps), self.walk.last}
         if not words <= TASK_WORDS:
             raise ValueError(f"assumption 'walk': no task is {', '.join(words - TASK_WORDS)}")
+        self._rate = RateLimit(self.assumptions["requests_per_minute"], per=60.0)
         self.uploads: dict[str, UploadRecord] = {}
         self.tasks: dict[str, tuple[UploadRecord, TaskRecord]] = {}
 
@@ -79,6 +81,9 @@ class SendaiSandbox(Vendor):
         only = self.assumptions["api_key"]
         if not call.bearer or (only and call.bearer != only):
             return self._error(401, "the API key is missing or not valid")
+        if self._rate.count and (wait := self._rate.take(call.bearer, now)):
+            reply = self._error(429, "too many requests")
+            return replace(reply, headers=reply.headers.merged({"Retry-After": str(wait)}))
         return None
 
     def _enter(self, team: str, project: str, scope: str) -> None:
@@ -191,7 +196,10 @@ class SendaiSandbox(Vendor):
         settled = all(task.state(now) in FINISHED for task in upload.tasks)
         body = upload.shown(self._status(upload, now), settled=settled)
         if self.assumptions["tasks_in_upload"]:
-            tasks = [{"id": t.id, "name": t.name, "status": t.state(now)} for t in upload.tasks]
+            tasks = [
+                {"id": t.id, "name": self._task_name(upload, t), "status": t.state(now)}
+                for t in upload.tasks
+            ]
             in_files = self.assumptions["tasks_place"] == "files"
             body |= {"files": {"tasks": tasks}} if in_files else {"tasks": tasks}
         return Reply.json(200, {"payload": body})
@@ -267,13 +275,17 @@ class SendaiSandbox(Vendor):
             raise self._refuse(404, "task not found")
         return upload, task
 
+    def _task_name(self, upload: UploadRecord, task: TaskRecord) -> str:
+        titled = self.assumptions["task_names"] == "title"
+        return f"Document {upload.tasks.index(task) + 1}" if titled else task.name
+
     def _shown(
         self, upload: UploadRecord, task: TaskRecord, now: float, *, status: str = "", **more: str
     ) -> Reply:
         word = status or task.state(now)
         body = {
             "id": task.id,
-            "name": task.name,
+            "name": self._task_name(upload, task),
             "created_at": iso_time(upload.created, milliseconds=False),
             "meta": upload.meta,
             "status": word,

@@ -29,8 +29,11 @@ class Door(Vendor):
         base_url: str | None = None,
     ) -> None:
         super().__init__(assumptions, seed=seed, base_url=base_url)
+        documented = {"reads": 300, "writes": 60} if self.assumptions["documented_rates"] else {}
         self.limits = {
-            kind: RateLimit(self.assumptions[f"{kind}_per_minute"], per=60.0)
+            kind: RateLimit(
+                self.assumptions[f"{kind}_per_minute"] or documented.get(kind, 0), per=60.0
+            )
             for kind in ("reads", "writes")
         }
 

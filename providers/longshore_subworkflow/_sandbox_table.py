@@ -22,6 +22,12 @@ TABLE = (
     Assumption("credits", -1, "jobs before 402 is answered; -1: any number", _OPTION),
     Assumption("concurrent_jobs", 0, "unfinished jobs before 403 is answered; 0: any", _OPTION),
     Assumption(
+        "documented_rates",
+        False,
+        "the rates of the plan Starter hold, where no others are set: 300 reads, 60 writes",
+        _OPTION,
+    ),
+    Assumption(
         "reads_per_minute", 0, "GETs a minute before 429; 0: any number", "documented: 300 or 600"
     ),
     Assumption(
@@ -32,6 +38,13 @@ TABLE = (
     ),
     Assumption(
         "sessions_allowed", True, "the plan has upload sessions", "documented: not on Starter"
+    ),
+    Assumption(
+        "plan_status",
+        403,
+        "status of start where the plan has no upload sessions",
+        "not documented",
+        choices=(400, 402, 403),
     ),
     # ---------------------------------------------------------------- contradictions
     Assumption(
@@ -131,9 +144,16 @@ TABLE = (
     Assumption(
         "end_twice",
         "not_found",
-        "a second end of one session: 404, or the same job again",
+        "a second end of one session: gone_status, or the same job again",
         "not documented",
         choices=("not_found", "same_job"),
+    ),
+    Assumption(
+        "gone_status",
+        404,
+        "status of a call with a key that is not known (any more)",
+        "not documented: every page has 400 and 404, none says when",
+        choices=(400, 404),
     ),
     Assumption(
         "abort_gone",
@@ -149,6 +169,20 @@ TABLE = (
         "not documented; the storage behind it gives incomplete uploads 7 days",
     ),
     # ---------------------------------------------------------------- jobs, share links
+    Assumption("cancel_call", True, "DELETE /v1/jobs/:id is there", "it has no page of its own"),
+    Assumption(
+        "job_order",
+        "newest_first",
+        "the order of the list of jobs",
+        "not documented; the README of the vendor's client says newest first",
+        choices=("newest_first", "oldest_first"),
+    ),
+    Assumption(
+        "listed_after",
+        0.0,
+        "seconds until a new job is in the list",
+        "not documented: that it is there at once",
+    ),
     Assumption(
         "canceled_at",
         True,

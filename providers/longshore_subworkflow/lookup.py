@@ -56,7 +56,8 @@ def ask_for_job(document: Document) -> Ask:
             jobs = reply.parse(JobList).data
             new = [*_since(jobs, _sent_at(lost, reply))]
             recent |= {job.id: job for job in new if job.id not in lost.claimed}
-            if len(jobs) < _PAGE or not new:  # a page of claimed jobs is not the last one
+            last = not new and _newest_first(jobs)  # a page of claimed jobs is not the last one
+            if last or len(jobs) < _PAGE:
                 break
         else:
             return Undecided(_AGAIN, "too many new jobs to look through")
@@ -90,6 +91,12 @@ def _since(jobs: tuple[JobRecord, ...], sent_at: float) -> Iterator[JobRecord]:
     for job in jobs:
         if (job.created_at or earliest) >= earliest:
             yield job
+
+
+def _newest_first(jobs: tuple[JobRecord, ...]) -> bool:
+    """Tell whether only older jobs can follow: no page tells the order, only a client's README."""
+    times = [job.created_at for job in jobs if job.created_at]
+    return bool(times) and times[0] > times[-1]
 
 
 def _dataset_of(job: JobRecord) -> Flow[Dataset | None]:

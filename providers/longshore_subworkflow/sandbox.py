@@ -105,7 +105,8 @@ class SubworkflowSandbox(Door):
         known = ("fileName", "fileExt", "fileType", "jobType")
         form = self._form(call, *known, "expiryInDays", "expiresInDays")
         if not self.assumptions["sessions_allowed"]:
-            self._refuse("upload sessions are not part of this plan", 403)
+            words = "upload sessions are not part of this plan"
+            self._refuse(words, self.assumptions["plan_status"])
         name, ext, kind, job_type = (self._text(form, field) for field in known)
         if ext.lower() not in FORMATS:
             self._beyond(f"unsupported file format: {ext}")
@@ -198,21 +199,24 @@ class SubworkflowSandbox(Door):
         session = self.sessions.get(self._text(form, "key"))
         lifetime = self.assumptions["session_lifetime"]
         if session is None or now - session.started > lifetime:
-            self._refuse("upload session not found", 404)
+            self._refuse("upload session not found", self.assumptions["gone_status"])
         return session
 
     # ------------------------------------------------------------------ jobs
 
     @route("GET", "/v1/jobs")
     def list_jobs(self, call: Call, now: float) -> Reply:
-        """Newest first. Source: /api-reference/get-v1-jobs, the README of the vendor's client."""
+        """Source: /api-reference/get-v1-jobs; the order: the README of the vendor's client."""
         offset, limit = self._paging(call)
         statuses = [word for word in call.param("statuses").split(",") if word]
         if not _STATUSES.issuperset(statuses):
             self._refuse("unknown status")
+        jobs = [*self.jobs.values()]
+        if self.assumptions["job_order"] == "newest_first":
+            jobs.reverse()
         listed = [
             job
-            for job in reversed(self.jobs.values())
+            for job in jobs
             if self._is_listed(job, now) and (not statuses or job.status(now) in statuses)
         ]
         page = [self._job_json(job, now) for job in listed[offset : offset + limit]]
@@ -221,7 +225,8 @@ class SubworkflowSandbox(Door):
 
     def _is_listed(self, job: JobRecord, now: float) -> bool:
         ended = job.ended(now)
-        return ended is None or now - ended < self.assumptions["listed_for"]
+        new = now - job.created < self.assumptions["listed_after"]
+        return not new and (ended is None or now - ended < self.assumptions["listed_for"])
 
     @route("GET", "/v1/jobs/{id}")
     def show_job(self, call: Call, now: float, id: str) -> Reply:
@@ -231,6 +236,8 @@ class SubworkflowSandbox(Door):
     @route("DELETE", "/v1/jobs/{id}")
     def cancel_job(self, call: Call, now: float, id: str) -> Reply:
         """Cancel what waits or runs. Source: the README of the vendor's client; no page."""
+        if not self.assumptions["cancel_call"]:
+            return self.not_found(call)
         job = self._job(id)
         if job.status(now) not in ("NOT_STARTED", "IN_PROGRESS"):
             self._refuse("the job can not be canceled any more")

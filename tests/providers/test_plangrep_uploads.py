@@ -12,6 +12,7 @@ from longshore.lifecycle import match_documents
 from longshore.provider import (
     Multipart,
     ProtocolError,
+    Refused,
     RequestRefused,
     SessionLost,
     State,
@@ -243,6 +244,29 @@ def test_a_provisioning_job_is_awaited() -> None:
     assert pier.log.count(f"POST {API}/projects/proj_000001/jobs") == 1
 
 
+def test_a_project_that_takes_no_jobs_for_a_while_is_awaited() -> None:
+    """It was ready when the run began, and its upgrade began before the job could be made."""
+    pier = ready()
+    pier.vendor.projects["proj_000001"].ready_at = pier.now + 25
+
+    job = pier.upload(pier.batch("a.pdf"))
+
+    assert pier.last(job).state is State.SUCCEEDED
+    assert pier.log.count(f"POST {API}/projects/proj_000001/jobs") == 2
+    assert list(pier.vendor.jobs) == [job.id]
+
+
+def test_a_job_that_is_refused_by_a_ready_project_stays_refused() -> None:
+    """Only one more is tried: whatever the reason is, it is no upgrade."""
+    pier = ready()
+    batch = pier.batch("a.pdf").model_copy(update={"callback": "http://no.tls.example"})
+
+    with pytest.raises(Refused):
+        pier.start(batch)
+
+    assert pier.log.count(f"POST {API}/projects/proj_000001/jobs") == 2
+
+
 def test_a_job_that_never_gets_ready_is_given_back() -> None:
     """Nobody would ever look at it again."""
     pier = ready({"job_provisioning": 1000.0})
@@ -251,6 +275,32 @@ def test_a_job_that_never_gets_ready_is_given_back() -> None:
         pier.start(pier.batch("a.pdf"))
 
     assert pier.log[-1] == f"POST {API}/jobs/job_000001/cancel"
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_job_that_expired_before_its_files_came_is_replaced(reachable: bool) -> None:
+    """A run that is resumed after a week sends them to a fresh one, as it does with signed URLs."""
+    pier = ready({"job_ttl": 100.0})
+    batch = pier.batch("a.pdf")
+    session = pier.start(batch)
+    if reachable:
+        pier.now += 101
+    else:
+        pier.vendor.jobs.clear()
+
+    with pytest.raises(SessionLost, match="expired"):
+        pier.send_all(batch, session)
+
+
+def test_a_form_that_is_refused_by_an_open_job_is_a_refusal() -> None:
+    """The vendor's words are told; nothing expired."""
+    pier = ready({"mismatch": "refuse"}, upload_mode="form")
+    batch = pier.batch("a.pdf")
+    session = pier.start(batch)
+    pier.contents["d1"] = b"?" * 50
+
+    with pytest.raises(Refused, match="other bytes came"):
+        pier.send_all(batch, session)
 
 
 def test_the_jobs_own_limits_are_obeyed() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from longshore.provider import Flow, Job, Response, Results
+from longshore.redaction import redact_text
 from longshore_geolens.provider import GeoLens
 from longshore_geolens.settings import GeoLensSettings
 from longshore_plangrep.results import results_of
@@ -100,3 +102,25 @@ def test_plangrep_tells_specifications_credits_and_unread_pages() -> None:
     assert document.fields[0].place is not None
     assert document.fields[0].place.page == 9
     assert document.warnings == ("2 pages could not be read",)
+
+
+def test_a_plangrep_download_link_gets_no_key_and_is_never_shown() -> None:
+    """Its token is its last segment and needs no key; the artifact route of a job needs one."""
+    links = [
+        "https://plangrep.com/api/open/v1/artifact-downloads/dl-0123456789abcdef",
+        "/api/open/v1/artifact-downloads/dl-0123456789abcdef",
+        "https://plangrep.com/api/open/v1/jobs/j/artifact?path=a.png",
+    ]
+    document: Any = {"artifacts": [{"type": "image", "url": link} for link in links]}
+    reply = Response.of({"documents": [document]})
+    found = results_of(reply, "/j", "https://plangrep.com").documents[0].artifacts
+
+    assert [artifact.signed for artifact in found] == [True, True, False]
+    assert [artifact.url for artifact in found] == [
+        links[0], links[0], "/api/open/v1/jobs/j/artifact?path=a.png",
+    ]  # fmt: skip
+    assert "0123456789" not in redact_text(f"GET {links[0]} and {json.dumps(document)}")
+    file = (
+        "/data/client-downloads/annual-report-2026.pdf and /data/client-downloads/2026-01-second/x"
+    )
+    assert redact_text(file) == file

@@ -262,6 +262,20 @@ def test_tasks_give_each_document_its_state(word: str, place: str) -> None:
     assert [str(a) for a in status.actions] == [f"complete:{review}", f"discard:{review}"]
 
 
+def test_tasks_with_titles_of_their_own_count_for_their_job_only() -> None:
+    """Nobody can tell which document "Document 2" is."""
+    harbour = Harbour({**TASKS, "task_names": "title"})
+    batch = harbour.batch("ok.pdf", "will-fail.pdf")
+    job = harbour.upload(batch)
+    harbour.later()
+    status = harbour.run(harbour.provider.poll(job))
+    assert (status.state, words(status)) == (
+        State.PARTIAL,
+        [("Document 1", "succeeded"), ("Document 2", "failed")],
+    )
+    assert match_documents(batch, (), job, status) == {}
+
+
 def test_without_tasks_nothing_is_said_of_single_documents() -> None:
     """The documented shape: the upload's state is all there is, and no action is offered."""
     harbour = Harbour()
