@@ -146,6 +146,7 @@ async def open_engine(
         rng=environment.rng,
         bandwidth=Bandwidth(environment.clock, options.bwlimit) if options.bwlimit else None,
         concurrency=Concurrency(environment.clock, most),
+        learn=redactor.learn,
     )
     try:
         yield Engine(

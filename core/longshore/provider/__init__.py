@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         TextPiece,
         VendorTimes,
     )
+    from longshore.provider._token import Token
     from longshore.redaction import excerpt
     from longshore.units import ByteSize, Seconds
     from longshore.urls import url_expiry
@@ -112,7 +113,8 @@ __all__ = [
     "PartRule", "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError",
     "Provider", "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
     "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
-    "Setup", "State", "Status", "Table", "TextPiece", "Transfer", "Unauthorized", "Undecided",
+    "Setup", "State", "Status", "Table", "TextPiece", "Token", "Transfer",
+    "Unauthorized", "Undecided",
     "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine",
     "cut", "excerpt", "hookimpl", "immediately", "on_demand", "refusal_of", "upload_url",
     "url_expiry",
@@ -124,7 +126,7 @@ hookimpl = HookimplMarker("longshore")
 _HOMES = (
     "_model", "capabilities", "documents", "errors", "lifecycle", "planning", "provider._flows",
     "provider._inventory", "provider._messages", "provider._provider", "provider._results",
-    "redaction", "units", "urls",
+    "provider._token", "redaction", "units", "urls",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from longshore.provider._flows import Flow, immediately
 from longshore.provider._inventory import Inventory
 from longshore.provider._messages import Request, Response
 from longshore.provider._results import Results
+from longshore.provider._token import Token
 from longshore.redaction import excerpt, redact_text
 from longshore.units import Seconds
 
@@ -131,6 +132,9 @@ class Provider(Generic[S_co]):
     webhook_setting: ClassVar[str] = ""
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
 
+    token: str | None = None
+    """What ``authorize`` last got; kept by the driver, for ``sign``."""
+
     def __init_subclass__(cls, card: Card | None = None, **more: Any) -> None:
         """Take from a card what stands on it: ``class Tiny(Provider, card=CARD)``."""
         super().__init_subclass__(**more)
@@ -209,10 +213,20 @@ class Provider(Generic[S_co]):
 
     def sign(self, request: Request, now: float) -> Request:
         """Add the credentials; called right before each try, for relative URLs only."""
-        key = self.settings.api_key
-        if key is None:
+        token, key = self.token, self.settings.api_key
+        if token is None and key is not None:
+            token = key.get_secret_value()
+        if token is None:
             return request
-        return request.with_header("Authorization", f"Bearer {key.get_secret_value()}")
+        return request.with_header("Authorization", f"Bearer {token}")
+
+    def authorize(self) -> Flow[Token]:
+        """Get a credential that expires, such as an access token of OAuth 2.
+
+        Asked before the first request, before the token expires, and once after a 401. Its
+        requests are ``SAFE`` and bring their own credentials: ``sign`` does not see them.
+        """
+        raise NotImplementedError
 
     def refusal(self, response: Response) -> LongshoreError | None:
         """Turn the vendor's error body into an exception; None: judge by the status alone."""

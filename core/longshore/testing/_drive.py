@@ -39,6 +39,7 @@ from longshore.provider import (
     Request,
     Response,
     Retry,
+    Token,
     Wait,
     refusal_of,
 )
@@ -121,6 +122,7 @@ class Pier(Generic[P, V]):
     key: str = "b-1"
     verb: str = ""
     object: str = ""
+    _token_until: float = -math.inf
 
     # ------------------------------------------------------------------ documents
 
@@ -144,7 +146,11 @@ class Pier(Generic[P, V]):
         if request.key_header:
             request = request.with_header(request.key_header, key)
         if not request.absolute:
+            self._authorize()
             request = self._signed(request)
+        return self._call(request, key)
+
+    def _call(self, request: Request, key: str) -> Call:
         body = encode(request.body, f"longshore-{key}")
         data = b"".join(s if isinstance(s, bytes) else self._read(s) for s in body.segments)
         headers = dict(request.headers)
@@ -160,6 +166,26 @@ class Pier(Generic[P, V]):
                 f"sign returns the request with its credentials, not {kind_of(signed)}"
             )
         return signed
+
+    def _authorize(self) -> None:
+        """Have a fresh access token where there are such; that is no request of the story."""
+        if not self.provider.offers("authorize") or self.now < self._token_until:
+            return
+        token = self.authorized()
+        if not isinstance(token, Token):
+            raise PluginError(f"authorize returns a Token, not {kind_of(token)}")
+        self.provider.token, life = token.value, token.seconds
+        self._token_until = self.now + (math.inf if life is None else life * 0.9)
+
+    def authorized(self) -> Token:
+        """Run ``authorize``; its requests are safe."""
+        return drive_flow(self.provider.authorize(), self._grant, watch=self.watch)
+
+    def _grant(self, request: Request) -> Response:
+        """Carry a request for a token: it brings its own credentials."""
+        if request.retry is not Retry.SAFE:
+            raise PluginError(f"authorize yields requests that are SAFE, not {request.retry}")
+        return self.checked(request, self.deliver(self._call(request, "")))
 
     def _read(self, piece: Piece) -> bytes:
         return self.contents[piece.document][piece.offset : piece.end]
@@ -178,7 +204,16 @@ class Pier(Generic[P, V]):
         call = self.outgoing(request)
         sent = Sent(self.verb, request, call, self.vendor.template(call))
         self.sent.append(sent)
-        return self.between(sent, lambda: self.deliver(call))
+        return self.between(sent, lambda: self._answered(request, call))
+
+    def _answered(self, request: Request, call: Call) -> Response:
+        """Give a call to the vendor, once more with a fresh token where it forgot the old one."""
+        response = self.deliver(call)
+        renewable = not request.absolute and self.provider.offers("authorize")
+        if response.status != 401 or not renewable:
+            return response
+        self._token_until = -math.inf
+        return self.deliver(self.outgoing(request))
 
     def carry(self, request: Request, asks: int = 0) -> Response:
         """Send a request until there is an answer, as its retry word allows.

@@ -6,7 +6,7 @@ import errno
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -46,6 +46,7 @@ from longshore.transfer._retry import (
     retry_after,
 )
 from longshore.transfer._segments import Encoded, encode
+from longshore.transfer._tokens import Tokens
 
 __all__ = ["Driver", "Tally"]
 
@@ -97,6 +98,7 @@ class Driver:
         policy: how patient one exchange is.
         bandwidth: caps the bytes a second; None: no cap.
         concurrency: learns how many requests at once are worth their while.
+        learn: told each access token, so that it is hidden wherever it turns up.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Driver:
         policy: Policy | None = None,
         bandwidth: Bandwidth | None = None,
         concurrency: Concurrency | None = None,
+        learn: Callable[[Iterable[str]], None] = lambda _secrets: None,
     ) -> None:
         self._provider = provider
         self._base = provider.settings.base_url
@@ -127,6 +130,10 @@ class Driver:
         self.answered_at: float | None = None
         """When the vendor last answered with anything but an outage."""
         self._skew = 0.0
+        self._granting: Request | None = None  # it brings its own credentials
+        self._tokens: Tokens[Tally] | None = None
+        if provider.offers("authorize"):
+            self._tokens = Tokens(provider, clock, self._granted, learn)
 
     def vendor_now(self) -> float:
         """The time by the vendor's clock, as its ``Date`` headers tell."""
@@ -155,6 +162,8 @@ class Driver:
         body = encode(request.body, f"longshore-{key}")
         deadline, acted = math.inf, False
         tally.acted = tally.repeated = False
+        plain = self._tokens is None or request.absolute or request is self._granting
+        carry = self._try if plain else self._with_token
 
         async def attempt(number: int) -> Response:
             nonlocal deadline, acted
@@ -163,7 +172,7 @@ class Driver:
                 if tally.again is not None:
                     await tally.again()
             try:
-                outcome = await self._try(request, key, body, documents, tally)
+                outcome = await carry(request, key, body, documents, tally)
             except DocumentError as error:  # the file is not what an earlier try carried
                 error.sent |= acted
                 raise
@@ -184,6 +193,34 @@ class Driver:
         with ExitStack() as stack:
             self._open(encode(request.body, ""), documents, stack)
 
+    async def _granted(self, request: Request, tally: Tally) -> Response:
+        """Carry a request for an access token, on account of the one that waits for it."""
+        own, self._granting = Tally(), request
+        try:
+            return await self.exchange(request, "", {}, own)
+        finally:
+            self._granting = None
+            tally.requests += own.requests
+            tally.retries += own.retries
+            tally.troubles.update(own.troubles)
+
+    async def _with_token(
+        self,
+        request: Request,
+        key: str,
+        body: Encoded,
+        documents: Mapping[str, Document],
+        tally: Tally,
+    ) -> Response | NotSent | AnswerLost:
+        """Try with a token; a 401 says that it holds no more, and that nothing was done."""
+        assert self._tokens is not None
+        token = self._provider.token
+        outcome = await self._try(request, key, body, documents, tally)
+        if isinstance(outcome, Response) and outcome.status == 401 and self._tokens.refused(token):
+            tally.retries += 1
+            outcome = await self._try(request, key, body, documents, tally)
+        return outcome
+
     async def _try(
         self,
         request: Request,
@@ -194,7 +231,11 @@ class Driver:
     ) -> Response | NotSent | AnswerLost:
         if not request.absolute:
             tally.idle = True
-            await self._pace.turn(read=request.method in ("GET", "HEAD"))
+            read, tokens = request.method in ("GET", "HEAD"), self._tokens
+            await self._pace.turn(read=read)
+            if tokens is not None and request is not self._granting:
+                while await tokens.have(tally):  # meanwhile a 429 may have come
+                    await self._pace.turn(read=read)
         tally.idle = False
         with ExitStack() as stack:
             try:
@@ -249,9 +290,10 @@ class Driver:
         sources: Mapping[str, Source],
         tally: Tally,
     ) -> Outgoing:
+        described = request
         if request.key_header:
             request = request.with_header(request.key_header, key)
-        if not request.absolute:
+        if not request.absolute and described is not self._granting:
             request = self._provider.sign(request, self._clock.now())
         headers = dict(request.headers)
         given = {name.lower() for name in headers}

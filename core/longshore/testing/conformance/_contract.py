@@ -10,16 +10,17 @@ from typing import Any, ClassVar, cast
 from longshore.capabilities import Capabilities, Limits
 from longshore.documents import Document
 from longshore.lifecycle import Action, Batch, Job, Session, Setup, Transfer
-from longshore.provider import Provider, ProviderSettings, Request, Response
+from longshore.provider import Provider, ProviderSettings, Request, Response, Token
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._poison import ForbiddenUse, poisoned
-from longshore.testing.conformance._say import as_stored, expect
+from longshore.testing.conformance._say import as_stored, expect, skip
 from longshore.testing.conformance._story import calm
 
 __all__ = ["ContractChecks"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _VERBS = ("prepare", "start", "send", "complete", "poll", "renew", "abort", "cancel", "act")
+_TOKEN = "access-token-123456"  # noqa: S105 - of nobody
 _SECRET = re.compile(r"key|token|secret|password|credential", re.I)
 
 
@@ -76,7 +77,7 @@ class ContractChecks:
 
     def test_the_verbs_take_what_the_contract_gives(self) -> None:
         """Every overridden method has the parameters of the one that it overrides."""
-        for verb in (*_VERBS, "results", "sign", "refusal", "capabilities", "account"):
+        for verb in (*_VERBS, "results", "authorize", "sign", "refusal", "capabilities", "account"):
             own, base = getattr(self.kit.provider, verb), getattr(Provider, verb)
             expect(
                 len(inspect.signature(own).parameters) == len(inspect.signature(base).parameters),
@@ -255,7 +256,9 @@ class ContractChecks:
         )
 
     def _signed(self, request: Request) -> Request:
-        signed: object = self.kit.adapter().sign(request, 1.0)
+        provider = self.kit.adapter()
+        provider.token = _TOKEN if provider.offers("authorize") else None
+        signed: object = provider.sign(request, 1.0)
         expect(
             isinstance(signed, Request),
             f"sign returns {type(signed).__name__}",
@@ -266,12 +269,28 @@ class ContractChecks:
 
     def test_signing_adds_the_credential(self) -> None:
         """A signed request carries the credential in a header."""
+        offers = self.kit.adapter().offers("authorize")  # then what it got is the credential
+        secrets = (_TOKEN,) if offers else self.kit.secrets
         signed = self._signed(Request.get("/x"))
         held = " ".join(f"{name}: {value}" for name, value in signed.headers.items())
         expect(
-            signed.headers and any(part in held for part in self.kit.secrets),
+            signed.headers and any(part in held for part in secrets),
             f"the headers are {sorted(signed.headers)}",
             "sign adds what the vendor knows us by (a signature made of it: override this check)",
+        )
+
+    def test_a_token_is_had_without_a_trace(self) -> None:
+        """``authorize`` returns a ``Token`` that holds for a while and does not show itself."""
+        if not self.kit.offers("authorize"):
+            skip(f"{self.kit.provider.name} does not offer authorize")
+        token: object = self.kit.pier(self.kit.modes[0]).authorized()
+        expect(
+            isinstance(token, Token)
+            and token.value
+            and token.value not in repr(token)
+            and (token.seconds is None or token.seconds > 0),
+            f"authorize returns {token!r}",
+            "Token(value, seconds): how long it holds from the answer on, or None",
         )
 
     def test_signing_changes_nothing_else(self) -> None:

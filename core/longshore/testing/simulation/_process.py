@@ -122,6 +122,7 @@ class _Process:
             retries=retry_with_clock(world),
             rng=scene.pauses,
             policy=Policy(tries=3, seconds=600.0),
+            learn=scene.watch.secrets.update,
         )
         return Engine(
             run=run,
