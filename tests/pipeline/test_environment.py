@@ -14,7 +14,7 @@ import pytest
 
 from longshore.documents import Document, SourceFile
 from longshore.errors import SourceChanged
-from longshore.pipeline import Environment
+from longshore.pipeline import Environment, SystemClock
 
 pytestmark = pytest.mark.asyncio
 
@@ -114,3 +114,15 @@ async def test_a_small_document_is_hashed_without_waking_a_thread(tmp_path: Path
     digest = await Environment().digest(document)
     assert (digest, turns.done()) == (hashlib.sha256(b"x" * 1000).hexdigest(), False)
     await turns
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 100_000.0])
+async def test_a_machine_whose_clock_is_set_goes_on(
+    monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    """Set back by an hour, every pace and poll would wait for that hour."""
+    clock, real = SystemClock(), time.time
+    before = clock.now()
+    assert abs(before - real()) < 5.0
+    monkeypatch.setattr(time, "time", lambda: real() + jump)
+    assert 0.0 <= clock.now() - before < 5.0

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import (
-    UnknownOutcome,
-)
+from longshore.errors import RequestRefused, UnknownOutcome
 from longshore.journal import FactKind
 from longshore.pipeline import FlowRunner, take
 from longshore.pipeline._interruptions import Restart, Suspended
@@ -88,6 +86,62 @@ async def test_not_done_is_sent_again() -> None:
         await run(world, flow())
     world.clock.time += 61
     assert await run(world, flow()) == "8"
+
+
+@pytest.mark.parametrize("acted", [True, False])
+async def test_a_repeat_that_is_refused_is_asked_about_once_more(acted: bool) -> None:
+    """What acted late, after "not done", is found; else the refusal stands."""
+    world = calm()
+    world.vendor.script = {"POST /one": [LOST, reply({}, 404)]}
+    seen: list[LostRequest] = []
+    last = Found(Response.of({"id": "7"})) if acted else NotDone()
+    flow = asking(ask_with(NotDone(), last, seen=seen))
+    began = world.clock.now()
+    with pytest.raises(Suspended):
+        await run(world, flow())
+    world.clock.time += 500
+    if acted:
+        assert await run(world, flow()) == "7"
+    else:
+        with pytest.raises(RequestRefused):
+            await run(world, flow())
+    assert world.vendor.count("POST /one") == 2
+    assert [(lost.sent_at, lost.asked) for lost in seen] == [(began, 0), (began, 0)]
+
+
+async def test_a_second_repeat_that_is_refused_is_looked_at_once() -> None:
+    """One that may still show is waited for; then the refusal stands, and nobody asks for ever."""
+    world = calm()
+    world.vendor.script = {"POST /one": [LOST, reply({}, 404), reply({}, 404)]}
+    seen: list[LostRequest] = []
+    late = Undecided(20.0, "it may still show")
+    flow = asking(ask_with(NotDone(), late, NotDone(), NotDone(), seen=seen))
+    for _ in range(2):
+        with pytest.raises(Suspended):
+            await run(world, flow())
+        world.clock.time += 500
+    with pytest.raises(RequestRefused):
+        await run(world, flow())
+    assert world.vendor.count("POST /one") == 3
+    assert [lost.asked for lost in seen] == [0, 0, 1, 1]
+
+
+async def test_a_repeat_whose_answer_is_lost_too_waits_again_and_asks_about_both() -> None:
+    """Its time-out counts from its own loss, the look back from the first try."""
+    world = calm()
+    world.vendor.script = {"POST /one": [LOST, LOST]}
+    seen: list[LostRequest] = []
+    flow = asking(ask_with(NotDone(), Found(Response.of({"id": "7"})), seen=seen))
+    began = world.clock.now()
+    with pytest.raises(Suspended):
+        await run(world, flow())
+    world.clock.time += 500
+    with pytest.raises(Suspended) as held:
+        await run(world, flow())
+    assert held.value.at == world.clock.now() + 60.0
+    world.clock.time += 61
+    assert await run(world, flow()) == "7"
+    assert [(lost.sent_at, lost.asked) for lost in seen] == [(began, 0), (began, 0)]
 
 
 @pytest.mark.parametrize("kind", ["undecided", "refused"])

@@ -133,6 +133,19 @@ async def test_secrets_are_dropped_when_a_batch_succeeds() -> None:
     assert kinds == {FactKind.JOB, FactKind.STATUS}
 
 
+async def test_a_link_in_a_status_is_kept_without_its_token() -> None:
+    """The raw reply stays for as long as the run is known; what opens by itself must not."""
+    world = calm()
+    await world.plan([4])
+    link = "https://storage.example/result?token=a-secret-1&size=3"
+    world.vendor.always = {"GET /jobs": reply({"state": "done", "resultUrl": link})}
+    await live(world)
+    (status,) = await facts(world, FactKind.STATUS)
+    assert status.value["raw"] == {
+        "state": "done", "resultUrl": "https://storage.example/result?token=REDACTED&size=3",
+    }  # fmt: skip
+
+
 class Three(Acme):
     per_batch = 3
 

@@ -53,7 +53,7 @@ def test_reads_that_the_vendor_counts_apart_do_not_wait_for_writes() -> None:
 
         async def go(read: bool) -> None:
             await pace.turn(read=read)
-            left.append((clock.now() - START, read))
+            left.append((round(clock.now() - START, 5), read))
 
         async with asyncio.TaskGroup() as group:
             for read in (False, True, True, True, False):
@@ -66,7 +66,7 @@ def test_reads_that_the_vendor_counts_apart_do_not_wait_for_writes() -> None:
 
     asyncio.run(story())
     assert sorted(left) == [
-        (0.0, False), (0.0, True), (0.0, True), (10.0, False), (10.0, True), (40.0, True),
+        (0.0, False), (0.0, True), (0.0, True), (10.1, False), (10.1, True), (40.1, True),
     ]  # fmt: skip
 
 
@@ -106,19 +106,22 @@ def departures(rate: Rate | None, arrivals: list[float]) -> list[float]:
 def test_no_window_holds_more_than_the_rate(
     requests: float, seconds: float, arrivals: list[float]
 ) -> None:
-    """Wherever the window begins, also with many waiting at once; below one it is longer."""
+    """Wherever the window begins, also with many waiting at once; below one it is longer.
+
+    Nor does the vendor's, where the first one takes up to 0.1 s longer on its way.
+    """
     left = departures(Rate(requests=requests, seconds=seconds), arrivals)
     most, window = (int(requests), seconds) if requests >= 1 else (1, seconds / requests)
     assert len(left) == len(arrivals)
     assert left == sorted(left)
     for first, after in zip(left, left[most:], strict=False):
-        assert after - first >= window - 1e-5
+        assert after - first >= window + 0.1 - 1e-5
 
 
 def test_the_rate_is_used_up() -> None:
-    """Three a second means three at once, and the next three a second later."""
+    """Three a second means three at once, and the next three a second and a little later."""
     left = departures(Rate(requests=3), [0.0] * 7)
-    assert left == pytest.approx([0, 0, 0, 1, 1, 1, 2], abs=1e-5)
+    assert left == pytest.approx([0, 0, 0, 1.1, 1.1, 1.1, 2.2], abs=1e-5)
 
 
 def test_without_a_rate_nobody_waits() -> None:

@@ -31,12 +31,22 @@ from longshore.transfer import (
 __all__ = ["Environment", "LocalFiles", "SystemClock"]
 
 
+# Unlike the other, the first goes on while the machine sleeps.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class SystemClock:
-    """The time of this machine."""
+    """The time of this machine when the clock was made, and what has passed since.
+
+    Whoever sets the machine's clock back holds up nothing that waits for its moment.
+    """
+
+    def __init__(self) -> None:
+        self._start = time.time() - time.clock_gettime(_STEADY)
 
     def now(self) -> float:
         """Return seconds since the epoch."""
-        return time.time()
+        return self._start + time.clock_gettime(_STEADY)
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""

@@ -17,6 +17,7 @@ from longshore.errors import (
     SessionLost,
     UnknownOutcome,
 )
+from longshore.lifecycle import Job, Receipt, Session, Setup, Status
 from longshore.pipeline._unit import Unit
 from longshore.provider import (
     Abandon,
@@ -34,8 +35,8 @@ from longshore.provider import (
 )
 
 __all__ = [
-    "TORN_HINT", "UNKNOWN_HINT", "begin", "check_same", "digest_of", "is_dear", "key_of",
-    "makes_work", "move", "read_refusal", "torn_by", "words_of_loss",
+    "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "digest_of",
+    "is_dear", "key_of", "makes_work", "move", "read_refusal", "torn_by", "words_of_loss",
 ]  # fmt: skip
 
 UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
@@ -72,6 +73,28 @@ def begin(flow: Callable[..., Flow[T]], *arguments: Any) -> Flow[T]:
     if not isinstance(made, GeneratorType | Generator):  # the first is the quick one
         raise PluginError(f"a flow is a generator, not {type(made).__name__}")
     return made
+
+
+_RETURNS: dict[str, type] = {
+    "prepare": Setup,
+    "start": Session,
+    "send": Receipt,
+    "complete": Job,
+    "poll": Status,
+    "cancel": Status,
+    "act": Status,
+}
+
+
+def check_returned(verb: str, value: object) -> None:
+    """Look whether a flow returns what its verb asks for.
+
+    Raises:
+        PluginError: it does not.
+    """
+    kind = _RETURNS.get(verb, object)
+    if not isinstance(value, kind):
+        raise PluginError(f"{verb} returns {type(value).__name__}, and not {kind.__name__}")
 
 
 def _broken(error: Exception) -> PluginError:

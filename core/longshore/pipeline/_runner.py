@@ -23,7 +23,6 @@ from longshore.errors import (
     ProtocolError,
     SessionLost,
     UnknownOutcome,
-    VendorUnavailable,
     WaitExpired,
 )
 from longshore.journal import DropFacts, FactKind, Write
@@ -103,6 +102,8 @@ class FlowRunner:
             LongshoreError: as the vendor's refusal or the flow says.
         """
         try:
+            if any(i.torn for (name, _), i in self._unit.intents.items() if name == self._flow):
+                raise UnknownOutcome("a file changed while it was sent", hint=TORN_HINT)
             item = move(next, flow)
             while True:
                 try:
@@ -190,12 +191,12 @@ class FlowRunner:
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
             self._give_up(request, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
-        except VendorUnavailable:
-            if request.retry is Retry.ONCE:
+        except AccountError:  # also: no access token
+            if request.retry is Retry.ONCE and not again:
                 await self._forget(request)  # it surely did not act
             raise
         if (refusal := read_refusal(self._engine.provider, request, response)) is not None:
-            repeated = request.retry is Retry.KEYED and (again or self._tally.repeated)
+            repeated = again or (request.retry is Retry.KEYED and self._tally.repeated)
             found = await self._turn_down(request, refusal, repeated=repeated)
             if found is not None:
                 return self._checked(request, found)
@@ -238,6 +239,8 @@ class FlowRunner:
             raise UnknownOutcome(words_of_loss(request), hint=UNKNOWN_HINT)
         if not callable(request.lost):
             return None
+        if intent.since is not None:  # the try before had its time, and was not seen: look again
+            return await self._ask(request, intent)
         if intent.lost_at is None:
             intent = replace(intent, lost_at=now)
             await self._write([self._unit.fact(FactKind.INTENT, *slot, intent.json())])
@@ -285,8 +288,7 @@ class FlowRunner:
     async def _forget(self, request: Request) -> None:
         slot = (self._flow, request.step)
         if slot in self._unit.intents:
-            drop = DropFacts((FactKind.INTENT,), *slot)
-            await self._write([drop])
+            await self._write([DropFacts((FactKind.INTENT,), *slot)])
 
     async def _flush(self, more: Sequence[Write] = ()) -> None:
         writes = [*starmap(self._answered, self._answers), *more]
@@ -339,8 +341,6 @@ class FlowRunner:
         if request.retry is Retry.IDEMPOTENT:
             return None
         slot = (self._flow, request.step)
-        if intent.torn:
-            raise UnknownOutcome("a file changed while it was sent", hint=TORN_HINT)
         self._give_up(request, crashed=slot in self._unit.crashed)
         may_arrive_until = (intent.lost_at or intent.at) + self._patience(request)
         if now < may_arrive_until:
@@ -371,7 +371,8 @@ class FlowRunner:
             await self._write([put, DropFacts((FactKind.INTENT,), *slot)])
             return answer.response
         if isinstance(answer, NotDone):
-            await self._forget(request)
+            again = intent.sent_again(engine.clock.now())
+            await self._write([unit.fact(FactKind.INTENT, *slot, again.json())])
             return None
         asked = replace(intent, asked=intent.asked + 1)
         await self._write([unit.fact(FactKind.INTENT, *slot, asked.json())])
@@ -381,11 +382,11 @@ class FlowRunner:
 
     async def _lost_request(self, request: Request, intent: Intent) -> LostRequest:
         journal, account, own = self._engine.journal, self._engine.run.account, self._unit.id
-        since = intent.at - _CLAIM_MARGIN
+        sent_at = intent.at if intent.since is None else intent.since
         return LostRequest(
-            sent_at=intent.at,
+            sent_at=sent_at,
             asked=intent.asked,
-            claimed=await journal.claims(account, since=since, besides=own),
+            claimed=await journal.claims(account, since=sent_at - _CLAIM_MARGIN, besides=own),
             rivals=await journal.rivals(account, self._flow, request.step, besides=own),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from longshore.errors import (
     AccountError,
@@ -25,13 +25,16 @@ from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, Tran
 from longshore.pipeline._failures import failed
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
-from longshore.pipeline._requests import begin
+from longshore.pipeline._requests import begin, check_returned
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Step, Unit, Verdict
 from longshore.pipeline._watching import Watched
+from longshore.provider import Flow
 from longshore.transfer import Tally
 
 __all__ = ["ask_to_cancel", "run_step"]
+
+T = TypeVar("T")
 
 _ROOM = 10.0
 """Seconds that a signed URL must be good for when its transfer begins, and besides:"""
@@ -191,8 +194,15 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
 # ------------------------------------------------------------------------------ the verbs
 
 
+async def _flow(engine: Engine, unit: Unit, step: Step, tally: Tally, flow: Flow[T]) -> T:
+    """Run the step's flow to its end, and look at what it returns."""
+    result = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    check_returned(step.verb, result)
+    return result
+
+
 async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
-    setup = await FlowRunner(engine, unit, step.flow, tally).run(begin(engine.provider.prepare))
+    setup = await _flow(engine, unit, step, tally, begin(engine.provider.prepare))
     return [
         unit.fact(FactKind.SETUP, "", "", setup),
         *unit.scratch(step.flow),
@@ -226,7 +236,7 @@ async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
             unit.apply(digests)
     batch = unit.batch(engine.capabilities)
     flow = begin(engine.provider.start, batch)
-    session = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    session = await _flow(engine, unit, step, tally, flow)
     engine.learn(unit, session)
     return [
         unit.fact(FactKind.SESSION, "", "", session),
@@ -240,7 +250,7 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     _check_expiry(engine, transfer)
     batch = unit.batch(engine.capabilities)
     flow = begin(engine.provider.send, batch, unit.session, transfer)
-    receipt = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    receipt = await _flow(engine, unit, step, tally, flow)
     unit.renewals = 0
     return [
         unit.fact(FactKind.RECEIPT, "", transfer.id, receipt),
@@ -261,7 +271,7 @@ async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     wanted = _of_stale_documents(unit)
     batch = unit.batch(engine.capabilities)
     flow = begin(engine.provider.renew, batch, unit.session, wanted)
-    fresh = {t.id: t for t in await FlowRunner(engine, unit, step.flow, tally).run(flow)}
+    fresh = {t.id: t for t in await _flow(engine, unit, step, tally, flow)}
     transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
     session = unit.session.changed({"transfers": transfers})
     unit.stale.clear()
@@ -289,7 +299,7 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     receipts = tuple(unit.receipts[transfer.id] for transfer in session.transfers)
     batch = unit.batch(engine.capabilities)
     flow = begin(engine.provider.complete, batch, session, receipts)
-    job = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    job = await _flow(engine, unit, step, tally, flow)
     now = engine.clock.now()
     polls = engine.capabilities.polls
     first = max(polls.floor, min(polls.interval, 2.0))
@@ -327,7 +337,7 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
 async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
     flow = begin(engine.provider.poll, unit.job)
-    status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    status = await _flow(engine, unit, step, tally, flow)
     unit.asked_about = True
     return follow(engine, unit, status)
 
@@ -335,14 +345,14 @@ async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
 async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
     flow = begin(engine.provider.cancel, unit.job)
-    status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    status = await _flow(engine, unit, step, tally, flow)
     return [*follow(engine, unit, status), *unit.scratch(step.flow)]
 
 
 async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
     flow = begin(engine.provider.act, unit.job, Action.parse(step.object))
-    status = await FlowRunner(engine, unit, step.flow, tally).run(flow)
+    status = await _flow(engine, unit, step, tally, flow)
     # What was final may move again: a failed job that is retried.
     return [
         ChangeUnit({"settled": False, "finished_at": None, "error": None}),

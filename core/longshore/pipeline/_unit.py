@@ -74,6 +74,7 @@ class Intent:
         asked: how often it was asked about.
         lost_at: when its answer was given up; None when this process never knew.
         torn: a file changed while it was sent: no answer makes that a success.
+        since: when the first of several tries was written; None where there is one.
     """
 
     digest: str
@@ -81,6 +82,13 @@ class Intent:
     asked: int = 0
     lost_at: float | None = None
     torn: bool = False
+    since: float | None = None
+
+    def sent_again(self, now: float) -> Intent:
+        """Return the intent of one more try; whatever the first one did still counts."""
+        if self.since is None:
+            return Intent(self.digest, now, since=self.at)
+        return Intent(self.digest, now, asked=1, since=self.since)
 
     def json(self) -> JsonValue:
         """Return it as it is journalled."""
@@ -90,6 +98,7 @@ class Intent:
             "asked": self.asked,
             "lost_at": self.lost_at,
             "torn": self.torn,
+            "since": self.since,
         }
 
 

@@ -17,6 +17,7 @@ __all__ = ["Bandwidth", "Pace"]
 _FIRST_SPACING = 0.05
 _WIDEST_SPACING = 10.0
 _MELT = 0.9
+_JITTER = 0.1  # seconds: a first request may take so much longer on its way than a later one
 
 
 class _Window:
@@ -24,7 +25,7 @@ class _Window:
 
     def __init__(self, rate: Rate | None) -> None:
         # Less than one request in a window is one request in a longer window.
-        self._length = rate.seconds / min(rate.requests, 1.0) if rate else 0.0
+        self._length = rate.seconds / min(rate.requests, 1.0) + _JITTER if rate else 0.0
         self._recent: deque[float] = deque(maxlen=max(int(rate.requests), 1) if rate else 1)
 
     def next(self, moment: float) -> float:
