@@ -339,7 +339,7 @@ def test_a_run_in_use_is_left_alone(shore: Shore) -> None:
     with hold_run(shore.journal, run_id):
         named, all_of_them = shore.run("resume", run_id), shore.run("resume")
     assert (named.code, all_of_them.code) == (2, 0)
-    assert f"run {run_id} is being executed by process {os.getpid()}" in named.err
+    assert f"run {run_id} is in use by process {os.getpid()}" in named.err
     assert "hint: " in named.err
     assert "left to it" in all_of_them.err
 

@@ -295,22 +295,12 @@ async def test_what_was_begun_can_be_asked_for_alone(journal: Journal) -> None:
     assert await journal.due("run1", 1.0, 10, begun=True) == ("a",)
 
 
-async def test_next_due_is_the_earliest_that_is_not_settled(journal: Journal) -> None:
-    """None when nothing is left to wait for."""
-    await journal.enqueue([unit("a", at=3.25), unit("b", at=2.5), unit("c", settled=True)], [])
-
-    assert await journal.next_due("run1") == 2.5
-    assert await journal.next_due("run1", besides=frozenset({"b"})) == 3.25
-    assert await journal.next_due("run1", besides=frozenset({"a", "b"})) is None
-
-
 async def test_batches_without_a_job_can_be_asked_for_alone(journal: Journal) -> None:
     """What has a vendor job needs only polls."""
     await journal.enqueue([unit("a", at=1.0), unit("b", at=2.0)], [])
     await journal.commit("a", 0, [ChangeUnit({"job_id": "j1"})])
 
     assert await journal.due("run1", 5.0, 10, unsent=True) == ("b",)
-    assert await journal.next_due("run1", unsent=True) == 2.0
     assert await journal.due("run1", 5.0, 10) == ("a", "b")
 
 
@@ -334,7 +324,8 @@ async def test_reopening_leaves_what_moves_by_itself(journal: Journal) -> None:
     await journal.commit("run1", 0, [ChangeUnit({"settled": True})])
 
     assert await journal.reopen("run1") == 1
-    assert await journal.next_due("run1") == 50.0
+    assert await journal.due("run1", 49.0, 10) == ()
+    assert await journal.due("run1", 50.0, 10) == ("moves",)
     assert (await journal.unit("run1")).settled
 
 

@@ -259,7 +259,7 @@ async def test_another_process_reads_and_posts_but_does_not_execute(
         with run_child(OTHER, path) as child:
             out, _ = await asyncio.to_thread(child.communicate)
 
-    assert out.splitlines() == ["1", f"run run1 is being executed by process {os.getpid()}"]
+    assert out.splitlines() == ["1", f"run run1 is in use by process {os.getpid()}"]
     assert [message.verb for message in await journal.mail("run1")] == ["cancel"]
 
 

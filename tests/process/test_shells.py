@@ -109,7 +109,7 @@ def test_a_run_has_one_executor(shell: Shell) -> None:
 
     first.send_signal(signal.SIGCONT)
     assert (second.code, second.out) == (2, "")
-    assert f"run {run_id} is being executed by process {first.pid}" in second.err
+    assert f"run {run_id} is in use by process {first.pid}" in second.err
     ended = end(first)
     assert (ended.code, ended.run["succeeded"]) == (0, 1)
     assert digests(shell, "geolens").count(digest) == 1

@@ -154,7 +154,11 @@ async def _leave(terminal: Terminal, journal: Journal, unit: UnitRecord, action:
         "vendor_job_id": unit.job_id,
         "action": str(action),
     })  # fmt: skip
-    terminal.note(f"longshore: asked the process that executes run {run.id} to do it")
+    resume = terminal.typed(f"longshore resume {run.id}")
+    terminal.note(
+        f"longshore: asked the process that has run {run.id} to do it; "
+        f"if that ends before, {resume} does"
+    )
 
 
 async def find_unit(journal: Journal, job: str) -> UnitRecord:

@@ -109,7 +109,6 @@ async def _carry(
                 speaking.cancel()
                 with suppress(asyncio.CancelledError):
                     await speaking
-        watch.flush()
     offers = {
         leg.run.id: await watch.ended[leg.run.id].commands(terminal, journal, leg.run)
         for leg in passage.legs
@@ -120,29 +119,26 @@ async def _carry(
 
 
 class _Watch:
-    """Tells of each document once: when its outcome is final, else at the end.
-
-    A document that is not finished may still be handed over to another target.
-    """
+    """Tells what happens on the way, each document by the run that carries it."""
 
     def __init__(self, terminal: Terminal, interrupt: Interrupt, progress: Any) -> None:
         self._terminal = terminal
         self._interrupt = interrupt
         self._progress = progress
         self.ended: defaultdict[str, Ended] = defaultdict(Ended)
-        self._told: set[str] = set()
-        self._open: dict[str, tuple[Leg, DocumentFinished]] = {}
         self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
         self._finished = 0
 
     def see(self, leg: Leg, event: Event) -> None:
         """Take notice of one event."""
+        from longshore.migrate import HANDED_OVER
         from longshore.pipeline import DocumentFinished, Notice, RunStarted
 
         self._progress.see(leg.run.target, event)
         match event:
-            case DocumentFinished():
-                self._document(leg, event)
+            case DocumentFinished(record=record):
+                if record.error is None or record.error.kind != HANDED_OVER:
+                    self._tell(leg, event)
             case RunStarted(documents=documents) if leg.role == "main":
                 self._documents[leg.run.id] = documents
             case Notice(text):
@@ -150,27 +146,9 @@ class _Watch:
             case _:
                 pass
 
-    def _document(self, leg: Leg, event: DocumentFinished) -> None:
-        from longshore.migrate import HANDED_OVER
-
-        id, error = event.record.document.id, event.record.error
-        if id in self._told:
-            return
-        if error is not None and error.kind == HANDED_OVER:
-            self._open.pop(id, None)  # its line is that of the run that carries it
-            return
-        waited = bool(leg.run.options.get("wait", True))
-        accepted = event.unit is not None and event.unit.job_id is not None
-        if event.record.outcome.terminal or (accepted and not waited):
-            self._open.pop(id, None)
-            self._tell(leg, event)
-        else:
-            self._open[id] = leg, event
-
     def _tell(self, leg: Leg, event: DocumentFinished) -> None:
         from longshore.pipeline import document_line
 
-        self._told.add(event.record.document.id)
         self.ended[leg.run.id].see(event.record, event.unit)
         self._finished += leg.role != "shadow"
         try:
@@ -182,12 +160,6 @@ class _Watch:
         except BrokenPipeError:
             self._terminal.deaf()
             self._interrupt.stop.set()
-
-    def flush(self) -> None:
-        """Tell of the documents that are not finished."""
-        for leg, event in self._open.values():
-            self._tell(leg, event)
-        self._open.clear()
 
     async def speak(self) -> None:
         """Say how far it is every 30 s."""

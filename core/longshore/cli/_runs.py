@@ -41,7 +41,11 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
             over = await _cancel_here(terminal, journal, run, given)
         except RunInUse:
             await journal.post(run.id, "cancel", {})
-            terminal.note(f"longshore: asked the process that executes run {run.id} to cancel it")
+            resume = terminal.typed(f"longshore resume {run.id}")
+            terminal.note(
+                f"longshore: asked the process that has run {run.id} to cancel it; "
+                f"if that ends before, {resume} does"
+            )
             return 0
         line = run_line(await report_of(journal, await journal.run(run.id)))
         terminal.line(line)

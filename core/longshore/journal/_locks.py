@@ -75,7 +75,7 @@ def _lock(path: Path, run_id: str) -> int:
             pid = os.pread(file, 20, 0).decode("ascii", "replace")
             os.close(file)
             raise RunInUse(
-                f"run {run_id} is being executed by process {pid or '(unknown)'}",
+                f"run {run_id} is in use by process {pid or '(unknown)'}",
                 hint=f"wait until it has ended, or stop it; longshore watch {run_id} shows it",
             ) from error
         except JournalError:

@@ -203,12 +203,6 @@ class MemoryJournal:
             waiting = (id for id in waiting if self._units[id].outcome is Outcome.RUNNING)
         return tuple(islice(waiting, limit))
 
-    async def next_due(
-        self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
-    ) -> float | None:
-        waiting = self._waiting(self._agenda.get(run_id, []), besides, unsent)
-        return next((at for at, _ in waiting), None)
-
     def _waiting(
         self,
         agenda: Iterable[tuple[float, int, str]],

@@ -114,12 +114,6 @@ class Journal(Protocol):
         """
         ...
 
-    async def next_due(
-        self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
-    ) -> float | None:
-        """Return when the next batch is due; None when there is none."""
-        ...
-
     async def units(
         self, run_id: str, *, after: str = "", limit: int = 1000
     ) -> tuple[UnitRecord, ...]:

@@ -154,32 +154,13 @@ class SQLiteJournal:
         unsent: bool = False,
         begun: bool = False,
     ) -> tuple[str, ...]:
-        waiting = await self._waiting(run_id, now, limit, besides, unsent, begun=begun)
-        return tuple(unit_id for unit_id, _ in waiting)
-
-    async def next_due(
-        self, run_id: str, *, besides: frozenset[str] = frozenset(), unsent: bool = False
-    ) -> float | None:
-        waiting = await self._waiting(run_id, float("inf"), 1, besides, unsent)
-        return waiting[0][1] if waiting else None
-
-    async def _waiting(
-        self,
-        run_id: str,
-        until: float,
-        limit: int,
-        besides: frozenset[str],
-        unsent: bool,
-        *,
-        begun: bool = False,
-    ) -> list[tuple[str, float]]:
         rows = await self._select(
-            "SELECT id, at FROM units WHERE run_id = ?1 AND settled = 0 AND at <= ?2 AND id <> ?1"
+            "SELECT id FROM units WHERE run_id = ?1 AND settled = 0 AND at <= ?2 AND id <> ?1"
             " AND NOT (?3 AND coalesce(job_id, '') <> '') AND at > ?4"
             " AND (?4 < 0 OR outcome = 'running') ORDER BY at, seq LIMIT ?5",
-            run_id, until, unsent, 0.0 if begun else -1.0, limit + len(besides),
+            run_id, now, unsent, 0.0 if begun else -1.0, limit + len(besides),
         )  # fmt: skip
-        return [(unit_id, at) for unit_id, at in rows if unit_id not in besides][:limit]
+        return tuple(unit_id for (unit_id,) in rows if unit_id not in besides)[:limit]
 
     async def reopen(self, run_id: str) -> int:
         return await self._write(lambda connection: _rows.reopen(connection, run_id))
