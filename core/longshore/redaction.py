@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from pydantic import JsonValue
@@ -42,12 +43,17 @@ _DOWNLOAD = re.compile(
     r"(://[^\s\"'<>\\]{0,300}-downloads/)[^\s\"'<>\\?#/]+"
     r"|(-downloads/)[\w~%-]{16,}(?![\w.~%/-])"
 )
+# An id, a word, a moment: too short, or without what every pattern above needs.
+_PLAIN = re.compile(r"[\w.:+-]{0,42}")
+_LONGEST_KEY = 64
 _EXCERPT = 200
 _READ = 1 << 20
 
 
 def redact_text(text: str) -> str:
     """Hide the credentials in a text: inside URLs, after bearer words, beside secret names."""
+    if _PLAIN.fullmatch(text):
+        return text
     hidden = _USER.sub(r"\1", text)
     hidden = _FIELD.sub(lambda match: f"{match[1]}{match[2] or match[3]}{HIDDEN}", hidden)
     hidden = _MEMBER.sub(rf"\1{HIDDEN}", hidden)
@@ -60,12 +66,22 @@ def redact_json(value: JsonValue) -> JsonValue:
     """Hide the texts under keys that name a secret, at any depth, and those inside URLs."""
     if isinstance(value, dict):
         return {
-            redact_text(key): _hide(item) if _SECRET_NAME.fullmatch(key) else redact_json(item)
+            redact_text(key): _hide(item) if _is_secret(key) else redact_json(item)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [redact_json(item) for item in value]
     return redact_text(value) if isinstance(value, str) else value
+
+
+def _is_secret(key: str) -> bool:
+    return _is_known_secret(key) if len(key) <= _LONGEST_KEY else bool(_SECRET_NAME.fullmatch(key))
+
+
+@lru_cache(maxsize=4096)
+def _is_known_secret(key: str) -> bool:
+    """Replies have the same few keys over and over."""
+    return bool(_SECRET_NAME.fullmatch(key))
 
 
 def _hide(value: JsonValue) -> JsonValue:
@@ -137,20 +153,23 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text without any secret."""
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return redact_text(text)
+        return redact_text(self._without(text))
 
     def json(self, value: JsonValue) -> JsonValue:
         """Return the JSON value without any secret."""
-        return self._known(redact_json(value))
+        return redact_json(self._known(value))
 
     def _known(self, value: JsonValue) -> JsonValue:
         if isinstance(value, dict):
-            return {self.text(key): self._known(item) for key, item in value.items()}
+            return {self._without(key): self._known(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._known(item) for item in value]
-        return self.text(value) if isinstance(value, str) else value
+        return self._without(value) if isinstance(value, str) else value
+
+    def _without(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
 
 
 def _forms(secret: str) -> set[str]:
