@@ -35,10 +35,11 @@ def project_url(id: object) -> str:
     return f"{API}/projects/{quote(str(id), safe='')}"
 
 
-def await_project(id: str, name: str) -> Flow[wire.Project]:
-    """Return the project once it takes jobs. `name` is that of the wait.
+def await_project(id: str, wait: str) -> Flow[wire.Project]:
+    """Return the project once it takes jobs; `wait` is the name of the wait.
 
     A new one is made ready in one or two minutes; one that is upgraded takes no new jobs either.
+    Assumption: an upgrade takes no longer than the five minutes that are said of a new one.
     Source: api-reference/projects/get-project, concepts/projects.
     """
     while True:
@@ -46,7 +47,7 @@ def await_project(id: str, name: str) -> Flow[wire.Project]:
         project = reply.parse(wire.ProjectReply).project
         if project.takes_jobs:
             return project
-        yield Wait(name, READY_EVERY, limit=READY_WITHIN)
+        yield Wait(wait, READY_EVERY, limit=READY_WITHIN)
 
 
 def project_named(name: str) -> Flow[wire.Project]:

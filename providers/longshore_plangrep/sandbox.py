@@ -356,8 +356,8 @@ class PlangrepSandbox(Uploads, Vendor):
     @route("GET", f"{API}/artifact-downloads/{{token}}", guarded=False)
     def download(self, call: Call, now: float, token: str) -> Reply:
         """Source: api-reference/artifacts/get-artifact-download (no key; good once)."""
-        job, path = self._downloads.pop(token, ("", ""))
-        found = artifact_of(self.jobs[job], path) if job and not call.bearer else None
+        job, path = ("", "") if call.bearer else self._downloads.pop(token, ("", ""))
+        found = artifact_of(self.jobs[job], path) if job else None
         if found is None:
             self.refuse("missing", "not_found", "no such download")
         return Reply.of(200, found, "application/octet-stream")

@@ -175,7 +175,7 @@ TABLE = (
         "newest_first",
         "the order of the list of jobs",
         "not documented; the README of the vendor's client says newest first",
-        choices=("newest_first", "oldest_first"),
+        choices=("newest_first", "oldest_first", "by_id"),
     ),
     Assumption(
         "listed_after",

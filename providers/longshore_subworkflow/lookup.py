@@ -60,7 +60,7 @@ def ask_for_job(document: Document) -> Ask:
             if last or len(jobs) < _PAGE:
                 break
         else:
-            return Undecided(_AGAIN, "too many new jobs to look through")
+            return Undecided(_AGAIN, "too many jobs to look through")
         fitting: list[_Candidate] = []
         for job in recent.values():
             dataset = yield from _dataset_of(job)
@@ -96,7 +96,7 @@ def _since(jobs: tuple[JobRecord, ...], sent_at: float) -> Iterator[JobRecord]:
 def _newest_first(jobs: tuple[JobRecord, ...]) -> bool:
     """Tell whether only older jobs can follow: no page tells the order, only a client's README."""
     times = [job.created_at for job in jobs if job.created_at]
-    return bool(times) and times[0] > times[-1]
+    return bool(times) and times[0] > times[-1] and times == sorted(times, reverse=True)
 
 
 def _dataset_of(job: JobRecord) -> Flow[Dataset | None]:

@@ -214,6 +214,8 @@ class SubworkflowSandbox(Door):
         jobs = [*self.jobs.values()]
         if self.assumptions["job_order"] == "newest_first":
             jobs.reverse()
+        elif self.assumptions["job_order"] == "by_id":
+            jobs.sort(key=lambda job: job.id)
         listed = [
             job
             for job in jobs

@@ -50,7 +50,7 @@ BEFORE_ANYTHING = {
     "an option before the command": Wrong(
         ("--json", "status"),
         "no such option: --json",
-        "options stand behind the command: longshore status",
+        "options go after the command: longshore status",
     ),
     "no number": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--concurrency", "many"),

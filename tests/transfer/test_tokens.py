@@ -48,6 +48,8 @@ class World:
         self.seen: list[str] = []
         self.valid: Callable[[str], bool] = lambda _token: True
         self.refuse = False
+        self.slow = 0.0
+        self.grant: bytes | None = None
         self.redactor = Redactor()
         settings = ProviderSettings(api_key=SecretStr("hunter2"), base_url="https://a.example")
         self.driver = Driver(
@@ -74,6 +76,9 @@ class World:
             self.asked.append(outgoing)
             if self.refuse:
                 return Response(400, Headers(), b'{"error": "invalid_client"}')
+            self.time += self.slow
+            if self.grant is not None:
+                return Response(200, Headers(), self.grant)
             token = {"access_token": f"token-{len(self.asked)}"}
             return Response(200, Headers(), json.dumps(token).encode())
         bearer = outgoing.headers.get("Authorization", "none")
@@ -126,6 +131,37 @@ def test_without_a_token_the_account_is_refused() -> None:
     with pytest.raises(Unauthorized, match=r"no access token: the vendor refused .400.") as refused:
         world.go(JOB)
     assert refused.value.hint
+    assert world.seen == []
+
+
+def test_a_token_that_is_over_when_it_comes_is_not_asked_for_without_end() -> None:
+    """A vendor may say 0, or its clock be ahead of ours: somebody goes, and a 401 tells."""
+
+    class Short(Granted):
+        def authorize(self) -> Flow[Token]:
+            return Token((yield from super().authorize()).value, 0.0)
+
+    world = World(Short)
+    world.slow = 3.0
+    assert [reply.status for reply in world.go(JOB, JOB)] == [200, 200]
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [
+        (b"<html>", Unauthorized, "no access token"),
+        (b"{}", PluginError, "authorize broke off: KeyError"),
+    ],
+)
+def test_an_answer_without_a_token_blames_no_batch(
+    body: bytes, error: type[Exception], words: str
+) -> None:
+    """Nothing of the batch left, so nothing of it may be at work."""
+    world = World()
+    world.grant = body
+    with pytest.raises(error, match=words):
+        world.go(JOB)
     assert world.seen == []
 
 

@@ -136,8 +136,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path if context is not None else name} --help"
         called = next((word for word in given if word in COMMANDS), None)
-        if name == "longshore" and called:
-            hint = f"options stand behind the command: longshore {called} ..."
+        if name == "longshore" and called and given[0].startswith("-"):
+            hint = f"options go after the command: longshore {called} ..."
         Terminal().fail(UsageError(_sentence(told()), hint=hint))
         return TROUBLE
     return code if isinstance(code, int) else 0

@@ -87,10 +87,11 @@ def make_vendors(plugins: Plugins, names: list[str], assume: list[str]) -> list[
     options = _options(plugins, assume)
     made: dict[str, Vendor] = {}
     for name in wanted or plugins.providers():
+        given = options.pop(name, {})
         try:
-            made[name] = plugins.sandbox(name, options.pop(name, {}))
+            made[name] = plugins.sandbox(name, given)
         except PluginError as error:
-            if isinstance(error.__cause__, ValueError):
+            if given and isinstance(error.__cause__, ValueError):
                 raise UsageError(
                     f"--assume {name}...: {error.__cause__}",
                     hint="longshore sandbox --assumptions lists them, with what they may be",

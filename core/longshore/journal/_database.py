@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from threading import Lock
 from weakref import WeakSet
 
 from longshore.errors import JournalError
@@ -27,6 +28,7 @@ class _Connection(sqlite3.Connection):
 
 # SQLite's locks belong to the process: whoever has the file open here must not open it otherwise.
 _CONNECTIONS: WeakSet[_Connection] = WeakSet()
+_ONE_AT_A_TIME = Lock()
 
 
 def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -41,7 +43,7 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     Raises:
         JournalError: it is no journal, or cannot be used; the message says why.
     """
-    with ExitStack() as undo:
+    with _ONE_AT_A_TIME, ExitStack() as undo:
         try:
             alone = all(connection.path != path for connection in list(_CONNECTIONS))
             if alone:

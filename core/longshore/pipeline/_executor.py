@@ -218,7 +218,8 @@ class Executor:
         """Begin one step of a unit, if it has any."""
         engine = self._engine
         if self._enough_failures() and unit.untouched:
-            self._active.pop(unit.id)  # for a resume
+            self._active.pop(unit.id)
+            self._left.add(unit.id)  # for a resume
             return
         if engine.until is not None and not unit.asked and engine.until(unit):
             if unit.running:

@@ -191,7 +191,7 @@ class FlowRunner:
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
             self._give_up(request, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
-        except AccountError:  # also: no access token
+        except (AccountError, PluginError):  # also: no access token
             if request.retry is Retry.ONCE and not again:
                 await self._forget(request)  # it surely did not act
             raise
@@ -239,7 +239,8 @@ class FlowRunner:
             raise UnknownOutcome(words_of_loss(request), hint=UNKNOWN_HINT)
         if not callable(request.lost):
             return None
-        if intent.since is not None:  # the try before had its time, and was not seen: look again
+        lost_just_now = request.retry is Retry.KEYED and self._tally.repeated
+        if intent.since is not None and not lost_just_now:  # the try before had its time
             return await self._ask(request, intent)
         if intent.lost_at is None:
             intent = replace(intent, lost_at=now)

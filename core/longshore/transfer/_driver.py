@@ -214,10 +214,13 @@ class Driver:
     ) -> Response | NotSent | AnswerLost:
         """Try with a token; a 401 says that it holds no more, and that nothing was done."""
         assert self._tokens is not None
-        token = self._provider.token
+        token, acted = self._provider.token, tally.acted
         outcome = await self._try(request, key, body, documents, tally)
         if isinstance(outcome, Response) and outcome.status == 401 and self._tokens.refused(token):
             tally.retries += 1
+            tally.acted = acted
+            if tally.again is not None:
+                await tally.again()
             outcome = await self._try(request, key, body, documents, tally)
         return outcome
 

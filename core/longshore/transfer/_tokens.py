@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
 from typing import Generic, TypeVar
 
-from longshore.errors import AccountError, LongshoreError, PluginError, Unauthorized
+from longshore.errors import AccountError, BatchError, LongshoreError, PluginError, Unauthorized
 from longshore.provider import (
     Provider,
     ProviderSettings,
@@ -25,6 +26,7 @@ __all__ = ["Tokens"]
 C = TypeVar("C")
 
 _SLACK = 10.0  # seconds; at most a tenth of a token's life
+_LEAST = 10.0
 _TURN = 0.05
 _HINT = "check the settings that the token is asked for with"
 
@@ -91,34 +93,43 @@ class Tokens(Generic[C]):
         life = math.inf if token.seconds is None else token.seconds
         self._learn((token.value,))
         self._provider.token = token.value
-        # However short its life: at least the request that waits for it goes out with it.
-        self._until = max(began + life - min(_SLACK, life / 10), math.nextafter(began, math.inf))
+        # However short its life, somebody goes out with it: if it is over, a 401 tells.
+        now = self._clock.now()
+        self._until = max(began + life - min(_SLACK, life / 10), now + _LEAST)
 
     async def _run(self, count: C) -> Token:
-        flow = self._provider.authorize()
-        try:
-            item = next(flow)
-            while True:
-                response = await self._exchange(_harmless(item), count)
-                error = self._refusal(response)
-                item = (
-                    flow.send(response) if error is None else flow.throw(Refused(response, error))
-                )
-        except StopIteration as end:
-            if not isinstance(end.value, Token):
-                raise PluginError(
-                    f"authorize returns a Token, not {type(end.value).__name__}"
-                ) from None
-            return end.value
-        except Refused as refused:
-            raise _of_the_account(refused.error) from None
-        finally:
-            flow.close()
+        with closing(self._provider.authorize()) as flow:
+            try:
+                item = next(flow)
+                while True:
+                    response = await self._exchange(_harmless(item), count)
+                    error = self._refusal(response)
+                    if error is None:
+                        item = flow.send(response)
+                    else:
+                        item = flow.throw(Refused(response, error))
+            except StopIteration as end:
+                return _token(end.value)
+            except Refused as refused:
+                raise _of_the_account(refused.error) from None
+            except BatchError as error:  # a reply that nobody can read: no batch is to blame
+                raise _of_the_account(error) from error
+            except LongshoreError:
+                raise
+            except Exception as error:
+                words = f"{type(error).__name__}: {error}"
+                raise PluginError(f"authorize broke off: {words}") from error
 
     def _refusal(self, response: Response) -> LongshoreError | None:
         if response.status < 300:
             return None
         return self._provider.refusal(response) or refusal_of(response)
+
+
+def _token(value: object) -> Token:
+    if isinstance(value, Token):
+        return value
+    raise PluginError(f"authorize returns a Token, not {type(value).__name__}")
 
 
 def _harmless(item: Request | Wait) -> Request:
