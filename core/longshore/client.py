@@ -275,17 +275,15 @@ class AsyncClient:
         stop: asyncio.Event | None = None,
         until: Callable[[Unit], bool] | None = None,
     ) -> RunReport:
-        async def work(stop: asyncio.Event) -> RunReport:
-            return await execute(
-                self._journal,
-                target,
-                run,
-                self._environment,
-                listener=self._listener,
-                stop=stop,
-                until=until,
-            )
-
+        work = partial(
+            execute,
+            self._journal,
+            target,
+            run,
+            self._environment,
+            listener=self._listener,
+            until=until,
+        )
         return await stoppable(work, stop)
 
     async def _until(self, run: RunRecord, batch_id: str, until: Callable[[Unit], bool]) -> Upload:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from longshore.capabilities import Capabilities, PollSchedule
-from longshore.pipeline import Environment
+from longshore.pipeline import Environment, Event, Notice, RunStarted
 from longshore.plugins import Plugins
 from longshore.provider import Provider, hookimpl
 from longshore.transfer import retry_with_clock
@@ -78,3 +78,18 @@ def arguments(tmp_path: Path, vendor: Vendor, **more: Any) -> dict[str, Any]:
         "part_size": 4,
         **more,
     }
+
+
+class Ear:
+    """Hears which run it is, and that the run waits for an answer that must not get lost."""
+
+    def __init__(self, heard: Callable[[], object]) -> None:
+        self.run_id = ""
+        self._heard = heard
+
+    def __call__(self, event: Event) -> None:
+        """Listen."""
+        if isinstance(event, RunStarted):
+            self.run_id = event.run.id
+        if isinstance(event, Notice) and "must not get lost" in event.text:
+            self._heard()

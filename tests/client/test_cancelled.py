@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from longshore import AsyncClient
 from longshore.evaluate import compare_async
 from longshore.lifecycle import Outcome
 from longshore.migrate import migrate_async, upload_by_route_async
-from longshore.pipeline import Event, Notice, RunStarted
 from longshore.provider import Response
 from longshore.transfer import Outgoing
-from tests.client.conftest import arguments
+from tests.client.conftest import Ear, arguments
 from tests.pipeline.support import Vendor
 
 
@@ -36,21 +35,6 @@ class Slow(Vendor):
             self.has_one.set()
             await self.comes.wait()
         return await super().send(outgoing)
-
-
-class Ear:
-    """Hears which run it is, and that the run waits for an answer that must not get lost."""
-
-    def __init__(self, heard: Callable[[], object]) -> None:
-        self.run_id = ""
-        self._heard = heard
-
-    def __call__(self, event: Event) -> None:
-        """Listen."""
-        if isinstance(event, RunStarted):
-            self.run_id = event.run.id
-        if isinstance(event, Notice) and "must not get lost" in event.text:
-            self._heard()
 
 
 async def by_the_task(work: Coroutine[Any, Any, Any], when: asyncio.Event) -> bool:

@@ -15,10 +15,9 @@ from anyio.from_thread import start_blocking_portal
 from longshore import Client
 from longshore._portal import call
 from longshore.lifecycle import Outcome
-from longshore.pipeline import Event, Notice, RunStarted
 from longshore.provider import Response
 from longshore.transfer import Outgoing
-from tests.client.conftest import arguments
+from tests.client.conftest import Ear, arguments
 from tests.pipeline.support import Vendor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals to a thread")
@@ -62,21 +61,6 @@ class Slow(Vendor):
             finally:
                 self.waiting = False
         return await super().send(outgoing)
-
-
-class Ear:
-    """Hears which run it is, and that the run waits for an answer that must not get lost."""
-
-    def __init__(self, heard: Any) -> None:
-        self.run_id = ""
-        self._heard = heard
-
-    def __call__(self, event: Event) -> None:
-        """Listen."""
-        if isinstance(event, RunStarted):
-            self.run_id = event.run.id
-        if isinstance(event, Notice) and "must not get lost" in event.text:
-            self._heard()
 
 
 def test_ctrl_c_lets_requests_in_flight_end(tmp_path: Path, files: Any) -> None:

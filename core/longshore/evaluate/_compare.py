@@ -6,6 +6,7 @@ import asyncio
 import platform
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from os import PathLike, fspath
 from pathlib import Path
@@ -98,19 +99,16 @@ async def compare_async(
     )
     folder = Path(results) if results else None
     async with open_journal(Path(journal) if journal else None) as opened:
-
-        async def compare(stop: asyncio.Event) -> Comparison:
-            return await compare_in(
-                opened,
-                request,
-                environment or Environment(),
-                new=new,
-                folder=folder,
-                watch=listener,
-                stop=stop,
-            )
-
-        return await stoppable(compare, stop)
+        work = partial(
+            compare_in,
+            opened,
+            request,
+            environment or Environment(),
+            new=new,
+            folder=folder,
+            watch=listener,
+        )
+        return await stoppable(work, stop)
 
 
 async def compare_in(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from longshore.pipeline import (
     Event,
     Listener,
     RunOptions,
-    RunReport,
     begin,
     capabilities_of,
     execute,
@@ -236,14 +236,10 @@ async def _carry(
     listener: Listener | None,
     stop: asyncio.Event | None,
 ) -> None:
-    run = migration.run
-    if run is None:
+    if migration.run is None:
         return
-
-    async def carry(stop: asyncio.Event) -> RunReport:
-        return await execute(
-            journal, migration.target, run, environment, listener=listener, stop=stop
-        )
-
-    migration.report = await stoppable(carry, stop)
+    work = partial(
+        execute, journal, migration.target, migration.run, environment, listener=listener
+    )
+    migration.report = await stoppable(work, stop)
     migration.run = migration.report.run

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -373,10 +374,5 @@ async def upload_by_route_async(
     environment = environment or Environment()
     async with open_journal(Path(journal) if journal else None) as opened:
         passage = await begin_passage(opened, request, environment)
-
-        async def carry(stop: asyncio.Event) -> Arrival:
-            return await carry_passage(
-                opened, passage, request, environment, watch=listener, stop=stop
-            )
-
-        return await stoppable(carry, stop)
+        work = partial(carry_passage, opened, passage, request, environment, watch=listener)
+        return await stoppable(work, stop)

@@ -177,7 +177,7 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     }  # fmt: skip
     writes: list[Write] = []
     if status != unit.status:  # a reply may hold links that open by themselves
-        status = status.model_copy(update={"raw": engine.redactor.json(status.raw)})
+        status = status.changed({"raw": engine.redactor.json(status.raw)})
     if status != unit.status:
         writes.append(unit.fact(FactKind.STATUS, "", "", status))
     if writes or outcome is not unit.record.outcome:  # most polls tell nothing new

@@ -35,7 +35,7 @@ from longshore.provider import (
 )
 
 __all__ = [
-    "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "digest_of",
+    "RETURNS", "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "digest_of",
     "is_dear", "key_of", "makes_work", "move", "read_refusal", "torn_by", "words_of_loss",
 ]  # fmt: skip
 
@@ -75,7 +75,7 @@ def begin(flow: Callable[..., Flow[T]], *arguments: Any) -> Flow[T]:
     return made
 
 
-_RETURNS: dict[str, type] = {
+RETURNS: dict[str, type] = {
     "prepare": Setup,
     "start": Session,
     "send": Receipt,
@@ -92,7 +92,7 @@ def check_returned(verb: str, value: object) -> None:
     Raises:
         PluginError: it does not.
     """
-    kind = _RETURNS.get(verb, object)
+    kind = RETURNS.get(verb, object)
     if not isinstance(value, kind):
         raise PluginError(f"{verb} returns {type(value).__name__}, and not {kind.__name__}")
 

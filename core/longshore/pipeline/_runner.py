@@ -268,9 +268,8 @@ class FlowRunner:
             if place_first:
                 await self._flush(intent)
             key = key_of(unit, self._flow, request)
-            if request.retry is not Retry.ONCE:
-                return await engine.driver.exchange(request, key, unit.sources(), self._tally)
-            self._tally.again = partial(self._claim_again, request)
+            if request.retry is Retry.ONCE:
+                self._tally.again = partial(self._claim_again, request)
             try:
                 return await engine.driver.exchange(request, key, unit.sources(), self._tally)
             finally:

@@ -194,15 +194,23 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
 # ------------------------------------------------------------------------------ the verbs
 
 
-async def _flow(engine: Engine, unit: Unit, step: Step, tally: Tally, flow: Flow[T]) -> T:
+async def _flow(
+    engine: Engine,
+    unit: Unit,
+    step: Step,
+    tally: Tally,
+    verb: Callable[..., Flow[T]],
+    *arguments: object,
+) -> T:
     """Run the step's flow to its end, and look at what it returns."""
+    flow = begin(verb, *arguments)
     result = await FlowRunner(engine, unit, step.flow, tally).run(flow)
     check_returned(step.verb, result)
     return result
 
 
 async def _prepare(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
-    setup = await _flow(engine, unit, step, tally, begin(engine.provider.prepare))
+    setup = await _flow(engine, unit, step, tally, engine.provider.prepare)
     return [
         unit.fact(FactKind.SETUP, "", "", setup),
         *unit.scratch(step.flow),
@@ -235,8 +243,7 @@ async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
         else:  # durable with what becomes of the document; until then it is computed again
             unit.apply(digests)
     batch = unit.batch(engine.capabilities)
-    flow = begin(engine.provider.start, batch)
-    session = await _flow(engine, unit, step, tally, flow)
+    session = await _flow(engine, unit, step, tally, engine.provider.start, batch)
     engine.learn(unit, session)
     return [
         unit.fact(FactKind.SESSION, "", "", session),
@@ -249,8 +256,9 @@ async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wr
     transfer = unit.missing[step.object]
     _check_expiry(engine, transfer)
     batch = unit.batch(engine.capabilities)
-    flow = begin(engine.provider.send, batch, unit.session, transfer)
-    receipt = await _flow(engine, unit, step, tally, flow)
+    receipt = await _flow(
+        engine, unit, step, tally, engine.provider.send, batch, unit.session, transfer
+    )
     unit.renewals = 0
     return [
         unit.fact(FactKind.RECEIPT, "", transfer.id, receipt),
@@ -270,8 +278,9 @@ async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     assert unit.session is not None
     wanted = _of_stale_documents(unit)
     batch = unit.batch(engine.capabilities)
-    flow = begin(engine.provider.renew, batch, unit.session, wanted)
-    fresh = {t.id: t for t in await _flow(engine, unit, step, tally, flow)}
+    renew = engine.provider.renew
+    renewed = await _flow(engine, unit, step, tally, renew, batch, unit.session, wanted)
+    fresh = {transfer.id: transfer for transfer in renewed}
     transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
     session = unit.session.changed({"transfers": transfers})
     unit.stale.clear()
@@ -298,8 +307,7 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     session = unit.session
     receipts = tuple(unit.receipts[transfer.id] for transfer in session.transfers)
     batch = unit.batch(engine.capabilities)
-    flow = begin(engine.provider.complete, batch, session, receipts)
-    job = await _flow(engine, unit, step, tally, flow)
+    job = await _flow(engine, unit, step, tally, engine.provider.complete, batch, session, receipts)
     now = engine.clock.now()
     polls = engine.capabilities.polls
     first = max(polls.floor, min(polls.interval, 2.0))
@@ -336,23 +344,22 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
 
 async def _poll(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
-    flow = begin(engine.provider.poll, unit.job)
-    status = await _flow(engine, unit, step, tally, flow)
+    status = await _flow(engine, unit, step, tally, engine.provider.poll, unit.job)
     unit.asked_about = True
     return follow(engine, unit, status)
 
 
 async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
-    flow = begin(engine.provider.cancel, unit.job)
-    status = await _flow(engine, unit, step, tally, flow)
+    status = await _flow(engine, unit, step, tally, engine.provider.cancel, unit.job)
     return [*follow(engine, unit, status), *unit.scratch(step.flow)]
 
 
 async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
-    flow = begin(engine.provider.act, unit.job, Action.parse(step.object))
-    status = await _flow(engine, unit, step, tally, flow)
+    status = await _flow(
+        engine, unit, step, tally, engine.provider.act, unit.job, Action.parse(step.object)
+    )
     # What was final may move again: a failed job that is retried.
     return [
         ChangeUnit({"settled": False, "finished_at": None, "error": None}),

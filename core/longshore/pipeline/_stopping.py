@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def stoppable(
-    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stop: asyncio.Event | None = None
+    work: Callable[..., Coroutine[Any, Any, T]], stop: asyncio.Event | None = None
 ) -> T:
     """Do a work that ends in good order when it is told to stop; a cancellation tells it to.
 
@@ -23,11 +23,11 @@ async def stoppable(
     after the stop, waits for nothing.
 
     Args:
-        work: takes what tells it to stop.
+        work: takes ``stop``, which tells it to.
         stop: that, where somebody else may set it, too.
     """
     stop = stop or asyncio.Event()
-    doing = asyncio.create_task(work(stop))
+    doing = asyncio.create_task(work(stop=stop))
     try:
         await asyncio.wait([doing])
     except asyncio.CancelledError:

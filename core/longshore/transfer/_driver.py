@@ -83,6 +83,12 @@ class Tally:
     retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
     again: Callable[[], Awaitable[None]] | None = None
 
+    async def another(self) -> None:
+        """Count another try, if it may be made."""
+        self.retries += 1
+        if self.again is not None:
+            await self.again()
+
 
 class Driver:
     """Carries requests for one target.
@@ -168,9 +174,7 @@ class Driver:
         async def attempt(number: int) -> Response:
             nonlocal deadline, acted
             if number > 1:
-                tally.retries += 1
-                if tally.again is not None:
-                    await tally.again()
+                await tally.another()
             try:
                 outcome = await carry(request, key, body, documents, tally)
             except DocumentError as error:  # the file is not what an earlier try carried
@@ -217,10 +221,8 @@ class Driver:
         token, acted = self._provider.token, tally.acted
         outcome = await self._try(request, key, body, documents, tally)
         if isinstance(outcome, Response) and outcome.status == 401 and self._tokens.refused(token):
-            tally.retries += 1
             tally.acted = acted
-            if tally.again is not None:
-                await tally.again()
+            await tally.another()
             outcome = await self._try(request, key, body, documents, tally)
         return outcome
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from longshore.errors import LongshoreError, PluginError
 from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, State, Status
-from longshore.pipeline import capabilities_of
+from longshore.pipeline import RETURNS, capabilities_of
 from longshore.planning import Group, group
 from longshore.provider import Flow, Provider, Refused, Response, Results
 from longshore.sandbox import Vendor
@@ -158,16 +158,7 @@ def _call(story: Story, verb: str, make: Callable[[], Flow[T]], object: str = ""
         return result
 
 
-_RETURNS: dict[str, type] = {
-    "prepare": Setup,
-    "start": Session,
-    "send": Receipt,
-    "complete": Job,
-    "poll": Status,
-    "abort": type(None),
-    "cancel": Status,
-    "results": Results,
-}
+_RETURNS = {**RETURNS, "abort": type(None), "results": Results}
 
 
 def _open(story: Story) -> None:
