@@ -28,3 +28,16 @@ async def test_a_digest_that_fails_leaves_its_place() -> None:
     flights.begin(asyncio.sleep(0), unit, Step("start"))
     assert flights.in_flight == 1
     await flights.cancel()
+
+
+def test_what_is_due_at_once_needs_no_timer() -> None:
+    """On uvloop the handle of such a call does not know when it is due."""
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is not made for Windows")
+
+    async def run() -> None:
+        flights = Flights()
+        flights.wake()
+        for _ in range(3):
+            await flights.wait(0.0)
+
+    uvloop.run(asyncio.wait_for(run(), 10.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeAlias
@@ -24,7 +25,8 @@ class Flights:
         self._landed: set[Task] = set()  # of which only the commit is left
         self._hashing = 0
         self._wake = asyncio.Event()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._rings_at = math.inf  # by the loop's clock; not every loop's handle knows
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -74,19 +76,19 @@ class Flights:
         """
         loop = asyncio.get_running_loop()
         at = loop.time() + max(seconds, 0.0)
-        if self._alarm is None or at < self._alarm.when():
+        if at < self._rings_at:
             self._silence()
-            self._alarm = loop.call_at(at, self._ring)
+            self._alarm, self._rings_at = loop.call_at(at, self._ring), at
         await self._wake.wait()
 
     def _ring(self) -> None:
-        self._alarm = None
+        self._alarm, self._rings_at = None, math.inf
         self.wake()
 
     def _silence(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-            self._alarm = None
+            self._alarm, self._rings_at = None, math.inf
 
     def ended(self) -> Iterator[tuple[Task, Unit, Step]]:
         """Hand the steps back that have ended."""
