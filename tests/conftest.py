@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,11 @@ from hypothesis import settings
 # Two cores that share their time make any deadline a matter of luck.
 settings.register_profile("longshore", deadline=None, print_blob=True)
 settings.load_profile("longshore")
+
+
+# A job in the background of a shell ignores Ctrl-C, and so would every process started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class NetworkBlocked(RuntimeError):

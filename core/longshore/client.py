@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from inspect import iscoroutinefunction
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 import tenacity
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio import CancelScope
 
-from longshore._portal import call
+from longshore._portal import Portal
 from longshore.errors import BatchError, LongshoreError, UsageError
 from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of, open_journal
 from longshore.lifecycle import Job, Outcome, Status
@@ -38,7 +39,7 @@ from longshore.pipeline import (
     take,
 )
 from longshore.provider import Results
-from longshore.targets import REFRESHED, Target, require, resolve_for_resume, resolve_target
+from longshore.targets import CHANGEABLE, Target, require, resolve_for_resume, resolve_target
 
 __all__ = ["AsyncClient", "Client", "Upload"]
 
@@ -98,6 +99,8 @@ class AsyncClient:
     ) -> None:
         self._config = Path(config) if config else None
         self._overrides = dict(settings or {})
+        if iscoroutinefunction(listener):
+            raise UsageError("nobody awaits a listener", hint="give an ordinary function")
         self._target: Target = resolve_target(
             target, overrides=self._overrides, config_file=self._config
         )
@@ -107,9 +110,12 @@ class AsyncClient:
         self._options = RunOptions(**options)
         self._stack = AsyncExitStack()
         self._open: Journal | None = None
+        self._working: dict[asyncio.Event, asyncio.Event] = {}  # what tells the end -> the stop
 
     async def __aenter__(self) -> AsyncClient:
-        """Open the journal."""
+        """Open the journal. A client is open once at a time, and may be used by many tasks."""
+        if self._open is not None:
+            raise UsageError("the client is open already", hint="share it in one `with` block")
         self._open = await self._stack.enter_async_context(open_journal(self._journal_path))
         return self
 
@@ -119,9 +125,16 @@ class AsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the journal."""
+        """Stop in good order what still goes on, in other tasks, and close the journal."""
         self._open = None
-        await self._stack.aclose()
+        try:
+            with CancelScope(shield=True):
+                for stop in self._working.values():
+                    stop.set()
+                while self._working:
+                    await next(iter(self._working)).wait()
+        finally:
+            await self._stack.aclose()
 
     @property
     def _journal(self) -> Journal:
@@ -251,13 +264,12 @@ class AsyncClient:
     def _resumed(self, run: RunRecord) -> Target:
         """Make the target of a run again; settings that are those of the run need no repeating."""
         now = self._target.settings_public
-        free = {*REFRESHED, "base_url"}
 
         def same(key: str) -> bool:
             name, _, entry = key.partition(".")
             value = now.get(name)
             public = name in now and (not entry or (isinstance(value, dict) and entry in value))
-            return public and name not in free and value == run.settings.get(name)
+            return public and name not in CHANGEABLE and value == run.settings.get(name)
 
         return resolve_for_resume(
             run.target,
@@ -284,7 +296,13 @@ class AsyncClient:
             listener=self._listener,
             until=until,
         )
-        return await stoppable(work, stop)
+        stop, ended = stop or asyncio.Event(), asyncio.Event()
+        self._working[ended] = stop
+        try:
+            return await stoppable(work, stop)
+        finally:
+            del self._working[ended]
+            ended.set()
 
     async def _until(self, run: RunRecord, batch_id: str, until: Callable[[Unit], bool]) -> Upload:
         report = await self._execute(
@@ -355,16 +373,11 @@ class Client:
 
     def __init__(self, target: str, **arguments: Any) -> None:
         self._client = AsyncClient(target, **arguments)
-        self._portal: BlockingPortal | None = None
-        self._stack = ExitStack()
+        self._portal = Portal()
 
     def __enter__(self) -> Client:
-        """Start the thread and open the journal."""
-        with ExitStack() as stack:
-            portal = stack.enter_context(start_blocking_portal("asyncio"))
-            stack.enter_context(portal.wrap_async_context_manager(self._client))
-            self._stack = stack.pop_all()
-        self._portal = portal
+        """Start the thread and open the journal; see ``AsyncClient.__aenter__``."""
+        self._portal.open(self._client)
         return self
 
     def __exit__(
@@ -373,14 +386,11 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the journal and end the thread."""
-        self._portal = None
-        self._stack.close()
+        """End the thread and close the journal; see ``AsyncClient.__aexit__``."""
+        self._portal.close()
 
     def _call(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
-        if self._portal is None:
-            raise UsageError("the client is not open", hint="use it in a `with` block")
-        return call(self._portal, partial(work, *arguments))
+        return self._portal.call(partial(work, *arguments))
 
     def upload(self, paths: Paths) -> RunReport:
         """Carry documents to the target; see ``AsyncClient.upload``.

@@ -6,6 +6,7 @@ import hashlib
 import mimetypes
 import os
 import stat
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -126,16 +127,15 @@ class Document(Lean):
             whole = _absolute(path)
             status = os.stat(whole)  # noqa: PTH116
         except (FileNotFoundError, ValueError) as error:  # ValueError: no file can be named so
-            raise SourceMissing(f"{shown(path)}: no such file", hint="check the path") from error
+            raise SourceMissing(
+                f"{shown(path) or repr(path)}: no such file", hint="check the path"
+            ) from error
         except OSError as error:
             raise SourceUnreadable(f"{shown(path)}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnreadable(f"{shown(path)}: not a regular file")
         if shown(whole) != whole:
-            raise SourceUnreadable(
-                f"{shown(path)}: the name of the file or of a folder above it is not UTF-8",
-                hint="rename the file",
-            )
+            raise _unnameable(path)
         if not os.access(whole, os.R_OK):
             raise SourceUnreadable(
                 f"{shown(path)}: no permission to read", hint="check the file's mode"
@@ -261,8 +261,24 @@ class SourceFile:
         self.close()
 
 
+def _unnameable(path: str) -> SourceUnreadable:
+    """Say why a path cannot be kept as text: its own bytes, or how this process reads them."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        why = "the name of the file or of a folder above it is not UTF-8"
+        return SourceUnreadable(f"{shown(path)}: {why}", hint="rename the file")
+    why = f"the locale of this process reads names as {encoding}, not as UTF-8"
+    return SourceUnreadable(f"{shown(path)}: {why}", hint="set PYTHONUTF8=1 or a UTF-8 locale")
+
+
 def _absolute(path: str) -> str:
-    """Put the working directory before a relative path; ``..`` stays, a link may be before it."""
+    """Put the working directory before a relative path; ``..`` stays, a link may be before it.
+
+    Raises:
+        ValueError: the path is empty: it names nothing, and not the working directory.
+    """
+    if not path:
+        raise ValueError
     whole = path if path.startswith("/") else f"{Path.cwd()}/{path}"
     return str(Path(whole)) if "/." in whole or "//" in whole or whole.endswith("/") else whole
 

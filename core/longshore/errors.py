@@ -47,11 +47,14 @@ __all__ = [
 ]  # fmt: skip
 
 
+_LONGEST = 4000
+
+
 class LongshoreError(Exception):
     """The root of the tree.
 
     Attributes:
-        message: one line, without secrets.
+        message: one line, without secrets; cut after 4,000 characters, as all its texts.
         hint: what to do next, or "".
         status: the HTTP status that caused it, if one did.
         code: the vendor's own error code, if it gave one.
@@ -72,7 +75,11 @@ class LongshoreError(Exception):
 
 
 def _sound(text: str) -> str:
-    """Replace half a surrogate, as a vendor's words may hold: nothing could store or print it."""
+    """Cut a text to a length that can be stored and printed, as a vendor's words may not have.
+
+    Half a surrogate is replaced: it could be neither stored nor printed.
+    """
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

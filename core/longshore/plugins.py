@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from longshore.provider import Provider
 
 __all__ = [
-    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "closest",
-    "load_plugins",
+    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "broke_off",
+    "closest", "fault_of", "load_plugins",
 ]  # fmt: skip
 
 API_VERSION = 1
@@ -115,10 +115,33 @@ class _Observer(Protocol):
     def __call__(self, *, event: object) -> object: ...
 
 
-def closest(word: str, words: Iterable[str]) -> str:
-    """Return a hint that names the words most like this one, or "" if none is."""
-    near = difflib.get_close_matches(word, sorted(set(words)), n=3, cutoff=0.6)
+def closest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return a hint that names the words most like this one, or "" if none is.
+
+    Args:
+        word: that nobody knows.
+        words: that are known.
+        cutoff: how alike they must be, up to 1: a typing error leaves more than 0.8.
+    """
+    near = difflib.get_close_matches(word, sorted(set(words)), n=3, cutoff=cutoff)
     return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def fault_of(name: str) -> str:
+    """Return the hint of an error that a provider's code makes."""
+    return f"this is a fault in the provider {name!r}: its author can mend it"
+
+
+def broke_off(name: str, what: str, error: Exception) -> PluginError:
+    """Make the error of a provider's method that raised what it must not.
+
+    Args:
+        name: of the provider.
+        what: the method's name.
+        error: what it raised.
+    """
+    words = " ".join(str(error).split())
+    return PluginError(f"{what} broke off: {type(error).__name__}: {words}", hint=fault_of(name))
 
 
 class Plugins:

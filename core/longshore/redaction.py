@@ -14,7 +14,10 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-__all__ = ["HIDDEN", "Redactor", "excerpt", "redact_headers", "redact_json", "redact_text"]
+__all__ = [
+    "HIDDEN", "Redactor", "excerpt", "forms_of", "names_secret", "redact_headers", "redact_json",
+    "redact_text",
+]  # fmt: skip
 
 HIDDEN = "REDACTED"
 
@@ -66,7 +69,7 @@ def redact_json(value: JsonValue) -> JsonValue:
     """Hide the texts under keys that name a secret, at any depth, and those inside URLs."""
     if isinstance(value, dict):
         return {
-            redact_text(key): _hide(item) if _is_secret(key) else redact_json(item)
+            redact_text(key): _hide(item) if names_secret(key) else redact_json(item)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -74,7 +77,8 @@ def redact_json(value: JsonValue) -> JsonValue:
     return redact_text(value) if isinstance(value, str) else value
 
 
-def _is_secret(key: str) -> bool:
+def names_secret(key: str) -> bool:
+    """Tell whether a JSON key says that a secret stands under it."""
     return _is_known_secret(key) if len(key) <= _LONGEST_KEY else bool(_SECRET_NAME.fullmatch(key))
 
 
@@ -140,7 +144,7 @@ class Redactor:
 
     def _change(self, secrets: Iterable[str], count: int) -> None:
         counts, changed = self._counts, False
-        for form in [form for secret in secrets if len(secret) >= 6 for form in _forms(secret)]:
+        for form in [form for secret in secrets if len(secret) >= 6 for form in forms_of(secret)]:
             before = counts.get(form, 0)
             counts[form] = before + count
             if counts[form] <= 0:
@@ -172,6 +176,6 @@ class Redactor:
         return text
 
 
-def _forms(secret: str) -> set[str]:
-    """The secret as it stands in text, in a URL and in JSON."""
+def forms_of(secret: str) -> set[str]:
+    """Return a secret as it stands in text, in a URL and in JSON."""
     return {secret, quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1]}

@@ -92,7 +92,7 @@ class GeoLensSandbox(Vendor):
         self.worker = Worker(options)
         self.jobs: dict[str, Job] = {}
         rate = options["rate"] or (60 if options["documented_rates"] else 0)
-        self._limit = RateLimit(rate, per=1.0) if rate else None
+        self._limit = RateLimit(rate, per=1.0)
         self._failures = {
             name: options[name] for name in ("assembly_fails", "freeze_fails", "queue_down")
         }
@@ -101,8 +101,8 @@ class GeoLensSandbox(Vendor):
 
     def guard(self, call: Call, now: float) -> Reply | None:
         """Check the rate, the body's size and the credentials, in this order."""
-        if self._limit and (wait := self._limit.take("client", now)):
-            return self._problem(429, "Rate limit exceeded", {"Retry-After": str(wait)})
+        if wait := self._limit.take("client", now):
+            return self._problem(429, "Rate limit exceeded").retry_after(wait)
         if call.body.size > _BODY_LIMIT:
             words = f"Request body too large. Maximum allowed size is {_BODY_LIMIT} bytes."
             return self._problem(413, words)

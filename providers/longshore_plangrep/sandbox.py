@@ -8,7 +8,7 @@ Passing here is no evidence about the vendor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, ClassVar, NoReturn
@@ -97,9 +97,8 @@ class PlangrepSandbox(Uploads, Vendor):
         key = self.assumptions["api_key"]
         if not call.bearer or (key and call.bearer != key):
             return self._error(401, "unauthorized", "a valid API key is needed")
-        if self._rate.count and (wait := self._rate.take(call.bearer, now)):
-            reply = self._error(429, "rate_limited", "too many requests")
-            return replace(reply, headers=reply.headers.merged({"Retry-After": str(wait)}))
+        if wait := self._rate.take(call.bearer, now):
+            return self._error(429, "rate_limited", "too many requests").retry_after(wait)
         return None
 
     def bad_call(self, error: BadCall) -> Reply:

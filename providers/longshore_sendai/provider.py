@@ -62,7 +62,7 @@ _BEHAVIOURS = (
     "The meta entry 'reference' of an upload holds Longshore's own id of the batch.",
     "Documents wait for a person (needs_action) unless the project completes them by itself.",
     "The documented reply names no tasks: each document then has the state of its upload.",
-    "An action has to name its task (complete:task_123) where the reply names none.",
+    "Where the reply names no tasks, an action names its own: complete:task_123, discard:task_123.",
     "While a task that the reply does name is open, so is the upload, whatever its own word.",
     "20 MB a page is the vendor's limit too; it is not checked before sending.",
     "An e-mail becomes several tasks: its body and each attachment.",

@@ -81,9 +81,8 @@ class SendaiSandbox(Vendor):
         only = self.assumptions["api_key"]
         if not call.bearer or (only and call.bearer != only):
             return self._error(401, "the API key is missing or not valid")
-        if self._rate.count and (wait := self._rate.take(call.bearer, now)):
-            reply = self._error(429, "too many requests")
-            return replace(reply, headers=reply.headers.merged({"Retry-After": str(wait)}))
+        if wait := self._rate.take(call.bearer, now):
+            return self._error(429, "too many requests").retry_after(wait)
         return None
 
     def _enter(self, team: str, project: str, scope: str) -> None:

@@ -46,8 +46,8 @@ class Door(Vendor):
         if call.path.startswith("/v1/upload") and self._other_path(call):
             return self.not_found(call)
         kind = "reads" if call.method == "GET" else "writes"
-        if self.limits[kind].count and (wait := self.limits[kind].take(key, now)):
-            return self._error(429, "Rate limit exceeded", {"Retry-After": str(wait)})
+        if wait := self.limits[kind].take(key, now):
+            return self._error(429, "Rate limit exceeded").retry_after(wait)
         return None
 
     def bad_call(self, error: BadCall) -> Reply:
@@ -62,8 +62,8 @@ class Door(Vendor):
         """A known path with another method is an unknown endpoint."""
         return self.not_found(call)
 
-    def _error(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> Reply:
-        return Reply.json(status, {"success": False, self.assumptions["error_key"]: text}, headers)
+    def _error(self, status: int, text: str) -> Reply:
+        return Reply.json(status, {"success": False, self.assumptions["error_key"]: text})
 
     def _refuse(self, text: str, status: int = 400) -> NoReturn:
         raise Refuse(self._error(status, text))

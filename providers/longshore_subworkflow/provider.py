@@ -58,7 +58,8 @@ from longshore_subworkflow.wire import (
 __all__ = ["Subworkflow"]
 
 _ITEMS = 100  # the most that a list gives at once
-_MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory
+_MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory,
+_MOST_BYTES = 64 << 20  # nor may its pages, which are all kept
 
 
 class Subworkflow(Provider[SubworkflowSettings], card=CARD):
@@ -244,15 +245,16 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
             return Results(times=record.times, warnings=(why,), raw={"job": told.json()})
         url = f"/v1/datasets/{quote(id, safe='')}/items"
         items: list[Item] = []
-        pages = []
+        pages, size = [], 0
         while True:
             page = yield Request.get(url, {"limit": _ITEMS, "offset": len(items)})
             found = page.parse(ItemList).data
             pages.append(page.json())
             items += found
+            size += len(page.body)
             if len(found) < _ITEMS:
                 break
-            if len(items) >= _MOST_ITEMS:
+            if len(items) >= _MOST_ITEMS or size > _MOST_BYTES:
                 raise ProtocolError(f"the list of items goes on after {len(items):,} of them")
         document = DocumentResult(
             vendor_id=id,

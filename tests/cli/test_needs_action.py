@@ -19,11 +19,15 @@ def test_what_the_vendor_names_no_action_for_is_listed_all_the_same(shore: Shore
     """Scripts see a line without an action; the hint says how to name an object."""
     shore.run("upload", shore.file("review.pdf"), "--to", "sendai")
     line = shore.run("actions", "--json").line("action")
-    ended = shore.run("act", line["vendor_job_id"], "complete")
+    ended = shore.run("act", line["vendor_job_id"], "resume")
+    shown = shore.bare("providers", "show", "sendai")
 
     resume = f"longshore resume {line['run_id']} --journal {shore.journal}"
     assert (line["action"], line["command"]) == (None, resume)
-    assert (ended.code, "as in complete:ID" in ended.err) == (2, True)
+    assert ended.code == 2
+    assert "resume:ID" not in ended.err  # there is no such action at this vendor
+    assert "(ACTION:ID), as longshore providers show sendai tells" in ended.err
+    assert "complete:task_123, discard:task_123" in " ".join(shown.out.split())
 
 
 def test_skip_existing_knows_what_is_still_open_at_the_vendor(shore: Shore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,32 @@ def test_without_a_fallback_trouble_is_trouble(
     again = shore.run("resume", "--json")
     assert (again.code, where(again)) == (0, dict.fromkeys(names, ("plangrep", "succeeded")))
     assert "longshore resume" in ended.err
+
+
+def test_what_an_upload_in_trouble_keeps_is_told_with_what_changes_it(
+    shore: Shore, trouble: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings of the target in trouble, and the route; the printed command mends it; no secret."""
+    right = trouble([])["LONGSHORE_PLANGREP_BASE_URL"]
+    monkeypatch.setenv("LONGSHORE_PLANGREP_BASE_URL", f"{right}/nowhere")
+    config(shore, '[routes.main]\nprimary = "plangrep"\n')
+    names = files(shore, 2)
+    first = shore.run("upload", *names, "--to", "route:main")
+    monkeypatch.setenv("LONGSHORE_PLANGREP_BASE_URL", right)
+    config(shore, '[routes.main]\nprimary = "plangrep"\npercent = {subworkflow = 100}\n')
+    again = shore.run("resume")
+    told = [line for line in again.err.splitlines() if "keeps" in line]
+    typed = told[0].partition("to change that:  longshore ")[2]
+    ended = shore.bare(*shlex.split(typed), "--json")
+
+    assert (first.code, again.code, "keeps" in first.err) == (2, 2, False)
+    assert f"the run keeps base_url = {right}/nowhere, as it began" in told[0]
+    kept = (
+        "the upload keeps route:main as it was when it began; as it is now it counts for a new one"
+    )
+    assert told[1:] == [f"longshore: {kept}"]
+    assert again.err.splitlines()[-1].startswith("longshore resume ")
+    assert (ended.code, where(ended)) == (0, dict.fromkeys(names, ("plangrep", "succeeded")))
 
 
 @pytest.mark.parametrize(

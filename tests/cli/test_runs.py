@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from longshore.journal import open_journal
+from longshore.documents import Document
+from longshore.journal import DocumentRecord, RunRecord, SQLiteJournal, open_journal
+from longshore.lifecycle import Outcome
 from tests.cli.conftest import Shore
 
 Trouble = Callable[..., dict[str, str]]
@@ -216,6 +219,77 @@ def test_watch_ends_when_nobody_executes_the_run(
     ended = shore.run("watch", run_id)
     assert ended.code == 3
     assert f"longshore resume {run_id}" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("signs", "silent", "told"), [([1, 2, 3], 60.0, False), ([4e9] * 3, 0.0, True)]
+)
+def test_watch_hears_an_executor_whose_clock_is_wrong(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch, signs: list[float], silent: float, told: bool
+) -> None:
+    """That its signs of life go on tells that it lives; not what its clock says."""
+    run = RunRecord(id="4f1c2a9b", target="plangrep", provider="plangrep")
+    looks = [{"alive_at": sign} for sign in signs] + [{"alive_at": 9.0, "finished_at": 9.0}]
+
+    async def look(journal: SQLiteJournal, run_id: str) -> RunRecord:
+        return run.model_copy(update=looks.pop(0) if len(looks) > 1 else looks[0])
+
+    async def prepare() -> None:
+        async with open_journal(shore.journal) as journal:
+            await journal.create_run(run)
+
+    asyncio.run(prepare())
+    monkeypatch.setattr(SQLiteJournal, "run", look)
+    monkeypatch.setattr("longshore.cli._watch.PAUSE", 0.0)
+    monkeypatch.setattr("longshore.cli._watch.SILENT", silent)
+    assert ("nobody executes" in shore.run("watch", run.id).err) == told
+
+
+def test_watch_reads_what_is_new(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look costs nothing when nothing changed, and never what was told to the last place."""
+    run = RunRecord(id="4f1c2a9b", target="plangrep", provider="plangrep", alive_at=4e9)
+    names = [f"d{number}" for number in range(10)]
+    done = {"outcome": Outcome.SUCCEEDED}
+    script = [names[:5], [], names[7:8], names[5:6], [], names]  # what ends before each look
+    told: list[list[str]] = []
+    read: list[int] = []
+    documents = SQLiteJournal.documents
+
+    async def count(journal: SQLiteJournal, *arguments: Any, **options: Any) -> Any:
+        page = await documents(journal, *arguments, **options)
+        read[-1] += len(page)
+        return page
+
+    async def look(journal: SQLiteJournal, run_id: str) -> RunRecord:
+        if len(read) < len(script):
+            await journal.change_documents(run_id, dict.fromkeys(script[len(read)], done))
+            read.append(0)
+        over = 4e9 if len(read) == len(script) else None
+        return run.model_copy(update={"finished_at": over})
+
+    def tell(_: object, __: object, record: DocumentRecord, ___: object) -> None:
+        told.extend([[] for _ in range(len(read) - len(told))])
+        told[-1].append(record.document.id)
+
+    async def prepare() -> None:
+        async with open_journal(shore.journal) as journal:
+            await journal.create_run(run)
+            described = [Document(id=name, name=name, size=1) for name in names]
+            records = [
+                DocumentRecord(document=each, run_id=run.id, place=place)
+                for place, each in enumerate(described)
+            ]
+            await journal.enqueue([], records)
+
+    asyncio.run(prepare())
+    monkeypatch.setattr(SQLiteJournal, "documents", count)
+    monkeypatch.setattr(SQLiteJournal, "run", look)
+    monkeypatch.setattr("longshore.cli._watch.tell_document", tell)
+    monkeypatch.setattr("longshore.cli._watch.PAUSE", 0.0)
+    ended = shore.run("watch", run.id)
+
+    assert told == [names[:5], [], ["d7"], ["d5"], [], ["d6", "d8", "d9"]]
+    assert (ended.code, read) == (0, [10, 0, 5, 5, 0, 4])
 
 
 # ------------------------------------------------------------------------------- actions, act

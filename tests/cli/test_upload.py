@@ -240,6 +240,35 @@ def test_one_is_not_told_as_several(shore: Shore) -> None:
     assert said.startswith("sendai: 1 document, 16 B in 1 batch\n")
 
 
+def test_a_manifest_that_names_several_files_at_once_says_what_to_do(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder and a glob are refused, with a hint; so is a file that is just not there."""
+    (shore.folder / "maps").mkdir()
+    manifest = shore.folder / "manifest"
+    manifest.write_text("maps\n*.pdf\nnone.pdf\n")
+    with manifest.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        ended = shore.run("upload", "-", "--to", "geolens", "--json")
+
+    hints = {line["path"]: line["error"]["hint"] for line in ended.lines[:-1]}
+    each = "each line of a manifest names one file"
+    assert hints == {
+        "maps": f"{each}: list the folder's files, or give the folder as PATH",
+        "*.pdf": f"check the path; {each}: a glob is given as PATH",
+        "none.pdf": "check the path",
+    }
+
+
+def test_a_file_that_is_named_like_a_glob_has_a_hint_of_its_own(shore: Shore) -> None:
+    """It was found in a folder: nobody wrote a glob, nor a manifest."""
+    (shore.folder / "maps").mkdir()
+    (shore.folder / "maps" / "plan[1].pdf").symlink_to("nowhere")
+    ended = shore.run("upload", "maps", "--to", "geolens", "--json")
+
+    assert ended.lines[0]["error"]["hint"] == "check the path"
+
+
 @pytest.mark.parametrize("line", ["a.pdf", '{"path": "a.pdf"}'])
 def test_a_manifest_may_begin_with_a_byte_order_mark(
     shore: Shore, monkeypatch: pytest.MonkeyPatch, line: str

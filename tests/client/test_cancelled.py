@@ -130,20 +130,26 @@ async def test_after_a_stop_a_cancellation_waits_for_nothing(tmp_path: Path, fil
     assert report.outcomes == {Outcome.UNKNOWN: 1}  # nobody can ask this vendor
 
 
+@pytest.mark.parametrize("by_scope", [False, True])
 async def test_cancelled_while_it_is_planned_a_run_leaves_nothing_behind(
-    tmp_path: Path, files: Any
+    tmp_path: Path, files: Any, by_scope: bool
 ) -> None:
     """Nothing was sent: there is no half planned run to forget."""
     given = arguments(tmp_path, Vendor())
+    scope = anyio.CancelScope()
 
     def id_for_a_document() -> str:
-        task.cancel()
+        scope.cancel() if by_scope else task.cancel()
         return "d1"
+
+    async def upload() -> None:
+        with scope:  # which cancels again and again
+            await client.upload(files(4))
 
     given["environment"] = replace(given["environment"], new_id=id_for_a_document)
     async with AsyncClient("acme", **given) as client:
-        task = asyncio.create_task(client.upload(files(4)))
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        task = asyncio.create_task(upload())
+        await asyncio.wait([task])
+        assert (scope.cancelled_caught, task.cancelled()) == (by_scope, not by_scope)
         await client._journal.drop_mail([0])  # what was to be written is written
         assert await client._journal.runs() == ()

@@ -122,7 +122,7 @@ def test_a_step_that_ctrl_c_ended_can_be_taken_again(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is free again, and what had arrived is not sent twice."""
-    monkeypatch.setattr("longshore.pipeline._executor._GRACE", 0.01)
+    monkeypatch.setattr("longshore.pipeline._executor.GRACE", 0.01)
     vendor = Slow("PUT")
     with Client("acme", **arguments(tmp_path, vendor)) as client:
         upload = client.start(files(10))

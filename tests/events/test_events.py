@@ -301,3 +301,36 @@ async def test_runs_at_the_same_time_are_told_apart() -> None:
 
     assert kinds["one"] == kinds["two"]
     assert {"job_accepted", "document_changed"} < set(kinds["one"])
+
+
+# -------------------------------------------------------------------------------- misspelt words
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "known"),
+    [("LONGSHORE_LOG", "josn", "json"), ("LONGSHORE_OTEL", "tru", "true")],
+)
+def test_a_word_that_nobody_knows_is_no_silence(name: str, text: str, known: str) -> None:
+    """The error names the variable, what it says, and what it may say."""
+    with pytest.raises(ConfigurationError) as caught, observing({name: text}):
+        pass
+
+    assert caught.value.message.startswith(f"{name}: {text!r}")
+    assert caught.value.hint == f"{name}={known}, or unset it"
+
+
+@pytest.mark.parametrize("text", ["", "false", "0", "No", " off "])
+def test_telemetry_can_be_turned_off_in_words(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As settings can."""
+    monkeypatch.setattr("longshore.events._environment._to_telemetry", pytest.fail)
+    with observing({"LONGSHORE_OTEL": text, "LONGSHORE_LOG": ""}):
+        pass
+
+
+def test_a_misspelt_variable_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Those of others, such as a cluster's for a service of this name, are not."""
+    others = ("LONGSHORE_PORT", "LONGSHORE_VERSION", "LONGSHORE_X_LOG", "LONGSHORE_LOGIN")
+    with observing({"LONGSHORE_LOGS": "json", **dict.fromkeys(others, "1")}):
+        pass
+
+    assert caplog.messages == ["the variable LONGSHORE_LOGS is ignored: did you mean LOG?"]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longshore.errors import ConfigurationError, LongshoreError
@@ -62,6 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @examples(150)
 @given(FILES, TARGETS)
+@example(b"[targets.mine]\nprovider = 'plangrep'\napi_key = 0x" + b"f" * 5000, "mine")
 def test_any_configuration_file_is_used_or_refused(folder: Path, content: bytes, name: str) -> None:
     """Bytes, wrong types, depth and absurd numbers end in one error of the tree."""
     (folder / "longshore.toml").write_bytes(content)

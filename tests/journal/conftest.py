@@ -15,6 +15,12 @@ from longshore.journal import (
 from tests.journal.records import RUN
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal may be made; its folder is not there yet."""
+    return tmp_path / "state" / "journal.db"
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     made: Journal = (

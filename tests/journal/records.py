@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+
 from longshore.documents import Document
 from longshore.journal import (
     DocumentRecord,
@@ -32,3 +35,7 @@ def fact(kind: FactKind, flow: str, name: str, value: object = None, attempt: in
 async def names(journal: Journal, unit_id: str) -> list[str]:
     found = (await journal.facts(unit_id)).facts
     return sorted(f"{fact.kind} {fact.flow} {fact.name}" for fact in found)
+
+
+def mode(path: Path | str) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)

@@ -70,6 +70,24 @@ async def test_abandoned_sessions_wait_until_they_are_dropped(journal: Journal) 
     assert [entry.run_id for entry in await journal.abandoned()] == ["run1", "run2"]
 
 
+async def test_a_message_can_be_left_once(journal: Journal) -> None:
+    """Not while the same waits for the same run; it is told whether it was left."""
+    await journal.create_run(RUN.model_copy(update={"id": "run2"}))
+    left = [
+        await journal.post(run, verb, {"unit": unit_id}, once=True)
+        for run, verb, unit_id in (
+            ("run1", "wake", "b1"), ("run1", "wake", "b1"), ("run1", "wake", "b2"),
+            ("run1", "act", "b1"), ("run2", "wake", "b1"),
+        )
+    ]  # fmt: skip
+    again = await journal.post("run1", "wake", {"unit": "b1"})
+    await journal.drop_mail([message.id for message in await journal.mail("run1")])
+
+    assert left == [True, False, True, True, True]
+    assert again
+    assert await journal.post("run1", "wake", {"unit": "b1"}, once=True)
+
+
 async def test_mail_waits_until_it_is_dropped(journal: Journal) -> None:
     """Oldest first, for the executor of one run."""
     await journal.create_run(RUN.model_copy(update={"id": "run2"}))

@@ -70,11 +70,11 @@ async def test_an_ambiguous_or_strange_beginning_finds_none(
 
 
 async def test_runs_are_listed_oldest_first(journal: Journal) -> None:
-    """By creation, not by id."""
+    """As they were made: not by id, nor by a clock that was set back between two of them."""
     for id, created in (("z", 1.0), ("a", 99.0)):
         await journal.create_run(RUN.model_copy(update={"id": id, "created_at": created}))
 
-    assert [run.id for run in await journal.runs()] == ["z", "run1", "a"]
+    assert [run.id for run in await journal.runs()] == ["run1", "z", "a"]
 
 
 async def test_a_forgotten_run_leaves_only_its_claims(journal: Journal) -> None:
@@ -318,6 +318,19 @@ async def test_reopening_looks_again_at_what_is_not_over(journal: Journal) -> No
     assert await journal.due("run1", 0.0, 10) == ("needs_action", "unknown", "running")
 
 
+async def test_reopening_after_the_clock_was_set_back(journal: Journal) -> None:
+    """What moves by itself keeps its distance from now, not the time of a clock that was wrong."""
+    await journal.enqueue([unit("soon", at=90.0), unit("new"), unit("over", at=90.0)], [])
+    await journal.commit("over", 0, [ChangeUnit({"settled": True, "outcome": Outcome.FAILED})])
+    await journal.commit("soon", 0, [ChangeUnit({"polled_at": 85.0})])
+
+    assert await journal.reopen("run1", sooner=60.0) == 2
+    assert await journal.due("run1", 29.0, 10) == ("new",)
+    assert await journal.due("run1", 30.0, 10) == ("new", "soon")
+    soon, new = await journal.unit("soon"), await journal.unit("new")
+    assert (soon.at, soon.polled_at, new.polled_at) == (30.0, 25.0, 0.0)
+
+
 async def test_reopening_leaves_what_moves_by_itself(journal: Journal) -> None:
     """A batch keeps the time of its next poll, and ``prepare`` is not asked for again."""
     await journal.enqueue([unit("moves", at=50.0)], [])
@@ -345,6 +358,20 @@ async def test_batches_are_paged_by_id(journal: Journal) -> None:
     pages = [await journal.units("run1", after=after, limit=2) for after in ("", "b", "d")]
 
     assert [[unit.id for unit in page] for page in pages] == [["a", "b"], ["c", "d"], []]
+
+
+async def test_only_batches_with_a_job_that_did_not_succeed_are_amiss(journal: Journal) -> None:
+    """Pages of those alone: without a job, or when all is well, nothing is to be done."""
+    await journal.enqueue([unit(id) for id in "abcd"], [])
+    stands = {"a": Outcome.SUCCEEDED, "b": Outcome.NEEDS_ACTION, "d": Outcome.RUNNING}
+    for id, outcome in stands.items():
+        await journal.commit(id, 0, [ChangeUnit({"job_id": f"j-{id}", "outcome": outcome})])
+
+    pages = [
+        await journal.units("run1", after=after, limit=1, amiss=True) for after in ("", "b", "d")
+    ]
+
+    assert [[unit.id for unit in page] for page in pages] == [["b"], ["d"], []]
 
 
 # ---------------------------------------------------------------------- documents

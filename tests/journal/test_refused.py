@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,12 +11,7 @@ import pytest
 
 from longshore.errors import JournalError
 from longshore.journal import ChangeUnit, SQLiteJournal, UnitRecord, open_journal
-from tests.journal.records import RUN
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "journal.db"
+from tests.journal.records import RUN, mode
 
 
 @pytest.fixture
@@ -26,10 +20,6 @@ async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
         await journal.create_run(RUN)
         await journal.enqueue([UnitRecord(id="b1", run_id=RUN.id)], [])
         yield journal
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +50,15 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         SQLiteJournal(tmp_path / "file" / "journal.db")
 
 
-def test_another_programs_database_is_refused(path: Path) -> None:
-    """Its tables are not mixed with ours, and its file stays as it is, byte for byte."""
+@pytest.mark.parametrize(
+    "made",
+    ["CREATE TABLE runs (id)", "PRAGMA application_id = 7", "PRAGMA application_id = -7"],
+)
+def test_another_programs_database_is_refused(path: Path, made: str) -> None:
+    """Its tables are not mixed with ours; it stays as it is, and nothing is left beside it."""
     path.parent.mkdir()
     other = sqlite3.connect(path)
-    other.execute("CREATE TABLE runs (id)")
+    other.execute(made)
     other.close()
     path.chmod(0o644)
     before = path.read_bytes()
@@ -73,6 +67,7 @@ def test_another_programs_database_is_refused(path: Path) -> None:
         SQLiteJournal(path)
 
     assert (path.read_bytes(), mode(path)) == (before, 0o644)
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import multiprocessing
 import os
 import sqlite3
-import stat
 import subprocess
 import sys
 import threading
@@ -29,17 +28,13 @@ from longshore.journal import (
     default_journal_path,
     open_journal,
 )
+from tests.journal.records import mode
 
 RUN = RunRecord(id="run1", target="north", provider="sea", account="acme")
 
 
 def receipt(name: str, value: str = "x") -> PutFact:
     return PutFact(Fact(FactKind.RECEIPT, 1, "", name, value))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "journal.db"
 
 
 @pytest.fixture
@@ -52,10 +47,6 @@ async def journal(path: Path) -> AsyncIterator[SQLiteJournal]:
 
 async def receipts(journal: SQLiteJournal, unit_id: str = "b1") -> set[str]:
     return {fact.name for fact in (await journal.facts(unit_id)).facts}
-
-
-def mode(path: Path | str) -> int:
-    return stat.S_IMODE(Path(path).stat().st_mode)
 
 
 def run_child(code: str, *arguments: object) -> subprocess.Popen[str]:

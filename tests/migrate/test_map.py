@@ -88,3 +88,16 @@ def test_nothing_is_left_behind_when_nothing_was_begun(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="no"), open_map(tmp_path / name, "new"):
             raise ValueError("no")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_map_is_written_by_one_migration(tmp_path: Path) -> None:
+    """Another would cut off its lines, or put a file without them in its place."""
+    path = tmp_path / "map.jsonl"
+    with open_map(path, "new") as map:
+        map.put(line("a.pdf"))
+        with pytest.raises(UsageError, match="another migration writes it"), open_map(path, "new"):
+            pass
+        map.put(line("b.pdf"))
+    with open_map(path, "new"):
+        pass
+    assert list(read_map(path)) == [line("a.pdf"), line("b.pdf")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from longshore.journal import DocumentRecord, documents_of, open_journal
 from longshore.migrate import (
     Leg,
     RouteRequest,
+    begin_passage,
     carry_passage,
     find_passage,
     passage_of,
@@ -259,3 +261,19 @@ async def test_each_document_of_a_run_is_told_of_once(
         ("subworkflow", "1.pdf", "running"),
         ("subworkflow", "2.pdf", "running"),
     ]
+
+
+async def test_two_passages_never_have_one_id(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """Ids that are easily typed are drawn twice some day; the second upload is not the first."""
+    route(tmp_path, 'primary = "plangrep"')
+    vendors("plangrep")
+    drawn = iter(["aaaa", "run1", "aaaa", "bbbb", "run2"])
+    environment = replace(hurried, new_run_id=lambda: next(drawn))
+    request = RouteRequest("main", paths=tuple(files(tmp_path, 1)))
+    async with open_journal(tmp_path / "j.db") as journal:
+        made = [await begin_passage(journal, request, environment) for _ in range(2)]
+        found = await find_passage(journal, request, made[0].id)
+    assert [passage.id for passage in made] == ["aaaa", "bbbb"]
+    assert [leg.run.id for leg in found.legs] == ["run1"]

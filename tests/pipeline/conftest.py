@@ -11,7 +11,7 @@ from longshore.pipeline import Executor, _executor
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the mailbox and the journal every few milliseconds."""
     monkeypatch.setattr(_executor, "_TICK", 0.01)
-    monkeypatch.setattr(_executor, "_GRACE", 0.05)
+    monkeypatch.setattr(_executor, "GRACE", 0.05)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from longshore.lifecycle import Batch, Outcome, Session
 from longshore.pipeline import _executor
 from longshore.provider import Flow, Request, Wait
+from longshore.transfer import Outgoing
 from tests.pipeline.support import Acme, hasty, reply
 from tests.pipeline.test_executor import run
 
@@ -50,3 +51,35 @@ async def test_enough_failures_leave_what_only_waited_for_its_start(
     assert report.exit_code == 1
     assert report.outcomes[Outcome.FAILED] + report.outcomes[Outcome.RUNNING] == 40
     assert report.outcomes[Outcome.RUNNING] > 20
+
+
+async def test_a_clock_that_was_set_back_holds_up_no_resume() -> None:
+    """What was to be asked in a moment is not asked when that day comes again."""
+    world = hasty()
+    await world.plan(*[[4]] * 3, wait=False)
+    today, now = world.clock, world.clock.now
+    world.clock.now = lambda: now() + 86_400.0
+    await run(world)
+    world.clock = type(today)()
+    await world.journal.change_run("run", options={})
+    report = await asyncio.wait_for(run(world), 5)
+    assert report.outcomes == {Outcome.SUCCEEDED: 3}
+
+
+async def test_a_clock_that_was_set_back_holds_up_no_job_that_was_asked_about() -> None:
+    """Nor does a vendor's least pause begin on a day that is yet to come."""
+    world = hasty()
+    await world.plan([4])
+    stop = asyncio.Event()
+
+    def note(sent: Outgoing) -> None:
+        if "/jobs/" in sent.url:
+            stop.set()
+
+    world.vendor.states, world.vendor.on_request = ["busy", "done"], note
+    today, now = world.clock, world.clock.now
+    world.clock.now = lambda: now() + 86_400.0
+    assert (await run(world, stop=stop)).interrupted
+    world.clock = type(today)()
+    report = await asyncio.wait_for(run(world), 5)
+    assert report.outcomes == {Outcome.SUCCEEDED: 1}

@@ -280,7 +280,7 @@ async def test_who_only_waits_for_the_next_try_is_not_waited_for(
     route: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pause of twenty seconds does not hold up the end, and nothing is in doubt after it."""
-    monkeypatch.setattr(_executor, "_GRACE", 10.0)
+    monkeypatch.setattr(_executor, "GRACE", 10.0)
     world, stop = hasty(), asyncio.Event()
     world.vendor.always = {route: reply({}, status, **{"retry-after": "20"})}
     await world.plan([4], concurrency=1)

@@ -6,12 +6,16 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from longshore.pipeline import Environment
+from longshore.lifecycle import Outcome
+from longshore.pipeline import Candidate, Environment, RunOptions, begin
 from longshore.pipeline._environment import Ids
+from longshore.plugins import Plugins
+from tests.pipeline.support import calm
 
 
 def test_ids_are_neighbours_and_never_the_same() -> None:
@@ -31,6 +35,26 @@ def test_ids_go_on_behind_the_last_number(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("secrets.randbits", lambda bits: (1 << bits) - 2)
     new_id = Ids()
     assert [new_id() for _ in range(3)] == ["f" * 15 + "e", "f" * 16, "0" * 16]
+
+
+async def test_a_run_gets_no_id_that_another_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a journal of 100,000 runs two of their short ids meet: the earlier run must not go."""
+    monkeypatch.setattr(Plugins, "version_of", lambda *_: "1.0")
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
+    world, drawn = calm(), iter(["5ea50001", "5ea50001", "5ea50002"])
+    environment = replace(world.environment(), new_run_id=lambda: next(drawn))
+    for _ in range(2):
+        await begin(
+            world.journal,
+            world.target(),
+            [Candidate(str(tmp_path / "a.pdf"))],
+            RunOptions(),
+            environment,
+        )
+    assert [run.id for run in await world.journal.runs()] == ["5ea50001", "5ea50002"]
+    assert await world.journal.outcomes("5ea50001") == {Outcome.RUNNING: 1}
 
 
 _FORKING = """

@@ -45,7 +45,7 @@ async def test_an_action_on_a_job_out_of_memory_may_end_after_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its answer is kept: the job is followed again, and the action is not done twice."""
-    monkeypatch.setattr(_executor, "_GRACE", 5.0)
+    monkeypatch.setattr(_executor, "GRACE", 5.0)
     world, stop = hasty(Retried), asyncio.Event()
     world.vendor = vendor = Slow()
     await world.plan([4], [4])

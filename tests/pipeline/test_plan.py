@@ -29,7 +29,7 @@ def test_what_does_not_go_is_not_kept_until_something_does(tmp_path: Path) -> No
         Capabilities(),
         run_id="run",
         new_id=lambda: str(next(ids)),
-        existing=Existing({5: {bytes.fromhex(digest)}}),
+        existing=Existing({5}, {bytes.fromhex(digest)}),
     )
     for count, state in enumerate(("skipped", "refused", "skipped", "refused"), 1):
         record = next(planned)

@@ -21,11 +21,11 @@ LONGEST_MODULE = 450
 ROOMS = (
     "_lazy",
     "_model",
-    "_portal",
     "units",
     "urls",
     "redaction",
     "errors",
+    "_portal",
     "documents",
     "sources",
     "capabilities",

@@ -243,6 +243,18 @@ def test_a_rate_limit_slides() -> None:
     assert [limit.take(key, 10.0) for key in ("b", "a", "a")] == [0, 0, 1]
 
 
+def test_a_rate_of_nothing_is_no_limit() -> None:
+    """As the switches of the sandboxes have it."""
+    assert [RateLimit(0, per=10.0).take("a", 0.0) for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_reply_says_when_to_come_back() -> None:
+    """Beside its other headers."""
+    reply = Reply.text(429, "slow down").retry_after(7)
+    assert (reply.headers["retry-after"], reply.status, reply.body) == ("7", 429, b"slow down")
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+
+
 def test_part_counts_tell_repeats() -> None:
     """Adding a part tells how often it has come."""
     counts = PartCounts()

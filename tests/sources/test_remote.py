@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 
 pytest.importorskip("fsspec")
 
-import fsspec
 from fsspec.implementations.memory import MemoryFileSystem
 
 from longshore.documents import Document, Piece
@@ -43,17 +41,6 @@ from longshore.transfer._body import region
 from tests.pipeline.support import Acme, AcmeSettings, Vendor, World, hasty
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def store() -> Iterator[Any]:
-    """A store in memory with a few documents; its calls are counted."""
-    fs = fsspec.filesystem("memory")
-    fs.pipe("/plans/a.pdf", os.urandom(5 * MIB))
-    fs.pipe("/plans/sub/b.pdf", b"hello")
-    fs.pipe("/plans/.hidden/c.pdf", b"not seen")
-    yield fs
-    fs.rm("/plans", recursive=True)
 
 
 class Counting:
@@ -276,28 +263,6 @@ def test_a_store_without_ranges_is_refused(store: Any, monkeypatch: pytest.Monke
         pytest.raises(SourceUnreadable, match="range"),
     ):
         source.read(0, MIB)
-
-
-def test_a_hiccup_of_the_store_is_passed_over(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read is tried some times; what goes on failing is told without credentials."""
-    planned = document("memory://plans/sub/b.pdf")
-    monkeypatch.setattr("longshore.sources._place.time.sleep", lambda _seconds: None)
-    failures = [OSError("token=abc123"), OSError("token=abc123")]
-    whole = MemoryFileSystem.cat_file
-
-    def shaky(fs: Any, path: str, start: int, end: int) -> Any:
-        if failures:
-            raise failures.pop()
-        return whole(fs, path, start, end)
-
-    monkeypatch.setattr(MemoryFileSystem, "cat_file", shaky)
-    with open_document(planned) as source:
-        assert source.read(0, 10) == b"hello"
-    failures += [OSError("token=abc123")] * 3
-    with open_document(planned) as source, pytest.raises(SourceUnreadable) as caught:
-        source.read(0, 10)
-
-    assert "abc123" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from longshore.errors import ConfigurationError, UnknownTarget
+from longshore.errors import ConfigurationError, PluginError, UnknownTarget
 from longshore.targets import Target, list_targets, load_config, require
-from tests.targets.tiny import TinySettings, resolve
+from tests.targets.tiny import Tiny, TinySettings, resolve
 
 NO_SUCH = "there is no such setting"
 
@@ -268,9 +268,59 @@ def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     require(resolve(tmp_path, overrides={"api_key": "k"}))
 
 
+def test_a_mistake_in_account_is_the_providers_unless_a_setting_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it counts on may be what is missing: then that is told."""
+
+    def account(provider: Tiny) -> str:
+        key = provider.settings.api_key
+        return key.get_secret_value().split("/")[1]  # type: ignore[union-attr]
+
+    monkeypatch.setattr(Tiny, "account", account)
+    with pytest.raises(ConfigurationError, match="no API key"):
+        require(resolve(tmp_path))
+    with pytest.raises(PluginError, match="account broke off: IndexError") as caught:
+        resolve(tmp_path, overrides={"api_key": "k"})
+
+    assert caught.value.hint == "this is a fault in the provider 'tiny': its author can mend it"
+
+
 def test_targets_are_listed_with_their_providers(tmp_path: Path) -> None:
     """The tables of the file, sorted, with the provider as written."""
     write(tmp_path, '[targets.b]\nprovider = "tiny"\n[targets.a]\nprovider = "other"')
     config = load_config(None, cwd=tmp_path, environ={})
 
     assert list_targets(config) == {"a": "other", "b": "tiny"}
+
+
+def test_a_misspelt_variable_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not those of a target of a longer name, nor one that some secret reference names."""
+    others = """
+        [targets.other]
+        provider = "tiny"
+        api_key = "env:LONGSHORE_TINY_APY_KEY"
+        [webhooks.tiny]
+        secret = ["env:LONGSHORE_TINY_PROJEC"]
+    """
+    write(tmp_path, '[targets.tiny]\napi_key = "env:LONGSHORE_TINY_KEY"\n' + others)
+    environ = {
+        "LONGSHORE_TINY_PROJEKT": "p",
+        "LONGSHORE_TINY_APIKEY": "k",
+        "LONGSHORE_TINY_TWO_PROJECT": "p",
+        "LONGSHORE_TINY_KEY": "k",
+        "LONGSHORE_TINY_META_A": "entry",
+        "LONGSHORE_TINY_TWO_META_A": "entry",
+        "LONGSHORE_TINY_SERVICE_HOST": "10.0.0.1",
+        "LONGSHORE_TINY_VERSION": "3",
+        "LONGSHORE_TINY_API_KEY": "env:LONGSHORE_TINY_API_KEE",
+        "LONGSHORE_TINY_API_KEE": "k",
+        "LONGSHORE_TINY_APY_KEY": "k",
+        "LONGSHORE_TINY_PROJEC": "p",
+    }
+    resolve(tmp_path, environ=environ)
+
+    assert [message.removeprefix("the variable LONGSHORE_") for message in caplog.messages] == [
+        "TINY_PROJEKT is ignored: there is no setting 'projekt'; did you mean project?",
+        "TINY_APIKEY is ignored: there is no setting 'apikey'; did you mean api_key?",
+    ]

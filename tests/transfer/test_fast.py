@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from longshore.errors import ProtocolError
+from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Bytes, Json
 from longshore.transfer._fast import install
 from longshore.transfer._http import HttpTransport
@@ -246,6 +246,22 @@ async def test_one_variable_turns_it_off(reachable: Any, either_path: str) -> No
     """LONGSHORE_PLAIN_HTTP=1 leaves everything to httpcore."""
     expected = "FastPool" if either_path == "fast" else "AsyncConnectionPool"
     assert await reachable(HttpTransport()) == expected
+
+
+@pytest.mark.parametrize(("text", "pool"), [("no", "FastPool"), ("true", "AsyncConnectionPool")])
+async def test_the_variable_takes_yes_and_no(
+    reachable: Any, monkeypatch: pytest.MonkeyPatch, text: str, pool: str
+) -> None:
+    """As settings do; `false` does not turn it on."""
+    monkeypatch.setenv("LONGSHORE_PLAIN_HTTP", text)
+    assert await reachable(HttpTransport()) == pool
+
+
+def test_any_other_word_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told before anything is sent."""
+    monkeypatch.setenv("LONGSHORE_PLAIN_HTTP", "ture")
+    with pytest.raises(ConfigurationError, match="LONGSHORE_PLAIN_HTTP: 'ture' is neither"):
+        HttpTransport()
 
 
 async def test_without_sendfile_it_stands_aside(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -211,6 +212,37 @@ async def test_cancelling_waits_for_the_thread_that_uses_the_file(
         closed.set()
         assert (await transport.send(outgoing(server.url, "GET"))).status == 200
     await transport.aclose()
+
+
+async def test_cancelling_wakes_the_thread_that_waits_for_a_store(
+    transport: HttpTransport, either_path: str
+) -> None:
+    """Whoever cancels does not wait until a store of documents answers again."""
+    loop, started = asyncio.get_running_loop(), asyncio.Event()
+    closed = threading.Event()
+    woken: list[bool] = []
+
+    class Waiting(Pattern):
+        def read(self, offset: int, size: int) -> bytes:
+            loop.call_soon_threadsafe(started.set)
+            woken.append(closed.wait(5))
+            return b""
+
+        def close(self) -> None:
+            closed.set()
+
+    source = Waiting(MIB)
+    body = Raw(Piece(document="d", offset=0, size=MIB))
+    async with serving(answer_all) as server:
+        sending = outgoing(server.url, "PUT", body, sources={"d": source})
+        task = asyncio.create_task(transport.send(sending))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        if either_path == "fast":  # the other leaves the thread behind, until it is closed
+            assert woken == [True]
+        source.close()
 
 
 def descriptors() -> int:

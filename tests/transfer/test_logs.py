@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import stamina
+import stamina.instrumentation
 
 from longshore.redaction import Redactor
 from longshore.transfer import Outgoing, encode
 from longshore.transfer._http import HttpTransport
 from longshore.transfer._logs import quiet_http_logs
+from longshore.transfer._retry import Again
 
 NAMES = ("httpx", "httpcore", "httpcore.http11", "httpcore.connection")
 SIGNED = "https://bucket.example/secretname?X-Amz-Expires=60&X-Amz-Signature=0123abcd"
@@ -99,3 +102,23 @@ def test_calling_it_again_changes_nothing() -> None:
     for _ in range(3):
         quiet_http_logs(Redactor())
     assert {name: len(logging.getLogger(name).filters) for name in NAMES} == dict.fromkeys(NAMES, 1)
+
+
+async def test_retries_of_others_are_not_hushed(caplog: pytest.LogCaptureFixture) -> None:
+    """A program that retries by stamina, too, still reads of its own; ours are told as events."""
+    hooks = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
+    try:
+        quiet_http_logs()
+        for error in (ValueError("theirs"), Again(0.0)):
+            again = iter([error])
+            async for attempt in stamina.retry_context(
+                on=Exception, wait_initial=0.0, wait_jitter=0.0
+            ):
+                with attempt:
+                    for raised in again:
+                        raise raised
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(hooks)
+    said = [record for record in caplog.records if record.name == "stamina"]
+    assert [getattr(record, "stamina.caused_by") for record in said] == ["ValueError('theirs')"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -211,8 +211,22 @@ def failing(delays: list[float], seen: list[int]) -> Callable[[int], object]:
 DELAYS = [0.0, 0.25, 120.0, 3.0, 0.5, 0.0, 1.0, 2.0, 60.0, 5.0, 7.0, 15.0]
 
 
+@pytest.fixture(params=["stamina", "inactive", "testing"])
+def _switched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a program switch stamina for the whole process, as its tests may do."""
+    stamina.set_active(request.param != "inactive")
+    stamina.set_testing(request.param == "testing")
+    yield
+    stamina.set_active(True)
+    stamina.set_testing(False)
+
+
+@pytest.mark.usefixtures("_switched")
 async def test_stamina_waits_exactly_what_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No jitter, no backoff, no limit of tries or time of its own; zero is a pause too."""
+    """No jitter, no backoff, no limit of tries or time of its own; zero is a pause too.
+
+    Nor do the switches by which a program leaves retries out of its own tests change what we do.
+    """
     slept: list[float] = []
     seen: list[int] = []
 
@@ -268,4 +282,4 @@ def test_nobody_switches_stamina_for_the_whole_process() -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "stamina"
     }
-    assert used == {"retry_context"}
+    assert used == {"retry_context", "is_active", "is_testing"}

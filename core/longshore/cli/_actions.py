@@ -36,7 +36,7 @@ async def _actions(terminal: Terminal, run_id: str | None) -> int:
         runs = await journal.runs() if run_id is None else (await journal.run(run_id),)
         count = 0
         for run in runs:
-            async for unit in units_of(journal, run.id):
+            async for unit in units_of(journal, run.id, amiss=True):
                 count += await _offer(terminal, journal, run, unit)
     if not count:
         terminal.note("longshore: no job offers anything to be done")
@@ -48,8 +48,6 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, unit: Uni
     from longshore.cli._offers import offers_of
     from longshore.lifecycle import Outcome
 
-    if unit.job_id is None or unit.outcome is Outcome.SUCCEEDED:
-        return 0
     taken = await journal.facts(unit.id)
     found = await offers_of(terminal, journal, run, taken)
     if not found and unit.outcome is not Outcome.NEEDS_ACTION:
@@ -144,7 +142,7 @@ async def _leave(terminal: Terminal, journal: Journal, unit: UnitRecord, action:
     run = await journal.run(unit.run_id)
     provider = load_plugins().provider(run.provider)
     known = Unit.load(await journal.facts(unit.id), alive_at=0.0)
-    check_offer(known, action, cancels=provider.offers("cancel"))
+    check_offer(known, action, provider)
     await journal.post(run.id, "act", {"unit": unit.id, "action": str(action)})
     terminal.line({
         "event": "asked",

@@ -126,12 +126,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = command.main(given, prog_name=name, standalone_mode=False, **_SETTINGS)
     except typer.Abort:
         return INTERRUPTED
+    except OSError as error:  # the help or the version, for a command takes care of its own
+        terminal = Terminal()
+        terminal.crash(error)
+        terminal.deaf()
+        return TROUBLE
     except Exception as error:
         told = getattr(error, "format_message", None)  # Typer's own errors
         if told is None:
             raise
         if not given and name == "longshore":  # what it tells then is the help
-            typer.echo(told(), err=True)
+            Terminal().last(told())
             return TROUBLE
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path if context is not None else name} --help"

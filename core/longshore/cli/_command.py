@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
-from longshore.cli._terminal import FORMAT, Terminal
+from longshore.cli._terminal import Terminal
 from longshore.errors import LongshoreError
 
 __all__ = ["EPILOG", "INTERRUPTED", "TROUBLE", "Config", "Journal", "command"]
@@ -25,6 +26,9 @@ TROUBLE = 2
 INTERRUPTED = 130
 
 _PANEL = "Every command"
+
+_OBSERVER = re.compile("LONGSHORE_[^_]+")
+"""``LONGSHORE_LOG`` and its like, also misspelt; a target's variables have one more part."""
 
 Journal = Annotated[
     Path | None,
@@ -107,7 +111,7 @@ def _observed(
     **kwargs: P.kwargs,
 ) -> int | None:
     """Run a command, with the observers that the environment asks for."""
-    if not any(os.environ.get(name) for name in ("LONGSHORE_EVENTS", "LONGSHORE_OTEL", FORMAT)):
+    if not any(_OBSERVER.fullmatch(name) for name in os.environ):
         return function(terminal, *args, **kwargs)
     from longshore.events import observing
 

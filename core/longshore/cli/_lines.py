@@ -114,7 +114,7 @@ def next_steps(
     elif ended:
         yield f"try those again:   {terminal.typed(f'longshore rerun {run} --failed')}"
     for offer in offers[:_MOST_OFFERS]:
-        yield f"at the vendor:     {offer}"
+        yield f"at the vendor:     {printable(offer)}"  # a job's id is the vendor's word
     if len(offers) > _MOST_OFFERS and not line["needs_action"]:
         yield f"more such jobs:    {actions}"
     if open_ and not again:
@@ -140,13 +140,13 @@ def kept_settings(
         again: the command that goes on with the run.
         of: what ``--set`` needs before a setting's name.
     """
-    from longshore.targets import REFRESHED, kept
+    from longshore.targets import CHANGEABLE, kept
 
     for name, (was, now) in kept(target, settings, terminal.config).items():
         if name in given:
             continue
         words = f"longshore: the run keeps {name} = {was}, as it began; "
-        if name in {*REFRESHED, "base_url"}:
+        if name in CHANGEABLE:
             words += f"to change that:  {again} --set {shlex.quote(f'{of}{name}={now}')}"
         else:
             words += f"{name} = {now} counts for a new one"

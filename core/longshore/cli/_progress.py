@@ -147,12 +147,22 @@ class _Lines:
             self._terminal.note(f"longshore: {self._tally.text()}")
 
 
+def _can_draw() -> bool:
+    """Tell whether stderr is a terminal that can move its cursor, and has columns."""
+    if not sys.stderr.isatty():
+        return False
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.is_terminal and not console.is_dumb_terminal and console.width > 0
+
+
 @contextmanager
 def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
     """Show how a run goes on, in the way that fits where stderr goes."""
     if terminal.quiet:
         yield _Silent()
-    elif sys.stderr.isatty() and not structured():
+    elif _can_draw() and not structured():
         from longshore.cli._bars import Bars
 
         with Bars(journal) as bars:

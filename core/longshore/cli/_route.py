@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from longshore.cli._lines import next_steps, run_text, tell_document
+from longshore.cli._lines import kept_settings, next_steps, run_text, tell_document
 from longshore.cli._offers import Ended
 from longshore.cli._progress import PAUSE
 from longshore.cli._terminal import Terminal, printable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
     from longshore.migrate import Arrival, Leg, Passage, RouteRequest
     from longshore.pipeline import DocumentFinished, Event, RunReport
+    from longshore.targets import Route, Target
 
 __all__ = ["go_on_by_route", "plan_route", "upload_by_route"]
 
@@ -114,7 +115,7 @@ async def _carry(
         for leg in passage.legs
         if leg.role != "shadow"
     }
-    _finish(terminal, arrival, offers)
+    _finish(terminal, arrival, offers, request.settings)
     return arrival.exit_code
 
 
@@ -169,7 +170,12 @@ class _Watch:
             self._terminal.note(f"longshore: {self._finished} of {documents} documents")
 
 
-def _finish(terminal: Terminal, arrival: Arrival, offers: Mapping[str, Sequence[str]]) -> None:
+def _finish(
+    terminal: Terminal,
+    arrival: Arrival,
+    offers: Mapping[str, Sequence[str]],
+    given: Mapping[str, str],
+) -> None:
     """Print a line for each run: the shadows first, so that what counts stands last."""
     try:
         for report in arrival.shadows.values():
@@ -181,11 +187,40 @@ def _finish(terminal: Terminal, arrival: Arrival, offers: Mapping[str, Sequence[
     except BrokenPipeError:
         terminal.deaf()
     open_ = [r for r in arrival.reports.values() if r.trouble is not None or r.interrupted]
+    if not open_:
+        return
+    again = terminal.typed(f"longshore resume {open_[0].run.id}")
+    targets = {leg.run.id: leg.target for leg in arrival.passage.legs}
     for report in open_:
         if report.trouble is not None:
             terminal.fail(report.trouble)
-    if open_:
-        terminal.last(terminal.typed(f"longshore resume {open_[0].run.id}"))
+            _tell_kept(terminal, targets[report.run.id], given, again)
+    _tell_kept_route(terminal, arrival.passage.route)
+    terminal.last(again)
+
+
+def _tell_kept(terminal: Terminal, target: Target, given: Mapping[str, str], again: str) -> None:
+    """Say which settings a run in trouble keeps, and how to change them."""
+    from longshore.targets import overrides_of
+
+    name, settings = target.name, target.settings_public
+    own = overrides_of(name, given)
+    for text in kept_settings(terminal, name, settings, own, again, of=f"{name}:"):
+        terminal.last(text)
+
+
+def _tell_kept_route(terminal: Terminal, route: Route) -> None:
+    """Say so where an upload keeps a route that the configuration has otherwise by now."""
+    from longshore.errors import ConfigurationError
+    from longshore.targets import resolve_route
+
+    try:
+        now = resolve_route(route.name, config_file=terminal.config)
+    except ConfigurationError:
+        return
+    if now != route:
+        words = f"the upload keeps route:{route.name} as it was when it began"
+        terminal.last(printable(f"longshore: {words}; as it is now it counts for a new one"))
 
 
 def _tell_run(

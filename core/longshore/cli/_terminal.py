@@ -46,6 +46,8 @@ def _speaks_utf8() -> bool:
 
 def printable(text: str) -> str:
     """Show control characters instead of sending them to a terminal."""
+    if text.isprintable():  # nearly always, and much sooner told than character by character
+        return text
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
@@ -53,6 +55,8 @@ def printable(text: str) -> str:
 
 def _harmless(text: str) -> str:
     """Let only line ends and colours through: the last net below ``printable``."""
+    if text.isprintable():
+        return text
     return "".join(
         piece if index % 2 else printable(piece) for index, piece in enumerate(_OURS.split(text))
     )
@@ -60,6 +64,8 @@ def _harmless(text: str) -> str:
 
 def _json_text(text: str) -> str:
     """Escape what a terminal could obey or a reader of lines could take for a line's end."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )
@@ -72,6 +78,8 @@ def structured() -> bool:
 
 def colour(state: str, text: str) -> str:
     """Give a text the colour of a state; it is taken away where stdout is no terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown"):
+        return text
     return typer.style(text, fg=_COLOURS.get(state, "red"))
 
 
@@ -198,8 +206,12 @@ class Terminal:
 
             self._err(redact_text("".join(traceback.format_exception(error))).rstrip())
         words = " ".join(str(error).split())
-        hint = "this is a fault in Longshore; --verbose shows where it happened"
-        self._trouble(f"unexpected {type(error).__name__}: {words}", "" if self.verbose else hint)
+        hint = "this is a fault in Longshore"
+        if isinstance(error, (OSError, MemoryError)) or "start new thread" in words:
+            hint = "a disk or a limit of this machine (df, ulimit -a), or a fault in Longshore"
+        if not self.verbose:
+            hint += "; --verbose shows where it happened"
+        self._trouble(f"unexpected {type(error).__name__}: {words}", hint)
 
     def _trouble(self, message: str, hint: str) -> None:
         from longshore.redaction import redact_text

@@ -13,14 +13,21 @@ from longshore.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
+    from longshore.lifecycle import Outcome
 
 __all__ = ["watch"]
 
 PAUSE = 1.0
 """Seconds between two looks into the journal."""
 
+LONGEST_PAUSE = 10.0
+"""Where a look at a large run takes seconds itself."""
+
 SILENT = 15.0
-"""Seconds without a sign of life after which nobody executes the run; it gives one each 5 s."""
+"""Seconds without a sign of life after which nobody executes the run; it gives one each 5 s.
+
+By its own clock: where that seems to be wrong or long ago, half of this tells whether one comes.
+"""
 
 
 @command("longshore watch", "longshore watch 4f1c2a9b --json")
@@ -47,15 +54,21 @@ async def _watch(terminal: Terminal, run_id: str | None) -> int:
                 raise RunNotFound("the journal holds no runs")
             run_id = runs[-1].id
         run = await journal.run(run_id)
-        told: set[int] = set()
+        look = _Look(terminal, journal)
+        recent = abs(time.time() - run.alive_at) < SILENT
+        silent_at = time.monotonic() + (SILENT if recent else SILENT / 2)
         while True:
+            began = time.monotonic()
             over = run.finished_at is not None
-            alive = time.time() - run.alive_at < SILENT
-            await _tell(terminal, journal, run, told, everything=over or not alive)
+            alive = began < silent_at
+            await look.tell(run, everything=over or not alive)
             if over or not alive:
                 break
-            await asyncio.sleep(PAUSE)
-            run = await journal.run(run.id)
+            took = time.monotonic() - began
+            await asyncio.sleep(min(max(PAUSE, 9 * took), LONGEST_PAUSE))
+            heard, run = run.alive_at, await journal.run(run.id)
+            if run.alive_at != heard:
+                silent_at = time.monotonic() + SILENT
         report = await report_of(journal, run)
         line = run_line(report)
         terminal.line(line)
@@ -66,16 +79,39 @@ async def _watch(terminal: Terminal, run_id: str | None) -> int:
     return report.exit_code
 
 
-async def _tell(
-    terminal: Terminal, journal: Journal, run: RunRecord, told: set[int], *, everything: bool
-) -> None:
-    """Print the documents that have an outcome now and had none before; at the end all others."""
-    from longshore.journal import documents_of
-    from longshore.lifecycle import Outcome
+class _Look:
+    """Prints documents once each; reads as little as it can of what it has printed before."""
 
-    async for record in documents_of(journal, run.id):
-        if record.place in told or (record.outcome is Outcome.RUNNING and not everything):
-            continue
-        told.add(record.place)
-        unit = await journal.unit(record.unit_id) if record.unit_id else None
-        tell_document(terminal, run, record, unit)
+    def __init__(self, terminal: Terminal, journal: Journal) -> None:
+        self._terminal = terminal
+        self._journal = journal
+        self._counts: dict[Outcome, int] = {}
+        self._told_to = -1  # all documents up to here were printed,
+        self._told: set[int] = set()  # and these behind it
+
+    async def tell(self, run: RunRecord, *, everything: bool) -> None:
+        """Print the documents that have an outcome now and had none before, or all the others."""
+        from longshore.journal import beside_units
+        from longshore.lifecycle import Outcome
+
+        counts = await self._journal.outcomes(run.id)
+        if counts == self._counts and not everything:
+            return
+        self._counts = counts
+        after, gap = self._told_to, False
+        while page := await self._journal.documents(run.id, after=after):
+            after = page[-1][0]
+            new = {
+                place: record
+                for place, record in page
+                if place not in self._told and (everything or record.outcome is not Outcome.RUNNING)
+            }
+            for record, unit in await beside_units(self._journal, new.values()):
+                tell_document(self._terminal, run, record, unit)
+            self._told |= new.keys()
+            for place, _ in page:
+                if not gap and place in self._told:
+                    self._told_to = place
+                    self._told.discard(place)
+                else:
+                    gap = True

@@ -156,4 +156,7 @@ def same_value(value: JsonValue) -> str:
 
 
 def _plain(number: float) -> str:
-    return f"{number:.10g}"
+    try:
+        return f"{number:.10g}"
+    except OverflowError:  # an integer of hundreds of digits is no float
+        return str(number)[:_LONGEST]

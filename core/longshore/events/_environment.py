@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,8 @@ from typing import Any
 
 from longshore.errors import ConfigurationError
 from longshore.events._delivery import PATIENCE, Delivery
-from longshore.plugins import load_plugins
+from longshore.plugins import closest, load_plugins
+from longshore.units import parse_switch
 
 __all__ = ["VARIABLES", "observing"]
 
@@ -19,7 +21,7 @@ VARIABLES = ("LONGSHORE_EVENTS", "LONGSHORE_OTEL", "LONGSHORE_LOG")
 """A file that events are appended to; ``true`` for OpenTelemetry, with its own ``OTEL_*``; ``json``
 for log records."""
 
-_TRUE = ("1", "true", "yes", "on")
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -27,19 +29,48 @@ def observing(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
     """Tell the observers that the environment asks for, as long as the context lasts.
 
     Raises:
-        ConfigurationError: the file cannot be written, or an exporter is missing.
+        ConfigurationError: a variable says what is not known, the file cannot be written, or an
+            exporter is missing.
         PluginError: OpenTelemetry is not installed.
     """
+    file, telemetry, log = VARIABLES
+    _tell_misspelt(environ)
+    structured = _is_json(log, environ.get(log, ""))
     with ExitStack() as stack:
-        if path := environ.get(VARIABLES[0]):
+        if path := environ.get(file):
             _to_file(stack, path)
-        if environ.get(VARIABLES[1], "").strip().lower() in _TRUE:
+        if _is_on(telemetry, environ.get(telemetry, "")):
             _to_telemetry(stack, environ)
-        if environ.get(VARIABLES[2], "").strip().lower() == "json":
+        if structured:
             from longshore.events._logs import log_events
 
             stack.enter_context(load_plugins().observing("logs", log_events()))
         yield
+
+
+def _tell_misspelt(environ: Mapping[str, str]) -> None:
+    """Say which variables may be meant for these; a target's have a setting's name behind it."""
+    for name in environ:
+        beginning, _, word = name.partition("_")
+        if beginning == "LONGSHORE" and "_" not in word and name not in VARIABLES:
+            known = [variable.removeprefix("LONGSHORE_") for variable in VARIABLES]
+            if near := closest(word, known, cutoff=0.8):
+                _log.warning("the variable %s is ignored: %s", name, near)
+
+
+def _is_on(name: str, text: str) -> bool:
+    try:
+        return parse_switch(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}", hint=f"{name}=true, or unset it") from None
+
+
+def _is_json(name: str, text: str) -> bool:
+    if (word := text.strip().lower()) not in ("", "json"):
+        raise ConfigurationError(
+            f"{name}: {word[:40]!r} is no format of logs", hint=f"{name}=json, or unset it"
+        )
+    return word == "json"
 
 
 def _to_file(stack: ExitStack, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -11,19 +12,26 @@ from weakref import WeakSet
 from longshore.errors import JournalError
 from longshore.journal._locks import opening
 from longshore.journal._place import keep_private
-from longshore.journal._schema import prepare_schema, version_of
+from longshore.journal._schema import check_owner, prepare_schema, version_of
 from longshore.journal._wal import check_log
 
 __all__ = ["journal_error", "open_database"]
 
 _BUSY_SECONDS = 30.0
-_HEADER = b"SQLite format 3\0"
+_MAGIC = b"SQLite format 3\0"
+_HEAD = 105  # bytes: the header, and of the page of the tables' names how many there are
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that knows its file."""
+    """A connection that knows its file, and the process that opened it."""
 
     path: Path
+    process: int
+    open = True
+
+    def close(self) -> None:
+        self.open = False
+        super().close()
 
 
 # SQLite's locks belong to the process: whoever has the file open here must not open it otherwise.
@@ -45,7 +53,9 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """
     with _ONE_AT_A_TIME, ExitStack() as undo:
         try:
-            alone = all(connection.path != path for connection in list(_CONNECTIONS))
+            ours = [other for other in list(_CONNECTIONS) if other.open and other.path == path]
+            _check_inherited(ours, path)
+            alone = not ours
             if alone:
                 _check_kind(path)  # before a lock folder is made beside it
             with opening(path):
@@ -66,14 +76,34 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     return writer, reader
 
 
+def _check_inherited(connections: list[_Connection], path: Path) -> None:
+    """Refuse a file on which SQLite believes, in a forked process, to have the parent's locks.
+
+    Where the parent closes it, the log would be taken away under this process.
+    Source: sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork".
+    """
+    if any(connection.process != os.getpid() for connection in connections):
+        raise JournalError(
+            f"the journal {path} was open when this process was forked",
+            hint="close it, and clients, before the fork, or start processes with `spawn`",
+        )
+
+
 def _check_kind(path: Path) -> None:
-    """Look at the first bytes. Not to be called while this process has the journal open."""
+    """Look at the first page. Not to be called while this process has the journal open.
+
+    Whose it is and its tables come into the file together, so that a journal never looks like
+    another program's. Layout: sqlite.org/fileformat2.html, "Database Header", "B-tree Pages".
+    """
     head = b""
     with suppress(OSError), path.open("rb") as file:  # SQLite will say what is wrong
-        head = file.read(len(_HEADER))
-    if head and head != _HEADER:
+        head = file.read(_HEAD)
+    if head and not head.startswith(_MAGIC):
         words, hint = _MEANINGS[sqlite3.SQLITE_NOTADB]
         raise JournalError(words.format(path=path), hint=hint)
+    if len(head) == _HEAD:
+        owner, tables = int.from_bytes(head[68:72], signed=True), int.from_bytes(head[103:105])
+        check_owner(owner, path, empty=not tables)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -85,7 +115,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
         factory=_Connection,
     )
-    connection.path = path
+    connection.path, connection.process = path, os.getpid()
     _CONNECTIONS.add(connection)
     return connection
 
@@ -115,7 +145,7 @@ def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
     # No room for the shared memory is the one full disk that has another name.
     code = sqlite3.SQLITE_FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else code & 0xFF
     said, no_text, _ = str(error).partition(" with text ")  # which follows, with all it may hold
-    code = sqlite3.SQLITE_CORRUPT if no_text else code
+    code = sqlite3.SQLITE_CORRUPT if no_text or said == "malformed JSON" else code
     message, hint = _MEANINGS.get(code, ("the journal {path} cannot be used: {error}", ""))
     return JournalError(message.format(path=path, error=said), hint=hint)
 

@@ -99,7 +99,8 @@ def _flock(file: int, how: int, path: Path) -> None:
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        # No link is followed: beside a shared journal it may lead to a file that is not to be cut.
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise JournalError(
             f"the lock file {path} cannot be written: {error.strerror}",

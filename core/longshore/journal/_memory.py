@@ -79,7 +79,7 @@ class MemoryJournal:
         return found[0]
 
     async def runs(self) -> tuple[RunRecord, ...]:
-        return tuple(sorted(self._runs.values(), key=lambda run: run.created_at))
+        return tuple(self._runs.values())
 
     async def forget_run(self, run_id: str) -> None:
         for unit_id in [unit.id for unit in self._units.values() if unit.run_id == run_id]:
@@ -217,18 +217,24 @@ class MemoryJournal:
             ):
                 yield at, id
 
-    async def reopen(self, run_id: str) -> int:
-        for unit in list(self._units.values()):
+    async def reopen(self, run_id: str, *, sooner: float = 0.0) -> int:
+        for unit in [unit for unit in self._units.values() if unit.run_id == run_id]:
             moves = unit.outcome is Outcome.RUNNING and not unit.settled
-            mine = unit.run_id == run_id and unit.id != run_id
-            if mine and not unit.outcome.terminal and not moves:
-                self._keep(unit.changed({"settled": False, "at": 0.0}))
+            now = unit
+            if unit.id != run_id and not unit.outcome.terminal and not moves:
+                now = now.changed({"settled": False, "at": 0.0})
+            if sooner > 0 and not now.settled:
+                now = now.changed(now.sooner(sooner))
+            if now is not unit:
+                self._keep(now)
         return sum(1 for _ in self._waiting(self._agenda.get(run_id, [])))
 
     async def units(
-        self, run_id: str, *, after: str = "", limit: int = 1000
+        self, run_id: str, *, after: str = "", limit: int = 1000, amiss: bool = False
     ) -> tuple[UnitRecord, ...]:
         mine = [u for u in self._units.values() if u.run_id == run_id and u.id != run_id]
+        if amiss:
+            mine = [u for u in mine if u.job_id is not None and u.outcome is not Outcome.SUCCEEDED]
         return tuple(sorted((u for u in mine if u.id > after), key=lambda u: u.id)[:limit])
 
     async def unit(self, unit_id: str) -> UnitRecord:
@@ -308,9 +314,15 @@ class MemoryJournal:
 
     # ------------------------------------------------------------------ mailbox
 
-    async def post(self, run_id: str, verb: str, body: dict[str, JsonValue]) -> None:
+    async def post(
+        self, run_id: str, verb: str, body: dict[str, JsonValue], *, once: bool = False
+    ) -> bool:
+        waiting = ((m.verb, m.body) for m in self._messages.values() if m.run_id == run_id)
+        if once and (verb, body) in waiting:
+            return False
         self._ids += 1
         self._messages[self._ids] = Message(self._ids, run_id, verb, body)
+        return True
 
     async def mail(self, run_id: str) -> tuple[Message, ...]:
         return tuple(m for m in self._messages.values() if m.run_id == run_id)

@@ -31,8 +31,19 @@ _NETWORK_FUSE = frozenset({
 
 
 def default_journal_path() -> Path:
-    """Return ``$XDG_STATE_HOME/longshore/journal.db``, or this platform's equivalent."""
-    return platformdirs.user_state_path("longshore", appauthor=False) / "journal.db"
+    """Return ``$XDG_STATE_HOME/longshore/journal.db``, or this platform's equivalent.
+
+    Raises:
+        JournalError: this user has no home.
+    """
+    with suppress(RuntimeError):
+        folder = platformdirs.user_state_path("longshore", appauthor=False)
+        if folder.is_absolute():  # some releases raise, others return a folder named ~
+            return folder / "journal.db"
+    raise JournalError(
+        "there is no place for the journal: this user has no home folder",
+        hint="name a file with --journal, or set HOME or XDG_STATE_HOME to an absolute path",
+    )
 
 
 def prepare_place(path: Path) -> Path:
@@ -45,7 +56,7 @@ def prepare_place(path: Path) -> Path:
         JournalError: no file, a network disk, or no permission.
     """
     try:
-        path = path.resolve()
+        path = path.expanduser().resolve()  # a shell leaves the ~ of --journal=~/FILE
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and not path.is_file():
             kind = "a directory" if path.is_dir() else "no regular file"

@@ -50,7 +50,7 @@ class Journal(Protocol):
         ...
 
     async def runs(self) -> tuple[RunRecord, ...]:
-        """Return all runs, oldest first."""
+        """Return all runs, oldest first: as they were made, whatever the clock said."""
         ...
 
     async def forget_run(self, run_id: str) -> None:
@@ -115,9 +115,16 @@ class Journal(Protocol):
         ...
 
     async def units(
-        self, run_id: str, *, after: str = "", limit: int = 1000
+        self, run_id: str, *, after: str = "", limit: int = 1000, amiss: bool = False
     ) -> tuple[UnitRecord, ...]:
-        """Return batches in the order of their ids, a page at a time (without ``prepare``)."""
+        """Return batches in the order of their ids, a page at a time (without ``prepare``).
+
+        Args:
+            run_id: the run.
+            after: the last id of the page before.
+            limit: at most so many.
+            amiss: only those that have a vendor job and did not succeed, or not yet.
+        """
         ...
 
     async def unit(self, unit_id: str) -> UnitRecord:
@@ -174,11 +181,15 @@ class Journal(Protocol):
         """Return the units that own this vendor job."""
         ...
 
-    async def reopen(self, run_id: str) -> int:
+    async def reopen(self, run_id: str, *, sooner: float = 0.0) -> int:
         """Look again, and now, at every batch that waits for somebody.
 
         Those need action, are unknown, or run on at the vendor though nobody asks about them any
         more (``poll_timeout``). A batch that moves by itself keeps its time.
+
+        Args:
+            run_id: the run.
+            sooner: seconds by which the clock was set back since those times were written.
 
         Returns:
             How many batches are not settled now.
@@ -199,8 +210,14 @@ class Journal(Protocol):
 
     # ------------------------------------------------------------------ mailbox
 
-    async def post(self, run_id: str, verb: str, body: dict[str, JsonValue]) -> None:
-        """Leave a message for the executor of a run."""
+    async def post(
+        self, run_id: str, verb: str, body: dict[str, JsonValue], *, once: bool = False
+    ) -> bool:
+        """Leave a message for the executor of a run.
+
+        Returns:
+            False when it was to be left once, and the same waits there already.
+        """
         ...
 
     async def mail(self, run_id: str) -> tuple[Message, ...]:

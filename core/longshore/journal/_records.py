@@ -168,6 +168,13 @@ class UnitRecord(Frozen):
     polled_at: float = 0.0
     finished_at: float | None = None
 
+    def sooner(self, seconds: float) -> dict[str, object]:
+        """Return the changes by which a clock that was set back holds nothing up."""
+        return {
+            "at": max(self.at - seconds, 0.0),
+            "polled_at": max(self.polled_at - seconds, 0.0),
+        }
+
 
 class DocumentRecord(Frozen):
     """A document of a run and what became of it.

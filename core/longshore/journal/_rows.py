@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from longshore._model import Frozen
 from longshore.errors import ClaimTaken, JournalError, RunNotFound, StaleEpoch
@@ -36,7 +36,8 @@ from longshore.lifecycle import Outcome
 
 __all__ = [
     "add_documents", "add_run", "add_units", "change_document", "change_run", "commit", "cost",
-    "dump", "find_run", "known", "load", "parse", "reopen", "size", "take", "unit_row",
+    "dump", "find_run", "forget_some", "known", "load", "parse", "reopen", "size", "take",
+    "unit_row",
 ]  # fmt: skip
 
 RecordT = TypeVar("RecordT", bound=Frozen)
@@ -48,7 +49,14 @@ def dump(value: object) -> str:
     """Write JSON; unlike pydantic's default, ``inf`` stays ``inf``."""
     if isinstance(value, Frozen):
         return value.model_dump_json()
-    return to_json(value, inf_nan_mode="constants").decode()
+    try:
+        return to_json(value, inf_nan_mode="constants").decode()
+    except PydanticSerializationError:
+        # Before pydantic 2.14 a model cannot be written that was only read inside of others.
+        for part in value.values() if isinstance(value, Mapping) else ():
+            if isinstance(part, Frozen):
+                type(part).model_rebuild()
+        return to_json(value, inf_nan_mode="constants").decode()
 
 
 def load(text: str) -> Any:
@@ -115,17 +123,39 @@ def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str
 def find_run(connection: sqlite3.Connection, beginning: str) -> RunRecord:
     """Return the run of this id, or the only one whose id begins like this."""
     rows = connection.execute(
-        # no LIKE: it has wildcards and takes a for A
-        "SELECT record FROM runs WHERE id = ?1"
-        " UNION ALL SELECT record FROM runs WHERE substr(id, 1, length(?1)) = ?1 AND id <> ?1"
-        " AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1) LIMIT 2",
-        (beginning,),
+        # no LIKE: it has wildcards and takes a for A; the id itself comes before longer ones
+        "SELECT id, record FROM runs WHERE id >= :first AND id < :first || char(1114111)"
+        " ORDER BY id LIMIT 2",
+        {"first": beginning},
     ).fetchall()
     if not rows:
         raise RunNotFound(f"no run {beginning!r}", hint="longshore status lists all runs")
-    if len(rows) > 1:
+    if len(rows) > 1 and rows[0][0] != beginning:
         raise RunNotFound(f"{beginning!r} is ambiguous", hint="type more of the run's id")
-    return parse(RunRecord, rows[0][0])
+    return parse(RunRecord, rows[0][1])
+
+
+def forget_some(connection: sqlite3.Connection, run_id: str, limit: int) -> bool:
+    """Delete some of a run's documents with their batches, or the run when there are none.
+
+    What is left is a smaller run, as whole as before.
+
+    Returns:
+        Whether something is left.
+
+    Raises:
+        RunNotFound: there is no such run.
+    """
+    query = "SELECT rowid, unit_id FROM documents WHERE run_id = ? ORDER BY seq LIMIT ?"
+    if page := connection.execute(query, (run_id, limit)).fetchall():
+        units = {(unit_id,) for _, unit_id in page if unit_id is not None}
+        rows = [(row,) for row, _ in page]
+        connection.executemany("DELETE FROM documents WHERE rowid = ?", rows)
+        connection.executemany("DELETE FROM documents WHERE unit_id = ?", units)
+        connection.executemany("DELETE FROM units WHERE id = ?", units)
+    elif not connection.execute("DELETE FROM runs WHERE id = ?", (run_id,)).rowcount:
+        raise RunNotFound(f"no run {run_id!r}")
+    return bool(page)
 
 
 # ---------------------------------------------------------------------- units
@@ -195,16 +225,21 @@ def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
     return _with_all(connection, unit)
 
 
-def reopen(connection: sqlite3.Connection, run_id: str) -> int:
+def reopen(connection: sqlite3.Connection, run_id: str, sooner: float) -> int:
     """Look again at batches that nobody looks at by themselves; count what is not settled."""
     found = connection.execute(
-        "SELECT id FROM units WHERE run_id = ?1 AND id <> ?1"
-        " AND (outcome IN (?2, ?3) OR (outcome = ?4 AND settled = 1))",
+        "SELECT id FROM units WHERE run_id = ? AND id <> run_id"
+        " AND (outcome IN (?, ?) OR (outcome = ? AND settled = 1))",
         (run_id, Outcome.NEEDS_ACTION.value, Outcome.UNKNOWN.value, Outcome.RUNNING.value),
     )
     for (unit_id,) in found.fetchall():
         _change_unit(connection, unit_id, {"settled": False, "at": 0.0})
-    query = "SELECT count(*) FROM units WHERE run_id = ?1 AND settled = 0 AND id <> ?1"
+    if sooner > 0:
+        query = "SELECT record FROM units WHERE run_id = ? AND settled = 0"
+        for (record,) in connection.execute(query, (run_id,)).fetchall():
+            unit = parse(UnitRecord, record)
+            _change_unit(connection, unit.id, unit.sooner(sooner))
+    query = "SELECT count(*) FROM units WHERE run_id = ? AND settled = 0 AND id <> run_id"
     count: int = connection.execute(query, (run_id,)).fetchone()[0]
     return count
 
@@ -234,13 +269,16 @@ def _with_all(connection: sqlite3.Connection, unit: UnitRecord) -> Taken:
 
 def cost(connection: sqlite3.Connection, run_id: str) -> Counters:
     """Sum up the counters; nothing else of the records is looked at."""
-    counts: Counter[str] = Counter()
+    mine = "FROM units WHERE run_id = ?"
+    names = ("bytes_sent", "requests", "retries")
+    sums = (f"coalesce(sum(json_extract(record, '$.counters.{name}')), 0)" for name in names)
+    counts = connection.execute(f"SELECT {', '.join(sums)} {mine}", (run_id,)).fetchone()
     troubles: Counter[str] = Counter()
-    for (text,) in connection.execute("SELECT record FROM units WHERE run_id = ?", (run_id,)):
-        counters = load(text)["counters"]
-        troubles.update(counters.pop("troubles"))
-        counts.update(counters)
-    return Counters(**counts, troubles=dict(troubles))
+    told = "json_extract(record, '$.counters.troubles')"
+    some = """instr(record, '"troubles":{}') = 0"""  # few have any
+    for (text,) in connection.execute(f"SELECT {told} {mine} AND {some}", (run_id,)):
+        troubles.update(load(text))
+    return Counters(**dict(zip(names, counts, strict=True)), troubles=dict(troubles))
 
 
 # ---------------------------------------------------------------------- documents
@@ -322,7 +360,9 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
             connection.execute(
                 "INSERT INTO facts (unit_id, kind, attempt, flow, name, value)"
                 " VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET value = excluded.value",
+                # the key is named: before SQLite 3.35, as Linux of 2022 has it, it has to be
+                " ON CONFLICT (unit_id, kind, attempt, flow, name)"
+                " DO UPDATE SET value = excluded.value",
                 (unit_id, fact.kind.value, fact.attempt, fact.flow, fact.name, dump(fact.value)),
             )
         case DropFacts():
@@ -339,20 +379,20 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
 
 
 def _drop_facts(connection: sqlite3.Connection, unit_id: str, drop: DropFacts) -> None:
-    kinds = ", ".join("?" * len(drop.kinds))
+    kinds = ", ".join([f"'{kind.value}'" for kind in drop.kinds])
     connection.execute(
-        "DELETE FROM facts WHERE unit_id = ?1"  # noqa: S608 - what is put in are question marks
-        " AND (?2 IS NULL OR flow = ?2 OR substr(flow, 1, length(?2) + 1) = ?2 || '?')"
-        f" AND (?3 IS NULL OR name = ?3) AND kind IN ({kinds})",
-        (unit_id, drop.flow, drop.name, *(kind.value for kind in drop.kinds)),
+        "DELETE FROM facts WHERE unit_id = :unit"  # noqa: S608 - what is put in are our own words
+        " AND (:flow IS NULL OR flow = :flow OR substr(flow, 1, length(:flow) + 1) = :flow || '?')"
+        f" AND (:name IS NULL OR name = :name) AND kind IN ({kinds})",
+        {"unit": unit_id, "flow": drop.flow, "name": drop.name},
     )
 
 
 def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:
     connection.execute(
         "INSERT INTO claims (account, job_id, unit_id, at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET unit_id = excluded.unit_id, at = excluded.at"
-        " WHERE claims.at < ?",
+        " ON CONFLICT (account, job_id)"
+        " DO UPDATE SET unit_id = excluded.unit_id, at = excluded.at WHERE claims.at < ?",
         (claim.account, claim.job_id, unit_id, claim.at, claim.planned_at),
     )
     query = "SELECT unit_id FROM claims WHERE account = ? AND job_id = ?"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from longshore.errors import JournalError
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "prepare_schema", "version_of"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "check_owner", "prepare_schema", "version_of"]
 
 APPLICATION_ID = 0x4C53484A  # "LSHJ": tells our file from any other SQLite database
 
@@ -119,6 +119,24 @@ def prepare_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
+def check_owner(owner: int, path: Path, *, empty: bool) -> None:
+    """Refuse a database that is not ours.
+
+    Args:
+        owner: its ``application_id``.
+        path: of its file.
+        empty: it has no tables.
+
+    Raises:
+        JournalError: it is another program's.
+    """
+    if owner != APPLICATION_ID and (owner or not empty):
+        raise JournalError(
+            f"{path} is another program's database, not a journal",
+            hint="name another file with --journal",
+        )
+
+
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
     """Return a journal's version, 0 for an empty file; changes nothing.
 
@@ -128,11 +146,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if owner != APPLICATION_ID and (owner or tables):
-        raise JournalError(
-            f"{path} is another program's database, not a journal",
-            hint="name another file with --journal",
-        )
+    check_owner(owner, path, empty=not tables)
     if found > SCHEMA_VERSION:
         query = "SELECT value FROM meta WHERE name = 'written_by'"
         (writer,) = connection.execute(query).fetchone() or ("a newer version",)

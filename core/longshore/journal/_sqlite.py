@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,7 +14,6 @@ from pydantic import JsonValue
 
 from longshore._model import Frozen
 from longshore.documents import Document
-from longshore.errors import RunNotFound
 from longshore.journal import _rows
 from longshore.journal._database import open_database
 from longshore.journal._locks import hold_run
@@ -79,11 +79,12 @@ class SQLiteJournal:
     async def _read(self, work: Work[T]) -> T:
         return await self._reader.do(work)
 
-    async def _select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return await self._read(lambda connection: connection.execute(query, values).fetchall())
+    async def _select(self, query: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
+        given = named or values
+        return await self._read(lambda connection: connection.execute(query, given).fetchall())
 
     async def _records(
-        self, model: type[RecordT], query: str, *values: object
+        self, model: type[RecordT], query: str, **values: object
     ) -> tuple[RecordT, ...]:
         # parsed in the thread: a page of records would hold up the loop
         def work(connection: sqlite3.Connection) -> tuple[RecordT, ...]:
@@ -110,14 +111,15 @@ class SQLiteJournal:
         return await self._read(lambda connection: _rows.find_run(connection, run_id))
 
     async def runs(self) -> tuple[RunRecord, ...]:
-        return await self._records(RunRecord, "SELECT record FROM runs ORDER BY created_at, rowid")
+        return await self._records(RunRecord, "SELECT record FROM runs ORDER BY rowid")
 
     async def forget_run(self, run_id: str) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            if not connection.execute("DELETE FROM runs WHERE id = ?", (run_id,)).rowcount:
-                raise RunNotFound(f"no run {run_id!r}")
-
-        await self._write(work)
+        # In pieces: one transaction would need as much room on the disk again, and keep others,
+        # who wait half a minute at most, from writing.
+        left = True
+        while left:
+            left = await self._write(lambda connection: _rows.forget_some(connection, run_id, 1000))
+            await asyncio.sleep(0.02 * left)  # for those who wait for the lock
 
     @asynccontextmanager
     async def lock_run(self, run_id: str) -> AsyncIterator[None]:
@@ -155,24 +157,26 @@ class SQLiteJournal:
         begun: bool = False,
     ) -> tuple[str, ...]:
         rows = await self._select(
-            "SELECT id FROM units WHERE run_id = ?1 AND settled = 0 AND at <= ?2 AND id <> ?1"
-            " AND NOT (?3 AND coalesce(job_id, '') <> '') AND at > ?4"
-            " AND (?4 < 0 OR outcome = 'running') ORDER BY at, seq LIMIT ?5",
-            run_id, now, unsent, 0.0 if begun else -1.0, limit + len(besides),
+            "SELECT id FROM units WHERE run_id = :run AND settled = 0 AND at <= :now"
+            " AND id <> :run AND NOT (:unsent AND coalesce(job_id, '') <> '') AND at > :after"
+            " AND (:after < 0 OR outcome = 'running') ORDER BY at, seq LIMIT :limit",
+            run=run_id, now=now, unsent=unsent, after=0.0 if begun else -1.0,
+            limit=limit + len(besides),
         )  # fmt: skip
         return tuple(unit_id for (unit_id,) in rows if unit_id not in besides)[:limit]
 
-    async def reopen(self, run_id: str) -> int:
-        return await self._write(lambda connection: _rows.reopen(connection, run_id))
+    async def reopen(self, run_id: str, *, sooner: float = 0.0) -> int:
+        return await self._write(lambda connection: _rows.reopen(connection, run_id, sooner))
 
     async def units(
-        self, run_id: str, *, after: str = "", limit: int = 1000
+        self, run_id: str, *, after: str = "", limit: int = 1000, amiss: bool = False
     ) -> tuple[UnitRecord, ...]:
         return await self._records(
             UnitRecord,
-            "SELECT record FROM units WHERE run_id = ?1 AND id > ?2 AND id <> ?1"
-            " ORDER BY id LIMIT ?3",
-            run_id, after, limit,
+            "SELECT record FROM units WHERE run_id = :run AND id > :after AND id <> :run"
+            " AND NOT (:amiss AND (job_id IS NULL OR outcome = :succeeded))"
+            " ORDER BY id LIMIT :limit",
+            run=run_id, after=after, limit=limit, amiss=amiss, succeeded=Outcome.SUCCEEDED.value,
         )  # fmt: skip
 
     async def unit(self, unit_id: str) -> UnitRecord:
@@ -226,18 +230,27 @@ class SQLiteJournal:
     async def rivals(
         self, account: str, flow: str, name: str, *, besides: str
     ) -> tuple[Document, ...]:
+        # What a batch has written for its upload is deleted when it is over: only those that are
+        # not can have such a receipt; the index of intents needs no such help.
         found = await self._records(
             DocumentRecord,
-            "SELECT DISTINCT documents.record FROM facts"
-            " JOIN units ON units.id = facts.unit_id AND units.attempt = facts.attempt"
-            " JOIN runs ON runs.id = units.run_id"
-            " JOIN documents ON documents.unit_id = units.id AND documents.run_id = runs.id"
-            " WHERE ((facts.kind = 'intent' AND facts.flow = ?1 AND facts.name = ?2)"
-            " OR (facts.kind = 'receipt' AND facts.flow = '' AND facts.name = ?3"
-            " AND units.job_id IS NULL))"
-            " AND runs.account = ?4 AND units.id <> ?5"
+            # CROSS JOIN: in this order, for SQLite would begin with all batches there ever were
+            "WITH ours AS (SELECT id FROM runs WHERE account = :account), open AS"
+            " (SELECT id FROM units WHERE settled = 0 AND run_id IN ours UNION"
+            " SELECT unit_id FROM documents WHERE outcome = :unknown AND run_id IN ours), rival AS"
+            " (SELECT unit_id, attempt FROM facts"
+            " WHERE kind = 'intent' AND flow = :flow AND name = :name"
+            " UNION SELECT unit_id, facts.attempt FROM open CROSS JOIN units USING (id)"
+            " CROSS JOIN facts ON unit_id = id AND job_id IS NULL"
+            " AND kind = 'receipt' AND flow = '' AND name = :transfer)"
+            " SELECT documents.record FROM rival CROSS JOIN units"
+            " ON units.id = rival.unit_id AND units.attempt = rival.attempt"
+            " CROSS JOIN documents"
+            " ON documents.unit_id = units.id AND documents.run_id = units.run_id"
+            " WHERE +units.run_id IN ours AND units.id <> :besides"
             " ORDER BY units.seq, documents.seq",
-            flow, name, flow.partition("/")[2], account, besides,
+            flow=flow, name=name, transfer=flow.partition("/")[2], account=account,
+            besides=besides, unknown=Outcome.UNKNOWN.value,
         )  # fmt: skip
         return tuple(record.document for record in found)
 
@@ -245,16 +258,16 @@ class SQLiteJournal:
         return await self._records(
             UnitRecord,
             "SELECT units.record FROM units JOIN runs ON runs.id = units.run_id"
-            " WHERE units.job_id = ?1 AND ?2 IN ('', runs.target) ORDER BY units.seq",
-            job_id, target,
+            " WHERE units.job_id = :job AND :target IN ('', runs.target) ORDER BY units.seq",
+            job=job_id, target=target,
         )  # fmt: skip
 
     async def abandoned(self, run_id: str | None = None) -> tuple[Abandoned, ...]:
-        rows = await self._select(
-            "SELECT id, run_id, unit_id, attempt, session, tries, at FROM abandoned"
-            " WHERE ?1 IS NULL OR run_id = ?1 ORDER BY id",
-            run_id,
-        )
+        query = "SELECT id, run_id, unit_id, attempt, session, tries, at FROM abandoned"
+        if run_id is None:
+            rows = await self._select(f"{query} ORDER BY id")
+        else:
+            rows = await self._select(f"{query} WHERE run_id = ? ORDER BY id", run_id)
         return tuple(
             Abandoned(id, run, unit_id, attempt, _rows.load(session), tries, at)
             for id, run, unit_id, attempt, session, tries, at in rows
@@ -268,11 +281,25 @@ class SQLiteJournal:
 
     # ------------------------------------------------------------------ mailbox
 
-    async def post(self, run_id: str, verb: str, body: dict[str, JsonValue]) -> None:
-        await self._change(
-            "INSERT INTO mailbox (run_id, verb, body, posted_at) VALUES (?, ?, ?, ?)",
-            run_id, verb, _rows.dump(body), self._clock(),
-        )  # fmt: skip
+    async def post(
+        self, run_id: str, verb: str, body: dict[str, JsonValue], *, once: bool = False
+    ) -> bool:
+        values = {
+            "run": run_id, "verb": verb, "body": _rows.dump(body), "now": self._clock(),
+            "once": once,
+        }  # fmt: skip
+
+        def work(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
+                "INSERT INTO mailbox (run_id, verb, body, posted_at)"
+                " SELECT :run, :verb, :body, :now"
+                " WHERE NOT (:once AND EXISTS (SELECT 1 FROM mailbox"
+                " WHERE run_id = :run AND verb = :verb AND body = :body))",
+                values,
+            )
+            return cursor.rowcount > 0
+
+        return await self._write(work)
 
     async def mail(self, run_id: str) -> tuple[Message, ...]:
         rows = await self._select(
@@ -288,5 +315,7 @@ class SQLiteJournal:
 
     async def close(self) -> None:
         """Finish what was begun and close; closing twice is harmless."""
-        await self._reader.close()
-        await self._writer.close()
+        try:
+            await self._reader.close()
+        finally:  # also where nobody waits for it any more
+            await self._writer.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,9 @@ class Worker:
         self._coming: dict[asyncio.AbstractEventLoop, list[_Job[Any]]] = {}
         self._jobs: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._closed = False
+        self._process = os.getpid()
+        self._ended: Future[None] = Future()
+        self._ended.set_running_or_notify_cancel()  # who waits for it cannot cancel it
         name = "longshore-journal" if writes else "longshore-journal-read"
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -66,6 +71,11 @@ class Worker:
         """
         if self._closed:
             raise JournalError(f"the journal {self._path} is closed")
+        if self._process != os.getpid():  # the thread is in the parent only
+            raise JournalError(
+                f"the journal {self._path} was opened before this process was forked",
+                hint="open it, and clients, in the process that uses them",
+            )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         coming = self._coming.setdefault(loop, [])
@@ -80,12 +90,16 @@ class Worker:
 
     async def close(self) -> None:
         """Do what is waiting, then close the connection."""
+        if self._process != os.getpid():
+            return  # a connection belongs to the process that opened it
         if not self._closed:
             self._closed = True
             for loop in list(self._coming):
                 self._hand_over(loop)
             self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        # No other thread to wait in: there is none any more when the interpreter ends.
+        await asyncio.wrap_future(self._ended)
+        self._thread.join()
 
     # ------------------------------------------------------------------ in the thread
 
@@ -100,6 +114,7 @@ class Worker:
                     mine = [job for job in group if job.loop is loop]
                     loop.call_soon_threadsafe(_tell, mine)
         self._connection.close()
+        self._ended.set_result(None)
 
     def _next_group(self) -> tuple[list[_Job[Any]], bool]:
         group: list[_Job[Any]] = []

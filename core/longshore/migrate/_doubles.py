@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 
 from longshore.journal import Journal
 from longshore.lifecycle import Outcome, State
 from longshore.migrate._map import Line
+from longshore.migrate._mapped import RunLines
 from longshore.provider import Holding, Inventory
 
 __all__ = ["doubles"]
@@ -17,14 +17,8 @@ _NEVER_THERE = (Outcome.CANCELLED, Outcome.EXPIRED, Outcome.FAILED, Outcome.REFU
 
 
 async def doubles(
-    journal: Journal,
-    inventory: Inventory,
-    lines: Sequence[Line],
-    *,
-    side: str,
-    account: str,
-    known: set[str],
-) -> list[tuple[Line, str]]:
+    journal: Journal, inventory: Inventory, lines: RunLines, *, account: str
+) -> AsyncIterator[tuple[Line, str]]:
     """Look through what the vendor holds beside the jobs of the map.
 
     Our own reference tells for certain; so does the journal, which knows the SHA-256 of what its
@@ -35,39 +29,29 @@ async def doubles(
         journal: the durable record.
         inventory: what the vendor holds.
         lines: of the map.
-        side: ``from`` or ``to``.
         account: within which the vendor's job ids are unique.
-        known: the jobs of the map.
     """
-    found: list[tuple[Line, str]] = []
-    by_batch: defaultdict[str, list[Line]] = defaultdict(list)
-    by_digest: defaultdict[str, list[Line]] = defaultdict(list)
-    by_look: defaultdict[tuple[str, int], list[Line]] = defaultdict(list)
-    for line in lines:
-        if line[side]["batch_id"]:
-            by_batch[line[side]["batch_id"]].append(line)
-        if line["sha256"]:
-            by_digest[line["sha256"]].append(line)
-        by_look[line["name"], line["size"]].append(line)
     for held in inventory.holdings:
         over = held.status is not None and held.status.state in _LEFT_NOTHING
-        if held.job is None or held.job in known or over:
+        if held.job is None or lines.names(held.job) or over:
             continue
-        batch = _batch_of(held)
-        if batch in by_batch:
+        if of_batch := lines.of_batch(_batch_of(held)):
             words = f"job {held.job} carries the reference of the same batch"
-            found += [(line, words) for line in by_batch[batch]]
+            for line in of_batch:
+                yield line, words
             continue
         digests = await _digests(journal, held.job, account)
-        if digests is not None and side == "from":
+        if digests is not None and lines.side == "from":
             continue
         if digests is not None:
             words = f"job {held.job} of this journal carried the same document"
-            found += [(by_digest[d][0], words) for d in digests if d in by_digest]
-        elif held.name and held.size is not None and (held.name, held.size) in by_look:
+            for digest in digests:
+                if same := lines.of_digest(digest):
+                    yield same, words
+        elif held.name and held.size is not None:
             words = f"job {held.job} has a document of the same name and size"
-            found.append((by_look[held.name, held.size][0], words))
-    return found
+            if like := lines.of_look(held.name, held.size):
+                yield like, words
 
 
 def _batch_of(held: Holding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from longshore.capabilities import Capabilities, Rate
 from longshore.journal import DocumentRecord, Journal, RunRecord, units_of
+from longshore.migrate._shelf import Shelf
 from longshore.pipeline import Candidate, Plan, RunOptions, capabilities_of, plan
 from longshore.targets import Target
 
@@ -21,8 +22,8 @@ class Estimate:
     """A plan in numbers.
 
     Attributes:
-        plan: batches, documents, bytes, parts, and what is refused, with its reasons.
-        refused: records of what is refused.
+        plan: batches, documents, bytes, parts.
+        refused: records of what is refused, with its reasons.
         at_least: requests that it takes even if every job is over at the first poll.
         expected: requests, by what earlier batches to this target took; None without any.
         seconds: at the vendor's documented rate; None where none is documented.
@@ -30,7 +31,7 @@ class Estimate:
     """
 
     plan: Plan
-    refused: tuple[DocumentRecord, ...]
+    refused: Sequence[DocumentRecord]
     at_least: int
     expected: int | None
     seconds: float | None
@@ -63,7 +64,7 @@ async def estimate(
         UsageError: an option breaks a limit of the vendor.
     """
     capabilities = capabilities_of(target.provider).for_upload()
-    total, refused = Plan(), list[DocumentRecord]()
+    total, refused = Plan(), Shelf[DocumentRecord]()
     ids = count()
     for item in plan(
         candidates,
@@ -73,15 +74,16 @@ async def estimate(
         part_size=options.part_size,
         batch_size=options.batch_size,
     ):
-        total.add(item, capabilities)
         if isinstance(item, DocumentRecord):
             refused.append(item)
+        else:
+            total.add(item, capabilities)
     at_least = 2 * total.batches + total.parts
     usual = await _usual(journal, earlier)
     expected = None if usual is None else max(round(usual * total.batches), at_least)
     return Estimate(
         plan=total,
-        refused=tuple(refused),
+        refused=refused,
         at_least=at_least,
         expected=expected,
         seconds=_seconds(capabilities, total.batches + total.parts, expected or at_least),

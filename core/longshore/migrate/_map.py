@@ -6,16 +6,19 @@ operating system at once, and to the disk only at the end.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from longshore.errors import UsageError
+from longshore.migrate._shelf import Scratch
 
 __all__ = ["Line", "Map", "open_map", "read_map"]
 
@@ -128,39 +131,90 @@ def _parsed(text: str) -> Line | None:
         return None
 
 
+def _open_alone(path: Path) -> FileIO:
+    """Open a file to append to, which nobody else does until it is closed.
+
+    Raises:
+        UsageError: somebody does already.
+    """
+    while True:
+        file = path.open("ab", buffering=0)
+        try:
+            with suppress(OSError):  # a disk without locks
+                _lock(file, path)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # whoever had it has put another file in its place
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"{path} is in use: another migration writes it",
+            hint="wait until that has ended, or choose another file with --map",
+        ) from None
+
+
 class _Lines:
     """Appends; what changed is put in its place at the end, by a file that replaces this one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[tuple[str, str], int] = {}
-        self._changed: dict[tuple[str, str], str] = {}
+        self._known = Scratch(
+            "CREATE TABLE known (path TEXT, sha256 TEXT, mark INTEGER, changed TEXT,"
+            " PRIMARY KEY (path, sha256)) WITHOUT ROWID"
+        )
+        self._changed = False
+        self._file = _open_alone(path)
+        try:
+            self._file.truncate(self._read())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self) -> int:
+        """Take in what is there; returns how many bytes of it are whole lines."""
         whole = 0
-        if path.exists():
-            for line, text in _lines(path):
-                self._known[_key(line)] = hash(text)
-                whole += len(text.encode())
-        self._file = path.open("ab", buffering=0)
-        self._file.truncate(whole)
+        for line, text in _lines(self._path):
+            self._know(_key(line), text)
+            whole += len(text.encode())
+        return whole
 
     def put(self, line: Line) -> None:
         key, text = _key(line), json.dumps(line, ensure_ascii=False) + "\n"
-        known = self._known.get(key)
-        if known is None:
+        row = self._known.first("SELECT mark FROM known WHERE path = ? AND sha256 = ?", *key)
+        if row is None:
             self._file.write(text.encode())  # one call: a kill leaves all of it, or a torn end
-        elif known != hash(text):
-            self._changed[key] = text
-        self._known[key] = hash(text)
+            self._know(key, text)
+        elif row[0] != hash(text):
+            self._know(key, text, changed=text)
+            self._changed = True
+
+    def _know(self, key: tuple[str, str], text: str, *, changed: str | None = None) -> None:
+        statement = "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)"
+        self._known.do(statement, *key, hash(text), changed)
+
+    def _now(self, key: tuple[str, str]) -> str | None:
+        """Return the line that a line has become; None if it is the same."""
+        query = "SELECT changed FROM known WHERE path = ? AND sha256 = ?"
+        row = self._known.first(query, *key)
+        return row[0] if row else None
 
     @property
     def empty(self) -> bool:
-        return not self._known
+        return self._known.first("SELECT 1 FROM known LIMIT 1") is None
 
     def close(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if self._changed:
-            self._replace()
+        with self._file:
+            os.fsync(self._file.fileno())
+            if self._changed:
+                self._replace()
 
     def _replace(self) -> None:
         folder = self._path.absolute().parent
@@ -168,7 +222,7 @@ class _Lines:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
                 for line, text in _lines(self._path):
-                    file.write(self._changed.get(_key(line), text))
+                    file.write(self._now(_key(line)) or text)
                 file.flush()
                 os.fsync(file.fileno())
             with suppress(OSError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from longshore.errors import RunInUse
 from longshore.journal import Journal, RunRecord, open_journal
 from longshore.migrate._estimate import estimate
 from longshore.migrate._map import open_map
 from longshore.migrate._migration import Migration
-from longshore.migrate._origins import Origins, carried_before
+from longshore.migrate._origins import Carried, Origins
 from longshore.migrate._request import USE, Request
 from longshore.migrate._select import named_in, select
 from longshore.pipeline import (
+    Candidate,
     Environment,
     Event,
     Listener,
@@ -49,9 +52,43 @@ async def open_migration(
     Raises:
         UsageError: there is nothing to choose from, or an option breaks a limit of the vendor.
         ConfigurationError: a setting of the target is missing or wrong.
+        RunInUse: another process plans a migration to this target.
     """
     request.check()
     target, listed = request.target(), request.listed()
+    async with AsyncExitStack() as stack:
+        if not dry_run:
+            await stack.enter_async_context(_planning(journal, request))
+        return await _open(journal, request, environment, target, listed, dry_run=dry_run)
+
+
+@asynccontextmanager
+async def _planning(journal: Journal, request: Request) -> AsyncIterator[None]:
+    """Let nobody else plan for this target: both would choose the same documents.
+
+    Raises:
+        RunInUse: somebody does already.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(journal.lock_run(f"migration to {request.to}"))
+        except RunInUse as error:
+            raise RunInUse(
+                f"another migration to {request.to!r} is being planned",
+                hint="run this again once it has begun: what it carries is not carried twice",
+            ) from error
+        yield
+
+
+async def _open(
+    journal: Journal,
+    request: Request,
+    environment: Environment,
+    target: Target,
+    listed: Sequence[Candidate] | None,
+    *,
+    dry_run: bool,
+) -> Migration:
     signature = request.signature(target, listed)
     mine = await _mine(journal, request)
     begun = None if dry_run else await _unfinished(journal, mine, signature)
@@ -73,9 +110,9 @@ async def open_migration(
         )
     capabilities = capabilities_of(target.provider).for_upload()
     selection = await select(
-        origins.by_key.values() if listed is None else named_in(listed),
+        origins if listed is None else named_in(listed),
         environment,
-        there=await carried_before(journal, same_place),
+        there=await Carried.by(journal, same_place),
         proven=listed is None,
         takes=lambda document: not reasons_against(document, capabilities),
         limit=request.limit,
@@ -190,8 +227,10 @@ async def migrate_async(
         options: see ``RunOptions``.
 
     Raises:
-        UsageError: there is nothing to choose from, or an option breaks a limit of the vendor.
+        UsageError: there is nothing to choose from, an option breaks a limit of the vendor, or the
+            map cannot be written.
         ConfigurationError: a setting of ``to`` is missing or wrong.
+        RunInUse: another process is at work on it.
     """
     request = Request(
         source=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,9 +46,9 @@ class Migration:
     _elsewhere: list[RunRecord] = field(default_factory=list)  # to the same place, for other uses
 
     @property
-    def kept_out(self) -> list[KeptOut]:
+    def kept_out(self) -> Sequence[KeptOut]:
         """Documents whose sources are gone, changed, or prove nothing."""
-        return self.selection.kept_out if self.selection else []
+        return self.selection.kept_out if self.selection else ()
 
     @property
     def command(self) -> str:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import pickle
+from collections.abc import Iterable, Iterator
 
 from longshore.documents import Document
-from longshore.journal import DocumentRecord, Journal, RunRecord, with_units
+from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of, with_units
 from longshore.lifecycle import Outcome
-from longshore.migrate._identity import Identity, Key, Origin, key_of, shown_source
+from longshore.migrate._identity import Identity, Key, Origin, key_of
+from longshore.migrate._shelf import Scratch
 
-__all__ = ["Origins", "carried_before", "may_be_there"]
+__all__ = ["Carried", "Origins", "may_be_there"]
 
 _MAY_BE_THERE = (
     Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.RUNNING, Outcome.NEEDS_ACTION, Outcome.UNKNOWN,
 )  # fmt: skip
 
 
-@dataclass(slots=True)
 class Origins:
     """Documents of earlier runs to one target; of those that are the same, the latest.
 
-    Attributes:
-        by_key: in the order in which they were carried.
+    They come in the order in which they were carried. However many there are, they take no
+    memory.
     """
 
-    by_key: dict[Key, Origin] = field(default_factory=dict)
-    _by_source: dict[str, list[Origin]] = field(default_factory=dict)
-    _by_digest: dict[str, Origin] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._scratch = Scratch(
+            "CREATE TABLE origins (place INTEGER PRIMARY KEY, source TEXT, sha256 TEXT,"
+            " origin BLOB, UNIQUE (source, sha256))",
+            "CREATE INDEX by_digest ON origins (sha256)",
+        )
 
     @classmethod
     async def of(cls, journal: Journal, runs: Iterable[RunRecord], *, whole: bool) -> Origins:
@@ -38,38 +41,44 @@ class Origins:
             runs: which ones.
             whole: all their documents; otherwise only those that succeeded.
         """
+
+        def wanted(record: DocumentRecord) -> bool:
+            return whole or record.outcome is Outcome.SUCCEEDED
+
         made = cls()
         for run in runs:
-            async for record, unit in with_units(journal, run.id):
-                if whole or record.outcome is Outcome.SUCCEEDED:
-                    made._add(Origin(record.document, Identity.of(run, record, unit)))
+            async for record, unit in with_units(journal, run.id, wanted):
+                made._add(Origin(record.document, Identity.of(run, record, unit)))
         return made
 
     def _add(self, origin: Origin) -> None:
-        source, digest = origin.key
-        self.by_key.pop(origin.key, None)  # the latest also stands where the latest was carried
-        self.by_key[origin.key] = origin
-        self._by_source.setdefault(source, []).append(origin)
-        if digest:
-            self._by_digest[digest] = origin
+        # a row that is replaced gets the last place: the latest stands where it was carried
+        statement = "INSERT OR REPLACE INTO origins (source, sha256, origin) VALUES (?, ?, ?)"
+        self._scratch.do(statement, *origin.key, pickle.dumps(origin))
+
+    def __iter__(self) -> Iterator[Origin]:
+        return self._found("TRUE ORDER BY place")
 
     def find(self, document: Document) -> Origin | None:
         """Find what a document was when it was carried: by source and digest, else by either.
 
         A moved file is known by its digest. One without a digest, by its source, if that is clear.
         """
-        found = self.by_key.get(key_of(document))
-        if found is None and document.sha256:
-            found = self._by_digest.get(document.sha256) or self._only(document, "")
+        source, digest = key_of(document)
+        same = "source = ? AND sha256 = ?"
+        found = next(self._found(same, source, digest), None)
+        if found is None and digest:
+            by_digest = self._found("sha256 = ? ORDER BY place DESC LIMIT 1", digest)
+            found = next(by_digest, None) or next(self._found(same, source, ""), None)
         elif found is None:
-            found = self._only(document, None)
+            several = list(self._found("source = ? LIMIT 2", source))
+            found = several[0] if len(several) == 1 else None
         return found
 
-    def _only(self, document: Document, digest: str | None) -> Origin | None:
-        """Return the one origin of this source (with this digest, if one is given)."""
-        same = self._by_source.get(shown_source(document.source), [])
-        fitting = {o.key: o for o in same if digest is None or o.key[1] == digest}
-        return next(iter(fitting.values())) if len(fitting) == 1 else None
+    def _found(self, where: str, *values: object) -> Iterator[Origin]:
+        query = f"SELECT origin FROM origins WHERE {where}"  # noqa: S608 - all of it is ours
+        for (origin,) in self._scratch.rows(query, *values):
+            yield pickle.loads(origin)  # noqa: S301 - nobody else can have written it
 
 
 def may_be_there(record: DocumentRecord) -> bool:
@@ -77,15 +86,32 @@ def may_be_there(record: DocumentRecord) -> bool:
     return record.outcome in _MAY_BE_THERE
 
 
-async def carried_before(journal: Journal, runs: Iterable[RunRecord]) -> Mapping[Key, str]:
-    """Tell which documents these runs brought, or may have brought, to their target.
+class Carried:
+    """The documents that some runs brought, or may have brought, to their target."""
 
-    Returns:
-        Key -> the run.
-    """
-    found: dict[Key, str] = {}
-    for run in runs:
-        async for record, _ in with_units(journal, run.id):
-            if may_be_there(record):
-                found[key_of(record.document)] = run.id
-    return found
+    def __init__(self) -> None:
+        self._scratch = Scratch(
+            "CREATE TABLE there (sha256 TEXT, source TEXT, PRIMARY KEY (sha256, source))"
+            " WITHOUT ROWID"
+        )
+
+    @classmethod
+    async def by(cls, journal: Journal, runs: Iterable[RunRecord]) -> Carried:
+        """Read runs."""
+        made = cls()
+        for run in runs:
+            async for record in documents_of(journal, run.id):
+                if may_be_there(record):
+                    source, digest = key_of(record.document)
+                    made._scratch.do("INSERT OR IGNORE INTO there VALUES (?, ?)", digest, source)
+        return made
+
+    def __contains__(self, key: Key) -> bool:
+        source, digest = key
+        query = "SELECT 1 FROM there WHERE sha256 = ? AND source = ?"
+        return self._scratch.first(query, digest, source) is not None
+
+    def has(self, digest: str | None) -> bool:
+        """Tell whether a document of this digest is there, from whatever place."""
+        query = "SELECT 1 FROM there WHERE sha256 = ?"
+        return bool(digest) and self._scratch.first(query, digest) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
-from longshore.migrate._select import Checked, bucket
+from longshore.migrate._select import Checked, bucket, in_order
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import (
     Route,
@@ -28,8 +27,6 @@ __all__ = ["Leg", "Passage", "RouteRequest", "begin_passage", "find_passage", "p
 USE = "route"
 
 Role = Literal["main", "fallback", "shadow"]
-
-_AT_ONCE = 4
 
 _ROLES = TypeAdapter[Role](Role)
 _ROUTES = TypeAdapter(Route)
@@ -129,7 +126,7 @@ async def begin_passage(
     targets = {name: request.target(name) for name in route.mains}
     for name in route.fallback:
         request.target(name)  # a fallback that cannot work is found out now
-    passage = Passage(environment.new_run_id(), route)
+    passage = Passage(await _free_id(journal, environment), route)
     found = list(find_documents(request.paths))
     if not found:
         raise UsageError("there is nothing to carry", hint="name files or directories")
@@ -157,6 +154,14 @@ async def begin_passage(
         if copies := _copies(route, name, shares):
             await _begin_shadow(journal, request, environment, passage, name=name, copies=copies)
     return passage
+
+
+async def _free_id(journal: Journal, environment: Environment) -> str:
+    """Draw an id that no other passage has: ``find_passage`` would take both for one."""
+    taken = {passage_of(run) for run in await journal.runs()}
+    while (id := environment.new_run_id()) in taken:
+        pass
+    return id
 
 
 def _copies(route: Route, name: str, shares: Mapping[str, Sequence[Candidate]]) -> list[Candidate]:
@@ -198,24 +203,22 @@ def _needs_digests(route: Route) -> bool:
 
 async def _hashed(candidates: Sequence[Candidate], environment: Environment) -> list[Candidate]:
     """Hash the documents; one that cannot be read stays as it is, its run tells why."""
-    gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(candidate: Candidate) -> Candidate:
-        async with gate:
-            try:
-                document = candidate.document("")
-                digest = await environment.digest(document)
-            except DocumentError:
-                return candidate
-            return Checked(
-                candidate.path,
-                candidate.name,
-                candidate.media_type,
-                info=candidate.info,
-                known=document.model_copy(update={"sha256": digest}),
-            )
+        try:
+            document = candidate.document("")
+            digest = await environment.digest(document)
+        except DocumentError:
+            return candidate
+        return Checked(
+            candidate.path,
+            candidate.name,
+            candidate.media_type,
+            info=candidate.info,
+            known=document.model_copy(update={"sha256": digest}),
+        )
 
-    return list(await asyncio.gather(*map(one, candidates)))
+    return [candidate async for candidate in in_order(one, candidates)]
 
 
 def _split(candidates: Sequence[Candidate], route: Route) -> dict[str, list[Candidate]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from longshore.errors import UsageError
 from longshore.journal import Journal, RunRecord
+from longshore.migrate._shelf import Shelf
 from longshore.pipeline import Candidate, RunOptions, find_documents
 from longshore.targets import Target, lasting, target_again, target_now
 from longshore.units import parse_seconds
@@ -71,7 +72,7 @@ class Request:
             if value is not None and value < 1:
                 raise UsageError(f"--{name} {value}: at least one document", hint=f"--{name} 10")
 
-    def listed(self) -> list[Candidate] | None:
+    def listed(self) -> Shelf[Candidate] | None:
         """Read the manifest; None if there is none.
 
         Raises:
@@ -80,10 +81,10 @@ class Request:
         if not self.manifest:
             return None
         if self.manifest == "-":
-            return list(find_documents(["-"]))
+            return Shelf(find_documents(["-"]))
         try:
             with Path(self.manifest).open(encoding="utf-8") as file:
-                return list(find_documents(["-"], stdin=file))
+                return Shelf(find_documents(["-"], stdin=file))
         except OSError as error:
             raise UsageError(
                 f"--manifest {self.manifest}: {error.strerror}", hint="check the path"
@@ -147,15 +148,13 @@ class Request:
                 words += ["--set", f"{key}={value}"]
         return shlex.join(words)
 
-    def signature(self, target: Target, listed: Sequence[Candidate] | None) -> str:
+    def signature(self, target: Target, listed: Iterable[Candidate] | None) -> str:
         """Sum up what makes two calls the same migration; no secret goes into it."""
         asked = {
             "from": self.source,
             "to": self.to,
             "run": self.run,
-            "manifest": None
-            if listed is None
-            else [[c.path, c.name, c.media_type] for c in listed],
+            "manifest": None if listed is None else [],
             "limit": self.limit,
             "sample": self.sample,
             "since": self.since,
@@ -164,7 +163,18 @@ class Request:
             ),
             "options": self.options.model_dump(mode="json", exclude={"wait"}),
         }
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        text = json.dumps(asked, sort_keys=True)
+        if listed is None:
+            return hashlib.sha256(text.encode()).hexdigest()
+        # the JSON of it all with the manifest's lines in their list, which may be very long
+        begin, here, end = text.partition('"manifest": [')
+        digest = hashlib.sha256((begin + here).encode())
+        for place, line in enumerate(listed):
+            comma = ", " if place else ""
+            entry = [line.path, line.name, line.media_type]
+            digest.update((comma + json.dumps(entry)).encode())
+        digest.update(end.encode())
+        return digest.hexdigest()
 
 
 def _moment(text: str, now: float) -> float:

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from longshore.documents import Document, shown
 from longshore.errors import DocumentError, LongshoreError, SourceChanged
 from longshore.journal import ErrorInfo
-from longshore.migrate._identity import Key, Origin
+from longshore.migrate._identity import Origin, key_of
+from longshore.migrate._origins import Carried
+from longshore.migrate._shelf import Scratch, Shelf
 from longshore.pipeline import Candidate, Environment
 from longshore.sources import is_remote
 
-__all__ = ["Checked", "KeptOut", "Selection", "bucket", "named_in", "select"]
+__all__ = ["Checked", "KeptOut", "Selection", "bucket", "in_order", "named_in", "select"]
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 _AT_ONCE = 4
+_BEGUN = 64
+"""Most sources of which each is being hashed, waits for its turn, or for one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +80,31 @@ class Selection:
         left: how many ``limit`` and ``sample`` leave for another time.
     """
 
-    documents: list[Checked] = field(default_factory=list)
-    kept_out: list[KeptOut] = field(default_factory=list)
+    documents: Shelf[Checked] = field(default_factory=Shelf[Checked])
+    kept_out: Shelf[KeptOut] = field(default_factory=Shelf[KeptOut])
     there: int = 0
     left: int = 0
 
 
-def named_in(manifest: Sequence[Candidate]) -> list[Origin]:
-    """Return the documents that a manifest names, each source once."""
-    found: dict[str, Origin] = {}
+def named_in(manifest: Iterable[Candidate]) -> Iterator[Origin]:
+    """Yield the documents that a manifest names, each source once."""
+    seen = Scratch("CREATE TABLE seen (source TEXT PRIMARY KEY) WITHOUT ROWID")
     for line in manifest:
         remote = is_remote(line.path)
         source = line.path if remote else str(Path(line.path).absolute())
+        if not seen.do("INSERT OR IGNORE INTO seen VALUES (?)", source):
+            continue
         name = line.name or ("" if remote else Path(line.path).name)
-        named = Document(id="", name=name, media_type=line.media_type, source=shown(source), size=0)
-        found.setdefault(source, Origin(named))
-    return list(found.values())
+        yield Origin(
+            Document(id="", name=name, media_type=line.media_type, source=shown(source), size=0)
+        )
 
 
 async def select(
     origins: Iterable[Origin],
     environment: Environment,
     *,
-    there: Mapping[Key, str],
+    there: Carried,
     proven: bool,
     takes: Callable[[Document], bool],
     limit: int | None = None,
@@ -108,60 +121,82 @@ async def select(
         limit: at most so many that go; those that cannot go are told, and do not count.
         sample: so many, chosen by SHA-256: the same ones whenever the same are to be had.
     """
-    made, known = Selection(), list(origins)
-    hashed: dict[Key, Checked] = {}
-    if not proven:  # a choice by digest needs the digests
-        found = await _check(known, environment, made, proven=False)
-        known = [_origin_of(one) for one in found]
-        hashed = {origin.key: one for origin, one in zip(known, found, strict=True)}
+    made = Selection()
 
-    async def prove(some: Sequence[Origin]) -> list[Checked]:
-        if not proven:
-            return [hashed[origin.key] for origin in some]
-        return await _check(some, environment, made, proven=True)
+    async def prove(some: Iterable[Origin]) -> AsyncIterator[Checked]:
+        work = partial(_prove, environment=environment, proven=proven)
+        async for result in in_order(work, some):
+            if isinstance(result, Checked):
+                yield result
+            elif there.has(result.origin.document.sha256):
+                made.there += 1  # carried since, from another place
+            else:
+                made.kept_out.append(result)
 
-    open_ = [origin for origin in known if origin.key not in there]
-    chosen = deque(_sampled(open_, sample))
-    made.there, made.left = len(known) - len(open_), len(open_) - len(chosen)
-    made.documents = await _enough(chosen, prove, takes, limit)
-    made.left += len(chosen)
-    digests = {digest for _, digest in there if digest}
-    lost = [kept for kept in made.kept_out if kept.origin.document.sha256 not in digests]
-    made.there += len(made.kept_out) - len(lost)  # carried since, from another place
-    made.kept_out = lost
+    if proven:
+        chosen = _chosen(origins, made, there, sample)
+        await _enough(chosen, prove, made, takes, limit)
+    else:  # a choice by digest needs the digests
+        hashed = Shelf[Checked]()
+        async for one in prove(origins):
+            hashed.append(one)
+        found = _chosen(hashed, made, there, sample)
+        await _enough(found, _as_they_are, made, takes, limit)
     return made
 
 
+async def _as_they_are(some: Iterable[Checked]) -> AsyncIterator[Checked]:
+    for one in some:
+        yield one
+
+
+ChoiceT = TypeVar("ChoiceT", Origin, Checked)
+
+
+def _chosen(
+    known: Iterable[ChoiceT], made: Selection, there: Carried, sample: int | None
+) -> Iterator[ChoiceT]:
+    """Yield what is not there yet, or a sample of it; the rest is counted."""
+    places = None
+    if sample is not None:
+        ranks = (
+            (bucket("sample", _document(one)), place)
+            for place, one in enumerate(known)
+            if key_of(_document(one)) not in there
+        )
+        places = {place for _, place in heapq.nsmallest(sample, ranks)}
+    for place, one in enumerate(known):
+        if key_of(_document(one)) in there:
+            made.there += 1
+        elif places is not None and place not in places:
+            made.left += 1
+        else:
+            yield one
+
+
+def _document(one: Origin | Checked) -> Document:
+    """Return what is known of a document."""
+    if isinstance(one, Origin):
+        return one.document
+    assert one.known is not None
+    return one.known
+
+
 async def _enough(
-    origins: deque[Origin],
-    prove: Callable[[Sequence[Origin]], Awaitable[list[Checked]]],
+    chosen: Iterator[ChoiceT],
+    prove: Callable[[Iterable[ChoiceT]], AsyncIterator[Checked]],
+    made: Selection,
     takes: Callable[[Document], bool],
     limit: int | None,
-) -> list[Checked]:
-    """Take origins and prove them until as many go as wanted."""
-    proved: list[Checked] = []
+) -> None:
+    """Prove what was chosen until as many go as wanted; the rest is counted."""
     going = 0
-    while origins and (limit is None or going < limit):
-        most = len(origins) if limit is None else min(limit - going, len(origins))
-        fresh = await prove([origins.popleft() for _ in range(most)])
-        going += sum(takes(_origin_of(one).document) for one in fresh)
-        proved += fresh
-    return proved
-
-
-def _origin_of(candidate: Checked) -> Origin:
-    """Return a checked candidate as an origin of its own."""
-    assert candidate.known is not None
-    return Origin(candidate.known)
-
-
-def _sampled(origins: list[Origin], sample: int | None) -> list[Origin]:
-    """Take a sample, in the order in which they came."""
-    if sample is None or sample >= len(origins):
-        return origins
-    ranked = sorted(origins, key=lambda origin: bucket("sample", origin.document))
-    keys = {origin.key for origin in ranked[:sample]}
-    return [origin for origin in origins if origin.key in keys]
+    while (limit is None or going < limit) and (first := next(chosen, None)) is not None:
+        more = None if limit is None else limit - going - 1
+        async for one in prove(chain((first,), islice(chosen, more))):
+            going += takes(_document(one))
+            made.documents.append(one)
+    made.left += sum(1 for _ in chosen)
 
 
 def bucket(salt: str, document: Document) -> float:
@@ -173,30 +208,40 @@ def bucket(salt: str, document: Document) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-async def _check(
-    origins: Iterable[Origin], environment: Environment, made: Selection, *, proven: bool
-) -> list[Checked]:
-    """Hash the sources, some at a time, in order; what is not proved is kept out."""
+async def in_order(
+    work: Callable[[ItemT], Awaitable[ResultT]], items: Iterable[ItemT]
+) -> AsyncIterator[ResultT]:
+    """Do a work for each item, some at a time, and yield what comes of it in the items' order."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(origin: Origin) -> Checked | KeptOut:
+    async def one(item: ItemT) -> ResultT:
         async with gate:
-            try:
-                return await _prove(origin, environment, proven=proven)
-            except LongshoreError as error:
-                info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
-                return KeptOut(origin, info)
+            return await work(item)
 
-    checked: list[Checked] = []
-    for result in await asyncio.gather(*(one(origin) for origin in origins)):
-        if isinstance(result, KeptOut):
-            made.kept_out.append(result)
-        else:
-            checked.append(result)
-    return checked
+    begun: deque[asyncio.Task[ResultT]] = deque()
+    try:
+        for item in items:
+            begun.append(asyncio.create_task(one(item)))
+            if len(begun) == _BEGUN:
+                yield await begun.popleft()
+        while begun:
+            yield await begun.popleft()
+    finally:
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
 
 
-async def _prove(origin: Origin, environment: Environment, *, proven: bool) -> Checked:
+async def _prove(origin: Origin, environment: Environment, *, proven: bool) -> Checked | KeptOut:
+    """Hash a source; what is not proved is kept out."""
+    try:
+        return await _hashed(origin, environment, proven=proven)
+    except LongshoreError as error:
+        info = ErrorInfo(kind=error.kind, message=error.message, hint=error.hint)
+        return KeptOut(origin, info)
+
+
+async def _hashed(origin: Origin, environment: Environment, *, proven: bool) -> Checked:
     """Hash a source and compare.
 
     Raises:

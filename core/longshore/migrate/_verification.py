@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from longshore.errors import LongshoreError
 from longshore.migrate._map import Line
+from longshore.migrate._shelf import Shelf
 
 __all__ = ["Check", "Kind", "Problem", "Verification"]
 
@@ -65,21 +67,21 @@ class Check:
     side: str
     documents: int = 0
     there: int = 0
-    problems: list[Problem] = field(default_factory=list)
+    problems: Shelf[Problem] = field(default_factory=Shelf[Problem])
     gaps: list[str] = field(default_factory=list)
     trouble: LongshoreError | None = None
 
     def json(self) -> dict[str, Any]:
         """Return it as scripts read it."""
         kinds: tuple[Kind, ...] = ("missing", "duplicated", "changed", "not_carried", "unchecked")
-        counts: dict[str, int] = {k: sum(p.kind == k for p in self.problems) for k in kinds}
+        counts = Counter(problem.kind for problem in self.problems)
         return {
             "event": "verified",
             "target": self.target,
             "side": self.side,
             "documents": self.documents,
             "there": self.there,
-            **counts,
+            **{kind: counts[kind] for kind in kinds},
             "not_checkable": self.gaps,
         }
 
@@ -95,5 +97,5 @@ class Verification:
         """0: all that can be checked is there, once. 1: not so. 2: a vendor cannot be asked."""
         if any(check.trouble for check in self.checks):
             return 2
-        real = [p for check in self.checks for p in check.problems if p.kind != "unchecked"]
-        return 1 if real else 0
+        real = (p.kind != "unchecked" for check in self.checks for p in check.problems)
+        return int(any(real))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +15,7 @@ from longshore.lifecycle import Job, Outcome, Status
 from longshore.migrate._asking import open_for_asking
 from longshore.migrate._doubles import doubles
 from longshore.migrate._map import Line, read_map
+from longshore.migrate._mapped import Lines, RunLines
 from longshore.migrate._verification import Check, Kind, Problem, Verification
 from longshore.pipeline import Engine, Environment, Unit, ask
 from longshore.provider import Inventory
@@ -78,31 +78,19 @@ async def verify_in(
     config: Path | None = None,
 ) -> Verification:
     """Ask both vendors within an open journal; see ``verify_async``."""
-    lines = _resolved(list(read_map(path)))
+    lines = Lines(read_map(path))
     asking = _Asking(journal, environment, settings or {}, config)
     checks: list[Check] = []
     for side in ("to",) if only_to else ("to", "from"):
-        runs: defaultdict[tuple[str, str], list[Line]] = defaultdict(list)
-        for line in lines:
-            if line[side]:
-                runs[line[side]["target"], line[side]["run_id"] or ""].append(line)
-        for target in dict.fromkeys(target for target, _ in runs):
+        runs = lines.runs(side)
+        for target in dict.fromkeys(run.target for run in runs):
             check = Check(target, side)
             checks.append(check)
-            mine = {run: found for (name, run), found in runs.items() if name == target}
             try:
-                await asking.check(check, mine)
+                await asking.check(check, [run for run in runs if run.target == target])
             except AccountError as error:
                 check.trouble = error
     return Verification(checks)
-
-
-def _resolved(lines: list[Line]) -> list[Line]:
-    """Leave out what was kept out at first and carried later, from another place."""
-    carried = {line["sha256"] for line in lines if line["to"]["job_id"]}
-    return [
-        line for line in lines if line["to"]["state"] != "kept_out" or line["sha256"] not in carried
-    ]
 
 
 @dataclass(slots=True)
@@ -114,53 +102,39 @@ class _Asking:
     settings: Mapping[str, str]
     config: Path | None
 
-    async def check(self, check: Check, runs: Mapping[str, list[Line]]) -> None:
+    async def check(self, check: Check, runs: Iterable[RunLines]) -> None:
         """Ask one target about its lines, run by run; lists of the same place are read once."""
         told: dict[str, Inventory] = {}
-        known = {str(line[check.side]["job_id"]) for lines in runs.values() for line in lines}
-        for run_id, lines in runs.items():
+        for lines in runs:
             check.documents += len(lines)
-            carried = []
-            for line in lines:
-                if line[check.side]["job_id"]:
-                    carried.append(line)
-                elif check.side == "to":
-                    check.problems.append(_not_carried(line))
-            if carried:
-                async with open_for_asking(
-                    self.journal,
-                    check.target,
-                    run_id,
-                    self.environment,
-                    settings=self.settings,
-                    config=self.config,
-                ) as engine:
-                    await self._ask(check, engine, carried, known, told)
+            if check.side == "to":
+                check.problems.extend(map(_not_carried, lines.not_carried()))
+            if not lines.carried:
+                continue
+            async with open_for_asking(
+                self.journal,
+                check.target,
+                lines.run,
+                self.environment,
+                settings=self.settings,
+                config=self.config,
+            ) as engine:
+                await self._ask(check, engine, lines, told)
 
     async def _ask(
-        self,
-        check: Check,
-        engine: Engine,
-        lines: list[Line],
-        known: set[str],
-        told: dict[str, Inventory],
+        self, check: Check, engine: Engine, lines: RunLines, told: dict[str, Inventory]
     ) -> None:
         inventory = await self._inventory(check, engine, told)
         listed = {held.job: held for held in inventory.holdings if held.job}
-        by_job: defaultdict[str, list[Line]] = defaultdict(list)
-        for line in lines:
-            by_job[line[check.side]["job_id"]].append(line)
-        gate = asyncio.Semaphore(engine.capabilities.concurrency)
 
         async def one(job_id: str, of_job: list[Line]) -> None:
             held = listed.get(job_id)
             status = held.status if held else None
             if status is None or len(of_job) > 1:
-                async with gate:
-                    answer = await self._poll(engine, job_id, of_job[0][check.side]["batch_id"])
+                answer = await self._poll(engine, job_id, of_job[0][check.side]["batch_id"])
                 if not isinstance(answer, Status):
                     kind, words = answer
-                    check.problems += [Problem(kind, check.side, line, words) for line in of_job]
+                    check.problems.extend(Problem(kind, check.side, line, words) for line in of_job)
                     return
                 status = answer
             for line in of_job:
@@ -170,22 +144,22 @@ class _Asking:
                 else:
                     check.there += 1
 
-        tasks = [asyncio.create_task(one(*item)) for item in by_job.items()]
+        jobs = lines.jobs()
+
+        async def some() -> None:
+            for job_id, of_job in jobs:  # all take from the same
+                await one(job_id, of_job)
+
+        tasks = [asyncio.create_task(some()) for _ in range(engine.capabilities.concurrency)]
         try:
             await asyncio.gather(*tasks)
         finally:  # an account in trouble answers nobody
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        found = await doubles(
-            self.journal,
-            inventory,
-            lines,
-            side=check.side,
-            account=engine.provider.account(),
-            known=known,
-        )
-        check.problems += [Problem("duplicated", check.side, line, words) for line, words in found]
+        account = engine.provider.account()
+        async for line, words in doubles(self.journal, inventory, lines, account=account):
+            check.problems.append(Problem("duplicated", check.side, line, words))
 
     async def _poll(
         self, engine: Engine, job_id: str, batch_id: str | None
@@ -197,7 +171,7 @@ class _Asking:
         """
         job = await self._job(job_id, batch_id)
         try:
-            return await ask(engine, "poll", engine.provider.poll(job))
+            return await ask(engine, engine.provider.poll, job)
         except AccountError:
             raise
         except LongshoreError as error:
@@ -229,7 +203,7 @@ class _Asking:
             return Inventory()
         place = f"{provider.account()} {sorted(engine.setup.data.items())}"
         if place not in told:
-            told[place] = await ask(engine, "inventory", provider.inventory(engine.setup))
+            told[place] = await ask(engine, provider.inventory, engine.setup)
         for gap in told[place].gaps:
             _note(check, f"duplicates: {gap}")
         if all(held.size is None for held in told[place].holdings):

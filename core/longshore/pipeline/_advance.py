@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from longshore.errors import LongshoreError
@@ -10,6 +11,7 @@ from longshore.lifecycle import Setup
 from longshore.pipeline._engine import MOST_RESTARTS, Engine, capabilities_of
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
+from longshore.pipeline._stopping import GRACE, end_soon
 from longshore.pipeline._unit import Unit
 from longshore.sources import is_small
 
@@ -85,26 +87,35 @@ async def advance_unit(
     return outcome
 
 
-async def prepare(
-    engine: Engine, *, stop: Callable[[], bool] | None = None
-) -> Next | LongshoreError:
+async def prepare(engine: Engine, *, stop: asyncio.Event | None = None) -> Next | LongshoreError:
     """Run the run's ``prepare`` as far as it can go, and adopt what it found.
 
     Args:
         engine: of the run.
-        stop: asked between two steps; True ends here, resumable.
+        stop: once set, what is in flight may end soon; resumable.
 
     Returns:
         ``finished`` when the batches may start; when to come back; or what went wrong.
     """
     unit = await take(engine, engine.run.id)
-    outcome = await advance_unit(unit, engine=engine, stop=stop, until=_cannot_go_on)
+    if stop is None:
+        outcome = await advance_unit(unit, engine=engine, until=_cannot_go_on)
+    else:
+        work = advance_unit(unit, engine=engine, stop=stop.is_set, until=_cannot_go_on)
+        cut = Next("later", engine.clock.now(), "stopped")
+        outcome = await end_soon(work, stop, lambda: GRACE + _patience(unit)) or cut
     if unit.verdict is not None:
         await unit.write(engine.journal, _refused(unit))
         return unit.verdict.error
     if outcome.state == "finished":
         adopt(engine, unit.setup)
     return outcome
+
+
+def _patience(unit: Unit) -> float:
+    """Seconds more for an open request whose repetition could do harm."""
+    tallies = unit.tallies.values() if unit.intents else ()
+    return max((tally.patience for tally in tallies), default=0.0)
 
 
 def _refused(unit: Unit) -> list[Write]:

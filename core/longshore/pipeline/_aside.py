@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic_core import to_json
+
 from longshore.journal import Taken
 from longshore.lifecycle import Job, Status
 from longshore.pipeline._unit import Unit
@@ -23,6 +25,7 @@ class _Kept:
     job: Job
     status: Status
     secrets: tuple[str, ...]
+    weight: int
 
 
 class Aside:
@@ -32,7 +35,8 @@ class Aside:
     them come back from here.
 
     Args:
-        room: documents of all units together; bounds the memory.
+        room: documents of all units together, and kilobytes of the replies that are kept with
+            their jobs; bounds the memory.
     """
 
     def __init__(self, room: int) -> None:
@@ -42,18 +46,21 @@ class Aside:
     def put(self, unit: Unit) -> None:
         """Keep a unit of which everything is durable, if it fits."""
         scratch = unit.intents or unit.answers or unit.timers
-        if unit.job is None or unit.status is None or scratch or len(unit.documents) > self._room:
+        if unit.job is None or unit.status is None or scratch:
             return
-        self._room -= len(unit.documents)
+        weight = len(unit.documents) + len(to_json(unit.status.raw)) // 1024
+        if weight > self._room:
+            return
+        self._room -= weight
         known = Taken(unit.record, tuple(unit.documents.values()), facts=())
-        self._kept[unit.id] = _Kept(known, unit.job, unit.status, unit.secrets)
+        self._kept[unit.id] = _Kept(known, unit.job, unit.status, unit.secrets, weight)
 
     def pop(self, unit_id: str) -> Unit | None:
         """Give a unit back, yet to be equipped; None when it is not kept."""
         kept = self._kept.pop(unit_id, None)
         if kept is None:
             return None
-        self._room += len(kept.known.documents)
+        self._room += kept.weight
         unit = Unit.load(kept.known, alive_at=0.0)
         unit.job, unit.status, unit.secrets = kept.job, kept.status, kept.secrets
         return unit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from longshore.errors import (
     CancelledByUser,
@@ -27,6 +28,7 @@ from longshore.journal import (
 from longshore.lifecycle import (
     Accepted,
     DocumentStatus,
+    Job,
     Outcome,
     Session,
     State,
@@ -34,11 +36,17 @@ from longshore.lifecycle import (
     match_documents,
 )
 from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
+from longshore.pipeline._requests import UNKNOWN_HINT
 from longshore.pipeline._unit import SCRATCH, Unit, Verdict
 
-__all__ = ["conclude", "error_info", "follow", "may_be_at_work", "with_digest"]
+__all__ = [
+    "check_size", "conclude", "error_info", "follow", "may_be_at_work", "with_digest",
+]  # fmt: skip
 
 _REJECTED = "rejected"
+
+_MOST_TOLD, _MOST_RAW = 1 << 20, 256 << 10
+"""Bytes of what a vendor says of a job, and of the reply beside it; a longer one is not kept."""
 
 _UPLOAD = (*SCRATCH, FactKind.SESSION, FactKind.RECEIPT)
 """What is of no use without its session; it holds the secrets."""
@@ -169,15 +177,19 @@ def _settle(
 
 
 def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
-    """Write down what a poll said, and when to ask again."""
+    """Write down what a poll said, and when to ask again.
+
+    Raises:
+        UnknownOutcome: it said too much.
+    """
     now, outcome = engine.clock.now(), Outcome(status.state)
+    if status != unit.status:
+        status = _kept(engine, status)
     error = _vendor_error(engine, status.error) if status.error else None
     changes: dict[str, object] = {
         "outcome": outcome, "word": status.word, "error": error, "polled_at": now
     }  # fmt: skip
     writes: list[Write] = []
-    if status != unit.status:  # a reply may hold links that open by themselves
-        status = status.changed({"raw": engine.redactor.json(status.raw)})
     if status != unit.status:
         writes.append(unit.fact(FactKind.STATUS, "", "", status))
     if writes or outcome is not unit.record.outcome:  # most polls tell nothing new
@@ -188,6 +200,49 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     else:
         changes |= _look_again(engine, unit, status, now)
     return [ChangeUnit(changes), *writes]
+
+
+def check_size(told: Job | Status) -> None:
+    """Refuse what is too large to be kept: thousands of them are, in memory and on the disk.
+
+    Raises:
+        UnknownOutcome: it is; the vendor has the job all the same.
+    """
+    if (size := len(told.model_dump_json())) > _MOST_TOLD:
+        words = f"what the vendor says about the job is too long: {size:,} bytes"
+        raise UnknownOutcome(words, hint=UNKNOWN_HINT)
+
+
+def _kept(engine: Engine, status: Status) -> Status:
+    """Return what is kept of a status: without secrets, and no huge reply.
+
+    A vendor's words may show our own key, and a reply may hold links that open by themselves.
+
+    Raises:
+        UnknownOutcome: see ``check_size``.
+    """
+    raw = status.raw
+    if len(status.model_dump_json()) > _MOST_RAW:
+        check_size(status.changed({"raw": None}))
+        raw = raw if len(to_json(raw)) <= _MOST_RAW else None
+    said = {*_words(status), *(words for own in status.documents for words in _words(own))}
+    shown = {words: engine.redactor.text(words) for words in said}  # many documents, few words
+    documents = tuple(
+        own.changed({"word": shown[own.word], "error": own.error and shown[own.error]})
+        for own in status.documents
+    )
+    return status.changed(
+        {
+            "word": shown[status.word],
+            "error": status.error and shown[status.error],
+            "documents": documents,
+            "raw": engine.redactor.json(raw),
+        }
+    )
+
+
+def _words(status: Status | DocumentStatus) -> tuple[str, ...]:
+    return (status.word, status.error) if status.error else (status.word,)
 
 
 def _documents(engine: Engine, unit: Unit, status: Status) -> Iterator[Write]:

@@ -27,6 +27,7 @@ from longshore.pipeline._mailbox import Held, Mailbox
 from longshore.pipeline._places import Places
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
+from longshore.pipeline._stopping import GRACE
 from longshore.pipeline._telling import Teller
 from longshore.pipeline._turns import Turns
 from longshore.pipeline._unit import Step, Unit
@@ -41,9 +42,6 @@ _LOOK, _TICK = 0.25, 1.0
 
 _KEPT = 16_384
 """Documents whose jobs wait for their next poll in memory; 5 kB each."""
-
-_GRACE = 10.0
-"""Seconds that requests in flight get when the run is interrupted."""
 
 
 class Executor:
@@ -112,7 +110,7 @@ class Executor:
     async def _prepare(self) -> None:
         engine = self._engine
         while not self._stop.is_set():
-            outcome = await prepare(engine, stop=self._stop.is_set)
+            outcome = await prepare(engine, stop=self._stop)
             if isinstance(outcome, LongshoreError):
                 raise outcome
             if outcome.state == "finished":
@@ -385,14 +383,14 @@ class Executor:
 
     async def _drain(self) -> None:
         """Let the requests in flight end; those that must not be sent twice get longer."""
-        await self._mailbox.end(_GRACE)
+        await self._mailbox.end(GRACE)
         if not self._flights:
             return
         if patience := self._flights.patience():
             self._engine.emit(
                 Notice(f"waiting up to {patience:.0f} s for an answer that must not get lost")
             )
-        await self._flights.drain(_GRACE, patience)
+        await self._flights.drain(GRACE, patience)
         await self._flights.cancel()
         self._look_at_the_ended()
 

@@ -20,13 +20,15 @@ class Existing:
     That is what succeeded, and what the vendor has an open job for.
 
     Settings that only say how to talk to the vendor may differ. Documents that were sent without
-    a checksum are not known here. It holds 32 bytes for each such document.
+    a checksum are not known here. It holds about 160 bytes for each such document.
 
     Attributes:
-        digests: size -> SHA-256 of the documents of this size.
+        sizes: of the documents: no other file needs to be hashed.
+        digests: their SHA-256.
     """
 
-    digests: dict[int, set[bytes]] = field(default_factory=dict)
+    sizes: set[int] = field(default_factory=set)
+    digests: set[bytes] = field(default_factory=set)
 
     @classmethod
     async def of(cls, journal: Journal, run: RunRecord) -> Existing:
@@ -41,8 +43,8 @@ class Existing:
         async for record in documents_of(journal, run.id):
             document = record.document
             if _took(record) and document.sha256:
-                digest = bytes.fromhex(document.sha256)
-                self.digests.setdefault(document.size, set()).add(digest)
+                self.sizes.add(document.size)
+                self.digests.add(bytes.fromhex(document.sha256))
 
     def digest(self, document: Document) -> str | None:
         """Return the SHA-256 of a document that is known here; None if it is not.
@@ -52,11 +54,10 @@ class Existing:
         Raises:
             DocumentError: it cannot be read.
         """
-        known = self.digests.get(document.size)
-        if not known:
+        if document.size not in self.sizes:
             return None
         digest = digest_of(document)
-        return digest if bytes.fromhex(digest) in known else None
+        return digest if bytes.fromhex(digest) in self.digests else None
 
 
 def _took(record: DocumentRecord) -> bool:

@@ -19,6 +19,7 @@ from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
 from longshore.pipeline._unit import Step, Unit, Verdict
+from longshore.plugins import fault_of
 
 __all__ = ["OUTAGE_PAUSE", "failed", "hide_secrets"]
 
@@ -46,6 +47,7 @@ def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: fl
     """
     if isinstance(failure, LongshoreError):
         hide_secrets(engine, failure)
+        _name_provider(engine, failure)
     match failure:
         case Suspended():
             unit.delays[step.flow] = (failure.at, failure.why)
@@ -67,7 +69,7 @@ def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: fl
             unit.judge(Verdict(failure, restart=True, abandon=_begun(failure)))
         case UnknownOutcome():
             unit.judge(Verdict(failure, restart=engine.resend and unit.job is None))
-        case BatchError() if unit.job is not None:  # the vendor is at work, or was
+        case BatchError() | PluginError() if unit.job is not None:  # the vendor is at work, or was
             words = f"nobody can tell how job {unit.job.id} stands: {failure.message}"
             unit.judge(Verdict(UnknownOutcome(words, hint=failure.hint)))
         case BatchError() | DocumentError() | PluginError():
@@ -80,6 +82,12 @@ def hide_secrets(engine: Engine, error: LongshoreError) -> None:
     error.message = engine.redactor.text(error.message)
     error.hint = engine.redactor.text(error.hint)
     error.args = (error.message,)
+
+
+def _name_provider(engine: Engine, error: LongshoreError) -> None:
+    """Say whose fault it is where a provider made a mistake."""
+    if isinstance(error, PluginError) and not error.hint:
+        error.hint = fault_of(engine.provider.name)
 
 
 def _outage(engine: Engine, trouble: VendorUnavailable, at: float) -> Next:

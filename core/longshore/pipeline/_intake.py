@@ -9,12 +9,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 from longshore.documents import Document, shown
-from longshore.errors import SourceUnreadable, UsageError
+from longshore.errors import SourceMissing, SourceUnreadable, UsageError
 from longshore.journal import journals_among
 from longshore.redaction import redact_text
 from longshore.sources import Found, describe, find_remote, is_remote
@@ -23,8 +24,12 @@ from longshore.urls import is_absolute
 __all__ = ["Candidate", "find_documents"]
 
 _MAGIC = ("*", "?", "[")
+_ONE_FILE = "each line of a manifest names one file"
 _JSON = json.JSONDecoder()
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: *;[ -~]*)?", re.ASCII)
+
+_LONGEST_LINE = 1 << 20
+"""Characters of a line of a manifest: less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,27 @@ class Candidate:
         """
         if self.trouble:
             raise SourceUnreadable(f"{self.shown}: {self.trouble}")
-        if is_remote(self.path):
-            document = describe(Found(self.path, self.info), id=id, name=self.name)
-        else:
-            document = Document.from_path(self.path, id=id, name=self.name)
+        try:
+            if is_remote(self.path):
+                document = describe(Found(self.path, self.info), id=id, name=self.name)
+            else:
+                document = Document.from_path(self.path, id=id, name=self.name)
+        except (SourceMissing, SourceUnreadable) as error:
+            error.hint = self._hint() or error.hint
+            raise
         if self.media_type:
             document = document.model_copy(update={"media_type": self.media_type})
         return document
+
+    def _hint(self) -> str:
+        """Say what can be done where a line of a manifest names several files."""
+        if _is_folder(self.path):
+            return f"{_ONE_FILE}: list the folder's files, or give the folder as PATH"
+        web = self.path.startswith(("http://", "https://"))  # where a ? begins a query
+        glob = any(mark in self.path for mark in _MAGIC) and not os.path.lexists(self.path)
+        if glob and not web:
+            return f"check the path; {_ONE_FILE}: a glob is given as PATH"
+        return ""
 
     def stub(self, id: str) -> Document:
         """Describe what can still be said about a file that cannot be read."""
@@ -130,21 +149,32 @@ def _walk(folder: str) -> Iterator[Candidate]:
     a circle.
     A folder that cannot be listed is told too: what is in it must not be missing in silence.
     """
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield Candidate(folder, trouble=f"the folder cannot be listed: {error.strerror}")
-        return
+    waiting = [(folder, True)]  # no recursion: folders may lie deeper than Python calls
+    while waiting:
+        path, is_folder = waiting.pop()
+        if not is_folder:
+            yield Candidate(path)
+            continue
+        try:
+            waiting += reversed(_listed(path))
+        except OSError as error:
+            yield Candidate(path, trouble=f"the folder cannot be listed: {error.strerror}")
+
+
+def _listed(folder: str) -> list[tuple[str, bool]]:
+    """Return the files and folders in a folder, sorted; True: a folder to be walked."""
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
     journals = journals_among(folder, [entry.name for entry in found])
+    listed: list[tuple[str, bool]] = []
     for entry in found:
         path = entry.name if folder == "." else entry.path
         if entry.name.startswith(".") or entry.name in journals:
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path)
-        elif not entry.is_symlink() or not _is_folder(path):
-            yield Candidate(path)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if is_folder or not entry.is_symlink() or not _is_folder(path):
+            listed.append((path, is_folder))
+    return listed
 
 
 def _is_folder(path: str) -> bool:
@@ -161,7 +191,9 @@ def _manifest(lines: TextIO) -> Iterator[Candidate]:
     """Read one path, or one JSON object with ``path`` (``name``, ``media_type``), per line."""
     if isinstance(lines, TextIOWrapper):  # names are bytes: what is no UTF-8 is kept
         lines.reconfigure(errors="surrogateescape")
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(iter(partial(lines.readline, _LONGEST_LINE), ""), 1):
+        if len(line) == _LONGEST_LINE:
+            raise UsageError(f"manifest, line {number}: it does not end")
         text = line.strip()
         if number == 1:
             text = text.removeprefix("\ufeff")  # as some editors begin a file

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from longshore.errors import JournalError, LongshoreError, RunNotFound, UsageError
 from longshore.journal import ChangeUnit, Message, units_of
@@ -17,6 +17,7 @@ from longshore.pipeline._engine import Engine
 from longshore.pipeline._events import Notice
 from longshore.pipeline._steps import ask_to_cancel, run_step
 from longshore.pipeline._unit import Step, Unit
+from longshore.provider import Provider
 
 __all__ = [
     "Held", "Hold", "Mailbox", "act_on", "cancel_run", "cancel_unit", "check_offer", "offered",
@@ -35,6 +36,8 @@ class Held:
     unit: Unit
     scheduled: bool = False
 
+
+AnyProvider: TypeAlias = Provider[Any] | type[Provider[Any]]
 
 Hold: TypeAlias = Callable[[str], AbstractAsyncContextManager[Held]]
 
@@ -215,13 +218,13 @@ def offered(unit: Unit) -> tuple[Action, ...]:
     return unit.status.actions if unit.status is not None else ()
 
 
-def check_offer(unit: Unit, action: Action, *, cancels: bool) -> bool:
+def check_offer(unit: Unit, action: Action, provider: AnyProvider) -> bool:
     """Look whether an action is one that the job's last status offered, or can be done anyway.
 
     Args:
         unit: the batch of the job.
         action: what is asked for.
-        cancels: the vendor offers to cancel any job that is not over.
+        provider: of the job; where it offers ``cancel``, any job may be that is not over.
 
     Returns:
         True when the job is to be cancelled though it did not offer that itself.
@@ -230,6 +233,7 @@ def check_offer(unit: Unit, action: Action, *, cancels: bool) -> bool:
         UsageError: it cannot be done; the hint lists what can.
     """
     actions, outcome = offered(unit), unit.record.outcome
+    cancels = provider.offers("cancel")
     if any(a.name == action.name and action.object in (None, a.object) for a in actions):
         return False
     if str(action) == "cancel" and cancels and not outcome.terminal:
@@ -239,25 +243,29 @@ def check_offer(unit: Unit, action: Action, *, cancels: bool) -> bool:
         return False
     raise UsageError(
         f"job {unit.record.job_id} does not offer {action}: it is {unit.record.word or outcome}",
-        hint=_hint(unit, action, cancels=cancels),
+        hint=_hint(unit, provider),
     )
 
 
-def _hint(unit: Unit, action: Action, *, cancels: bool) -> str:
+def _hint(unit: Unit, provider: AnyProvider) -> str:
     names = [str(offer) for offer in offered(unit)]
-    if cancels and not unit.record.outcome.terminal and "cancel" not in names:
+    over = unit.record.outcome.terminal
+    if provider.offers("cancel") and not over and "cancel" not in names:
         names.append("cancel")
     if names:
         return f"it offers: {', '.join(names)}"
     if unit.record.outcome is Outcome.NEEDS_ACTION:
-        return f"the vendor's reply names nothing: say what it is about, as in {action}:ID"
-    if unit.record.outcome.terminal:
+        return (
+            "the vendor's reply names nothing: say what is to be done and to what (ACTION:ID), "
+            f"as longshore providers show {provider.name} tells"
+        )
+    if over:
         return "it is over and offers nothing"
     return f"it offers nothing, as last asked; longshore resume {unit.record.run_id} asks again"
 
 
 async def _act(engine: Engine, held: Held, action: Action) -> None:
-    if check_offer(held.unit, action, cancels=engine.provider.offers("cancel")):
+    if check_offer(held.unit, action, engine.provider):
         await _cancel(engine, held)
         return
     held.unit.ask(Step("act", str(action)))
@@ -270,7 +278,7 @@ async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
     Raises:
         UsageError: it was not offered; the hint lists what is.
     """
-    if check_offer(unit, action, cancels=engine.provider.offers("cancel")):
+    if check_offer(unit, action, engine.provider):
         await cancel_unit(engine, unit)
         if engine.trouble is not None:
             raise engine.trouble

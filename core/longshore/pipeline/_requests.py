@@ -21,8 +21,11 @@ from longshore.lifecycle import Job, Receipt, Session, Setup, Status
 from longshore.pipeline._unit import Unit
 from longshore.provider import (
     Abandon,
+    Answer,
     Flow,
+    Found,
     Multipart,
+    NotDone,
     Provider,
     ProviderSettings,
     Refused,
@@ -30,12 +33,14 @@ from longshore.provider import (
     Request,
     Response,
     Retry,
+    Undecided,
     Wait,
     refusal_of,
 )
 
 __all__ = [
-    "RETURNS", "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "digest_of",
+    "RETURNS", "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same",
+    "checked_answer", "digest_of",
     "is_dear", "key_of", "makes_work", "move", "read_refusal", "torn_by", "words_of_loss",
 ]  # fmt: skip
 
@@ -97,6 +102,17 @@ def check_returned(verb: str, value: object) -> None:
         raise PluginError(f"{verb} returns {type(value).__name__}, and not {kind.__name__}")
 
 
+def checked_answer(value: object) -> Answer:
+    """Return what an ask flow found.
+
+    Raises:
+        PluginError: it found nothing of the kind.
+    """
+    if isinstance(value, Found | NotDone | Undecided):
+        return value
+    raise PluginError(f"an ask flow returns an Answer, not {type(value).__name__}")
+
+
 def _broken(error: Exception) -> PluginError:
     return PluginError(f"the provider's flow broke off: {type(error).__name__}: {error}")
 
@@ -156,6 +172,8 @@ def read_refusal(
     except Exception as mistake:
         words = f"{type(mistake).__name__}: {mistake}"
         raise PluginError(f"the provider cannot read a refusal: {words}") from mistake
+    if not isinstance(error, LongshoreError | None):
+        raise PluginError(f"refusal returns {type(error).__name__}, and no LongshoreError")
     return error or refusal_of(response)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from longshore.errors import LongshoreError
@@ -9,6 +10,7 @@ from longshore.journal import UnitRecord
 from longshore.lifecycle import Job
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._failures import hide_secrets
+from longshore.pipeline._requests import begin
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
 from longshore.provider import Flow, Results
@@ -19,15 +21,21 @@ __all__ = ["ask", "fetch_results"]
 T = TypeVar("T")
 
 
-async def ask(engine: Engine, verb: str, flow: Flow[T]) -> T:
+async def ask(engine: Engine, verb: Callable[..., Flow[T]], *arguments: object) -> T:
     """Run a flow of GETs to its end; nothing of it is journalled.
+
+    Args:
+        engine: that carries it.
+        verb: the provider's method that makes the flow.
+        arguments: of the method.
 
     Raises:
         LongshoreError: the vendor refuses, or cannot be reached.
     """
     ghost = Unit(UnitRecord(id=engine.run.id, run_id=engine.run.id), {})
     try:
-        return await FlowRunner(engine, ghost, verb, Tally(), durable=False).run(flow)
+        runner = FlowRunner(engine, ghost, verb.__name__, Tally(), durable=False)
+        return await runner.run(begin(verb, *arguments))
     except LongshoreError as error:
         hide_secrets(engine, error)
         raise
@@ -39,4 +47,4 @@ async def fetch_results(engine: Engine, job: Job) -> Results:
     Raises:
         LongshoreError: the vendor refuses, or cannot be reached.
     """
-    return await ask(engine, "results", engine.provider.results(job))
+    return await ask(engine, engine.provider.results, job)

@@ -8,7 +8,13 @@ from contextlib import asynccontextmanager, suppress
 
 from pydantic import JsonValue
 
-from longshore.errors import IncompatibleState, JournalError, LongshoreError, UsageError
+from longshore.errors import (
+    IncompatibleState,
+    JournalError,
+    LongshoreError,
+    RunNotFound,
+    UsageError,
+)
 from longshore.journal import Journal, RunRecord, with_units
 from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine, capabilities_of
@@ -57,7 +63,7 @@ async def begin(
     """
     provider, now = target.provider, environment.clock.now()
     run = RunRecord(
-        id=environment.new_run_id(),
+        id=await _free_id(journal, environment),
         target=target.name,
         provider=provider.name,
         provider_version=load_plugins().version_of(provider),
@@ -85,13 +91,25 @@ async def begin(
         )
         empty = not await journal.outcomes(run.id)
     except BaseException:  # also Ctrl-C: nothing was sent, so leave nothing behind
-        with suppress(JournalError):
+        from anyio import CancelScope  # rarely needed; it would make every start slower
+
+        with CancelScope(shield=True), suppress(JournalError):
             await journal.forget_run(run.id)
         raise
     if empty:
         await journal.forget_run(run.id)
         raise UsageError("there is nothing to carry", hint="name files or directories")
     return await journal.run(run.id)
+
+
+async def _free_id(journal: Journal, environment: Environment) -> str:
+    """Draw an id that no run has: among 100,000, two of those that are easily typed do meet."""
+    while True:
+        id = environment.new_run_id()
+        try:
+            await journal.run(id)
+        except RunNotFound:
+            return id
 
 
 def accepted(unit: Unit) -> bool:
@@ -206,7 +224,8 @@ async def execute(
     ):
         engine.until = until or engine.until
         # Another process may have had the run until now.
-        engine.run = run.model_copy(update={"alive_at": (await journal.run(run.id)).alive_at})
+        alive_at = (await journal.run(run.id)).alive_at
+        engine.run = run.model_copy(update={"alive_at": alive_at})
         outcomes = await journal.outcomes(run.id)
         documents, left = sum(outcomes.values()), count_open(outcomes)
         size = await journal.size(run.id)
@@ -220,7 +239,7 @@ async def execute(
         executor = Executor(engine, limits, stop)
         trouble: LongshoreError | None = None
         if left or await journal.mail(run.id):
-            await journal.reopen(run.id)
+            await journal.reopen(run.id, sooner=alive_at - began)  # the clock may be set back
             try:
                 await executor.run()
             except LongshoreError as error:

@@ -17,6 +17,7 @@ from typing import NoReturn, TypeVar
 from longshore.errors import (
     AccountError,
     BatchError,
+    ConfigurationError,
     DocumentError,
     LongshoreError,
     PluginError,
@@ -32,7 +33,9 @@ from longshore.pipeline._places import Closed
 from longshore.pipeline._requests import (
     TORN_HINT,
     UNKNOWN_HINT,
+    begin,
     check_same,
+    checked_answer,
     digest_of,
     is_dear,
     key_of,
@@ -191,8 +194,9 @@ class FlowRunner:
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
             self._give_up(request, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
-        except (AccountError, PluginError):  # also: no access token
-            if request.retry is Retry.ONCE and not again:
+        except (AccountError, PluginError, ConfigurationError) as error:  # also: no token, no TLS
+            left = isinstance(error, AccountError) or self._tally.acted
+            if not again and (request.retry is Retry.ONCE or not left):
                 await self._forget(request)  # it surely did not act
             raise
         if (refusal := read_refusal(self._engine.provider, request, response)) is not None:
@@ -394,9 +398,9 @@ class FlowRunner:
         assert callable(request.lost)
         flow = f"{self._flow}?{request.step}"
         try:
-            return await FlowRunner(self._engine, self._unit, flow, self._tally).run(
-                request.lost(lost)
-            )
+            asked = begin(request.lost, lost)
+            runner = FlowRunner(self._engine, self._unit, flow, self._tally)
+            return checked_answer(await runner.run(asked))
         except UnknownOutcome:
             raise
         except BatchError as error:  # it says nothing about the lost request

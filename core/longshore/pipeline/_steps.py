@@ -19,7 +19,13 @@ from longshore.errors import (
 )
 from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, PutFact, Write
 from longshore.lifecycle import Action, Job, Session, Transfer
-from longshore.pipeline._conclude import conclude, follow, may_be_at_work, with_digest
+from longshore.pipeline._conclude import (
+    check_size,
+    conclude,
+    follow,
+    may_be_at_work,
+    with_digest,
+)
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
 from longshore.pipeline._failures import failed
@@ -280,6 +286,8 @@ async def _renew(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
     batch = unit.batch(engine.capabilities)
     renew = engine.provider.renew
     renewed = await _flow(engine, unit, step, tally, renew, batch, unit.session, wanted)
+    if not isinstance(renewed, Sequence) or not all(isinstance(t, Transfer) for t in renewed):
+        raise PluginError(f"renew returns {type(renewed).__name__}, and not transfers")
     fresh = {transfer.id: transfer for transfer in renewed}
     transfers = tuple(fresh.get(t.id, t) for t in unit.session.transfers)
     session = unit.session.changed({"transfers": transfers})
@@ -308,6 +316,7 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
     receipts = tuple(unit.receipts[transfer.id] for transfer in session.transfers)
     batch = unit.batch(engine.capabilities)
     job = await _flow(engine, unit, step, tally, engine.provider.complete, batch, session, receipts)
+    check_size(job)
     now = engine.clock.now()
     polls = engine.capabilities.polls
     first = max(polls.floor, min(polls.interval, 2.0))

@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 
 from longshore.errors import LongshoreError
 
-__all__ = ["stoppable"]
+__all__ = ["GRACE", "end_soon", "stoppable"]
+
+GRACE = 10.0
+"""Seconds that requests in flight get when the run is interrupted."""
 
 T = TypeVar("T")
 
@@ -40,3 +43,18 @@ async def stoppable(
             await doing
         raise
     return await doing
+
+
+async def end_soon(
+    work: Coroutine[Any, Any, T], stop: asyncio.Event, seconds: Callable[[], float]
+) -> T | None:
+    """Do a work and return its result; None when it was cancelled some seconds after the stop."""
+    doing, told = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([doing, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([doing], timeout=seconds())
+        return await doing if doing.done() else None
+    finally:
+        doing.cancel()
+        told.cancel()
+        await asyncio.gather(doing, told, return_exceptions=True)

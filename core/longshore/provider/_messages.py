@@ -30,6 +30,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _MOST_WRONG = 3
 _MOST_NESTED = 100
+_SHOWN = 4096
+_MOST_CONTAINERS = 2_000_000  # "[]," is 3 bytes of a reply and 30 times that in memory
 
 
 # ------------------------------------------------------------------------------- bodies
@@ -318,16 +320,24 @@ class Response:
         """Return the body as JSON.
 
         Raises:
-            ProtocolError: the body is no JSON, or nested deeper than 100 levels; the message
-                shows its beginning.
+            ProtocolError: the body is no JSON, nested deeper than 100 levels, or made of more
+                than two million lists and objects; the message shows its beginning.
         """
+        containers = self.body.count(b"[") + self.body.count(b"{")
+        if containers > _MOST_CONTAINERS:
+            raise ProtocolError(
+                f"the vendor's reply (status {self.status}) has too many parts: {containers:,} "
+                f"lists and objects; it said {excerpt(self.body[:_SHOWN])}",
+                status=self.status,
+            )
         try:
             value = json.loads(self.body)
             if not (self.body.isascii() and b"\\u" not in self.body):
                 # Half a surrogate, escaped or not, could be neither stored nor printed later.
                 text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
                 value = json.loads(text)
-            _check_depth(self.body, value)
+            if containers > _MOST_NESTED:  # the usual reply has fewer: nothing to walk through
+                _check_depth(value)
             return value
         except (ValueError, RecursionError):
             raise ProtocolError(
@@ -363,14 +373,12 @@ class Response:
         return cls(status, Headers(), json.dumps(value).encode())
 
 
-def _check_depth(body: bytes, value: Any) -> None:
+def _check_depth(value: Any) -> None:
     """Refuse what is nested so deep that it could not be kept, redacted or shown.
 
     Raises:
         ValueError: it is.
     """
-    if body.count(b"[") + body.count(b"{") <= _MOST_NESTED:
-        return  # the usual reply: nothing to walk through
     level = [value]
     for _ in range(_MOST_NESTED):
         level = [inner for outer in level for inner in _members(outer)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from longshore._model import Frozen
 
@@ -14,10 +15,25 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _within(least: float, most: float) -> BeforeValidator:
+    """Take numbers outside for not told: nobody loses a result by a NaN or the year 99999."""
+
+    def checked(value: object) -> object:
+        return value if not isinstance(value, int | float) or least <= value <= most else None
+
+    return BeforeValidator(checked)
+
+
+_FIGURES = _within(-1e15, 1e15)  # such that sums stay numbers
+_Told = Annotated[float | None, _FIGURES]
+_Count = Annotated[int | None, _FIGURES]
+_Moment = Annotated[float | None, _within(0, 253_402_300_799)]  # 1970 to 9999
+
+
 class Place(Frozen):
     """Where on a page: the page number from 1, and a box in the vendor's own unit."""
 
-    page: int | None = None
+    page: _Count = None
     box: tuple[float, float, float, float] | None = None
     unit: str = ""
 
@@ -35,7 +51,7 @@ class FieldValue(Frozen):
 
     name: str
     value: JsonValue
-    confidence: float | None = None
+    confidence: _Told = None
     place: Place | None = None
     own: bool = False
 
@@ -70,7 +86,7 @@ class Artifact(Frozen):
     url: str
     kind: str = ""
     signed: bool = False
-    expires_at: float | None = None
+    expires_at: _Moment = None
 
 
 class DocumentResult(Frozen):
@@ -78,7 +94,7 @@ class DocumentResult(Frozen):
 
     name: str | None = None
     vendor_id: str | None = None
-    pages: int | None = None
+    pages: _Count = None
     fields: tuple[FieldValue, ...] = ()
     texts: tuple[TextPiece, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -89,9 +105,9 @@ class DocumentResult(Frozen):
 class VendorTimes(Frozen):
     """When a job was made, begun and ended: seconds since the epoch, by the vendor's clock."""
 
-    created_at: float | None = None
-    started_at: float | None = None
-    finished_at: float | None = None
+    created_at: _Moment = None
+    started_at: _Moment = None
+    finished_at: _Moment = None
 
     @classmethod
     def of(
@@ -129,7 +145,7 @@ def _moment(value: object) -> float | None:
     if isinstance(value, bool) or not value:
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return value  # huge ones are no floats
     try:
         read = datetime.fromisoformat(str(value))
     except ValueError:
@@ -152,8 +168,8 @@ class Results(Frozen):
 
     documents: tuple[DocumentResult, ...] = ()
     usage: dict[str, JsonValue] = Field(default_factory=dict)
-    pages: int | None = None
-    credits: float | None = None
+    pages: _Count = None
+    credits: _Told = None
     times: VendorTimes = VendorTimes()
     warnings: tuple[str, ...] = ()
     raw: JsonValue = None

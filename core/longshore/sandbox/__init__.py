@@ -26,7 +26,7 @@ vendor documents and names everything else as an `Assumption`. Simulators call i
             if call.bearer != "test-key":
                 return Reply.json(self.assumptions["missing_key"], {"message": "no"})
             if wait := self.limit.take(call.bearer, now):
-                return Reply.json(429, {"message": "slow down"}, {"Retry-After": str(wait)})
+                return Reply.json(429, {"message": "slow down"}).retry_after(wait)
             return None
 
         @route("POST", "/v1/jobs")

@@ -75,7 +75,7 @@ class StatusWalk:
 
 
 class RateLimit:
-    """At most `count` calls in any `per` seconds, for each key."""
+    """At most `count` calls in any `per` seconds, for each key; 0: any number."""
 
     def __init__(self, count: int, per: float) -> None:
         self.count = count
@@ -84,6 +84,8 @@ class RateLimit:
 
     def take(self, key: str, now: float) -> int:
         """Count a call; return 0 if it may pass, else the whole seconds for Retry-After."""
+        if not self.count:
+            return 0
         taken = self._taken[key]
         while taken and taken[0] <= now - self.per:
             taken.popleft()

@@ -269,6 +269,10 @@ class Reply:
         """Answer without a body."""
         return cls(status, Headers(headers or {}))
 
+    def retry_after(self, seconds: int) -> Reply:
+        """Return this answer with `Retry-After`."""
+        return replace(self, headers=self.headers.merged({"Retry-After": str(seconds)}))
+
     def value(self) -> Any:
         """Return the body as JSON, for tests and simulators."""
         return json.loads(self.body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,6 +23,14 @@ _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", 
 _PAUSES = (0.2, 1.0)
 """Seconds between the tries of a read that failed for no known reason."""
 
+_PATIENT = (*_PAUSES, 2.0, 4.0, 8.0, 15.0)
+"""The same for a store that is down, where somebody waits in a thread: 30 s in all."""
+
+_LONGEST = 30.0
+"""Seconds after which no more tries are made: a store's own client may take long for each."""
+
+_MOST_CAUSES = 8
+
 _ONE_AT_A_TIME = threading.Lock()
 """Stores without an event loop of their own need not bear two threads at once."""
 
@@ -36,12 +44,15 @@ class Place:
         fs: the fsspec file system.
         path: of the object in it.
         document: the id for errors, "" while it has none.
+        rest: waits so many seconds before another try. Given where waiting holds up nobody else:
+            then an outage of the store is waited for.
     """
 
     url: str
     fs: Any
     path: str
     document: str = ""
+    rest: Callable[[float], None] | None = None
 
     @property
     def shown(self) -> str:
@@ -69,8 +80,12 @@ class Place:
             SourceMissing: there is no such object any more.
             SourceUnreadable: it cannot be read, or the store does not serve ranges.
         """
-        # By name: the file systems do not agree on the order of what follows the path.
-        data = bytes(self.ask(lambda: self.fs.cat_file(self.path, start=offset, end=offset + size)))
+        if "http" in self.fs.protocol:
+            data = self.ask(lambda: self._streamed(offset, size))
+        else:  # by name: the file systems do not agree on the order of what follows the path
+            data = bytes(
+                self.ask(lambda: self.fs.cat_file(self.path, start=offset, end=offset + size))
+            )
         if len(data) > size:
             raise SourceUnreadable(
                 f"{self.shown}: the store sent more than the range that was asked for",
@@ -79,41 +94,89 @@ class Place:
             )
         return data
 
+    def _streamed(self, offset: int, size: int) -> bytes:
+        """Read a range and no more than a byte beyond: any server may send without end."""
+        headers = {
+            **self.fs.kwargs.get("headers", {}),
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={offset}-{offset + size - 1}",
+        }
+        data = bytearray()
+        with self.fs.open(self.path, block_size=0, size=size, headers=headers) as file:
+            while len(data) <= size and (chunk := file.read(size + 1 - len(data))):
+                data += chunk
+        return bytes(data)
+
     def ask(self, call: Callable[[], T]) -> T:
         """Call the file system, some times if need be; its errors become ours."""
-        for pause in (*_PAUSES, None):
+        rest = self.rest or time.sleep
+        until = time.monotonic() + _LONGEST
+        for number, pause in enumerate((*(_PATIENT if self.rest else _PAUSES), None)):
             try:
                 if getattr(self.fs, "async_impl", False):
                     return call()
                 with _ONE_AT_A_TIME:
                     return call()
             except FileNotFoundError as error:
-                if pause is None or _is_gone(error):
+                if pause is None or _is_gone(error) or _in_vain(error, number, until):
                     raise self._missing(error) from None
-                time.sleep(pause)
+                rest(pause)
             except PermissionError as error:
                 raise self._unreadable(error) from None
             except ImportError as error:
                 raise _needs_package(self.url, error) from None
             except Exception as error:  # noqa: BLE001 - each file system has its own errors
-                if pause is None:
+                if pause is None or _in_vain(error, number, until):
                     raise self._unreadable(error) from None
-                time.sleep(pause)
+                rest(pause)
         raise AssertionError("the last try returns or raises")
 
     def _missing(self, error: FileNotFoundError) -> SourceMissing:
         words = "no such object" if _is_gone(error) else _words(error.__cause__)
-        return SourceMissing(f"{self.shown}: {words}", document=self.document, hint="check the URL")
+        hint = self._hint(error) or "check the URL"
+        return SourceMissing(f"{self.shown}: {words}", document=self.document, hint=hint)
 
     def _unreadable(self, error: Exception) -> SourceUnreadable:
-        return SourceUnreadable(f"{self.shown}: {_words(error)}", document=self.document)
+        words = f"{self.shown}: {_words(error)}"
+        return SourceUnreadable(words, document=self.document, hint=self._hint(error))
+
+    def _hint(self, error: Exception) -> str:
+        down = self.rest is not None and _is_outage(error)
+        return "when the store answers again: longshore rerun RUN --failed" if down else ""
 
 
 def _is_gone(error: FileNotFoundError) -> bool:
     """Tell an object that is not there from a server that did not answer (fsspec's HTTP)."""
     cause = error.__cause__
-    of_network = type(cause).__module__.startswith("aiohttp") or isinstance(cause, TimeoutError)
-    return not of_network or getattr(cause, "status", None) in (404, 410)
+    return not _of_network(cause) or getattr(cause, "status", None) in (404, 410)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell whether the store may answer otherwise before long."""
+    if isinstance(error, FileNotFoundError) and _is_gone(error):
+        return False
+    causes = [*_causes(error.__cause__ if isinstance(error, FileNotFoundError) else error)]
+    for cause in causes:
+        if isinstance(status := getattr(cause, "status", None), int):
+            return status >= 500 or status in (408, 425, 429)
+    return any(isinstance(cause, OSError) or _of_network(cause) for cause in causes)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those behind it: some stores' clients wrap that of the connection."""
+    for _ in range(_MOST_CAUSES):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _in_vain(error: Exception, number: int, until: float) -> bool:
+    return number >= len(_PAUSES) and (not _is_outage(error) or time.monotonic() > until)
+
+
+def _of_network(error: BaseException | None) -> bool:
+    return type(error).__module__.startswith("aiohttp") or isinstance(error, TimeoutError)
 
 
 def _words(error: BaseException | None) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +23,9 @@ _BLOCK = 2 << 20
 """Bytes of one range; usual part sizes are multiples of it, so that nothing is read in vain."""
 
 _HASH_BLOCK = 8 << 20
+_LOOK_UP = 0.25
+"""Seconds after which whoever waits for a store looks whether that is still wanted."""
+
 _MAGIC = ("*", "?", "[")
 _WEB = ("http", "https")
 
@@ -112,7 +117,11 @@ def describe(found: Found, *, id: str, name: str = "") -> Document:
     info = found.info or place.info()
     size = size_of(info, place)
     if info.get("type") == "directory":
-        raise SourceUnreadable(f"{place.shown}: a folder, not an object", document=id)
+        raise SourceUnreadable(
+            f"{place.shown}: a folder, not an object",
+            document=id,
+            hint="a manifest names single objects: give the folder as PATH",
+        )
     if info.get("partial") is False and size > _BLOCK:
         raise SourceUnreadable(
             f"{place.shown}: the server does not serve ranges",
@@ -149,7 +158,9 @@ class RemoteFile:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self._place = locate(document.source, document.id)
+        self._place = replace(locate(document.source, document.id), rest=self._rest)
+        self._closed = threading.Event()
+        self._between: Callable[[], None] = lambda: None
         self.proved: Fingerprint | None = document.fingerprint
         self._changed: SourceChanged | None = None
         self._block, self._at = b"", 0
@@ -202,8 +213,13 @@ class RemoteFile:
         """Hash the object; reads all of it over the network, a few MiB at a time.
 
         Args:
-            between: called before each of them; what it raises ends the hashing.
+            between: called before each of them; what it raises ends the hashing. Without it an
+                outage of the store is not waited for: whoever plans would wait for each document.
         """
+        if between is None:
+            self._place = replace(self._place, rest=None)
+        else:
+            self._between = between
         digest = self._digest(between)
         self.prove()
         return digest
@@ -228,9 +244,22 @@ class RemoteFile:
         info = self._place.info()
         return fingerprint_of({**info, "size": size_of(info, self._place)})
 
+    def _rest(self, seconds: float) -> None:
+        """Wait before another try, as long as somebody wants to know.
+
+        Raises:
+            SourceUnreadable: nobody does any more.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._between()
+            if self._closed.wait(min(left, _LOOK_UP)):
+                raise SourceUnreadable(f"{self._place.shown}: not read to its end")
+
     def close(self) -> None:
-        """Let go of what was read ahead."""
+        """Let go of what was read ahead; whoever waits for the store stops."""
         self._block = b""
+        self._closed.set()
 
     def __enter__(self) -> RemoteFile:
         return self

@@ -8,7 +8,14 @@ first found wins. Secrets may be references: ``env:NAME``, ``file:PATH``, ``keyr
 
 from __future__ import annotations
 
-from longshore.targets._again import kept, lasting, overrides_of, target_again, target_now
+from longshore.targets._again import (
+    CHANGEABLE,
+    kept,
+    lasting,
+    overrides_of,
+    target_again,
+    target_now,
+)
 from longshore.targets._layers import variable
 from longshore.targets._resolve import (
     REFRESHED,
@@ -23,8 +30,8 @@ from longshore.targets._secrets import follow, public_settings, secret_values
 from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 
 __all__ = [
-    "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config", "follow",
-    "kept", "lasting", "list_targets", "load_config", "overrides_of", "public_settings", "require",
-    "resolve_for_resume", "resolve_route", "resolve_target", "secret_values", "target_again",
-    "target_now", "variable",
+    "CHANGEABLE", "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config",
+    "follow", "kept", "lasting", "list_targets", "load_config", "overrides_of", "public_settings",
+    "require", "resolve_for_resume", "resolve_route", "resolve_target", "secret_values",
+    "target_again", "target_now", "variable",
 ]  # fmt: skip

@@ -16,10 +16,10 @@ from longshore.targets._resolve import (
     resolve_target,
 )
 
-__all__ = ["kept", "lasting", "overrides_of", "target_again", "target_now"]
+__all__ = ["CHANGEABLE", "kept", "lasting", "overrides_of", "target_again", "target_now"]
 
-_FRESH = {*REFRESHED, "base_url"}
-"""What may differ between two calls for the same run, besides secrets."""
+CHANGEABLE = REFRESHED | {"base_url"}
+"""The settings that may differ between two calls for the same run, besides secrets."""
 
 
 def overrides_of(target: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -33,7 +33,7 @@ def overrides_of(target: str, given: Mapping[str, str]) -> dict[str, str]:
 def lasting(target: Target, given: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that tell one call from another: no secret, nothing that may differ."""
     public = target.settings_public
-    return {k: v for k, v in given.items() if _root(k) in public and _root(k) not in _FRESH}
+    return {k: v for k, v in given.items() if _root(k) in public and _root(k) not in CHANGEABLE}
 
 
 def target_now(name: str, given: Mapping[str, str], config_file: Path | None) -> Target:
@@ -62,7 +62,7 @@ def target_again(
     Raises:
         ConfigurationError: a setting is wrong or missing.
     """
-    fresh = {k: v for k, v in given.items() if _root(k) in _FRESH or _root(k) not in stored}
+    fresh = {k: v for k, v in given.items() if _root(k) in CHANGEABLE or _root(k) not in stored}
     target = resolve_for_resume(
         name, stored, provider_name=provider_name, overrides=fresh, config_file=config_file
     )

@@ -16,7 +16,7 @@ from longshore.redaction import Redactor
 from longshore.targets._layers import Layer, Way
 from longshore.targets._secrets import follow, secret_fields
 
-__all__ = ["fill"]
+__all__ = ["fill", "texts"]
 
 
 def fill(
@@ -85,18 +85,19 @@ def _error(
     origin = layer.origin(way)
     what = f"the setting {'.'.join(way)!r} of {name}" if way else f"the settings of {name}"
     where = f" ({origin.words})" if origin else ""
-    known = Redactor(_texts(layer.values.get(way[0]) for way in secret_fields(settings)))
+    known = Redactor(texts(layer.values.get(way[0]) for way in secret_fields(settings)))
     return ConfigurationError(known.text(f"{what}: {reasons}{where}"), hint=hint)
 
 
-def _texts(values: Iterable[object]) -> Iterator[str]:
+def texts(values: Iterable[object]) -> Iterator[str]:
+    """Yield every text in tables and lists within each other."""
     for value in values:
         if isinstance(value, str):
             yield value
         elif isinstance(value, dict):
-            yield from _texts(value.values())
+            yield from texts(value.values())
         elif isinstance(value, list):
-            yield from _texts(value)
+            yield from texts(value)
 
 
 def _reason(detail: ErrorDetails) -> str:

@@ -19,7 +19,9 @@ from longshore.errors import ConfigurationError
 from longshore.plugins import closest
 from longshore.provider import ProviderSettings
 
-__all__ = ["Layer", "Origin", "Way", "environment", "merge", "overrides", "table", "variable"]
+__all__ = [
+    "Layer", "Origin", "Way", "environment", "merge", "misspelt", "overrides", "table", "variable",
+]  # fmt: skip
 
 Way: TypeAlias = tuple[str, ...]
 """The way to a value: ``("signed_fields", "part_url")``."""
@@ -116,17 +118,42 @@ def environment(settings: Settings, target: str, environ: Mapping[str, str], fol
 
     Variables of no known setting are left alone: they may belong to a target of a longer name.
     """
+
+    def origin(path: Way) -> Origin:
+        return Origin(f"the variable {variable(target, *path)}", folder)
+
+    return _read(settings, _variables(target, environ), "_", origin)
+
+
+def _variables(target: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what is set: the variables' names, in lower case, behind the target's -> the text."""
     prefix = variable(target) + "_"
-    texts = {
+    return {
         name.removeprefix(prefix).lower(): text
         for name, text in environ.items()
         if name.startswith(prefix) and text and name == name.upper()
     }
 
-    def origin(path: Way) -> Origin:
-        return Origin(f"the variable {variable(target, *path)}", folder)
 
-    return _read(settings, texts, "_", origin)
+def misspelt(
+    settings: Settings, target: str, environ: Mapping[str, str], layer: Layer
+) -> dict[str, str]:
+    """Find variables that a layer takes nothing from, though they look like a setting mistyped.
+
+    What ends like a setting is left alone: it may belong to a target of a longer name
+    (``LONGSHORE_ACME_EU_API_KEY`` to ``acme-eu``). So is what is only somewhat like one.
+
+    Returns:
+        Name of the variable -> what is wrong with it.
+    """
+    fields = settings.model_fields
+    read = {"_".join(way) for way in layer.origins}
+    found: dict[str, str] = {}
+    for name in _variables(target, environ):
+        known = name in read or any(f"_{name}".endswith(f"_{field}") for field in fields)
+        if not known and (hint := closest(name, fields, cutoff=0.8)):
+            found[variable(target, name)] = f"there is no setting {name!r}; {hint}"
+    return found
 
 
 def overrides(settings: Settings, given: Mapping[str, str], folder: Path) -> Layer:

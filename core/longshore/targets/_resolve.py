@@ -13,16 +13,17 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from longshore.errors import ConfigurationError, UnknownTarget
-from longshore.plugins import Plugins, closest, load_plugins
+from longshore.errors import ConfigurationError, LongshoreError, UnknownTarget
+from longshore.plugins import Plugins, broke_off, closest, load_plugins
 from longshore.provider import Provider, ProviderSettings
-from longshore.targets._fill import fill
+from longshore.targets._fill import fill, texts
 from longshore.targets._layers import (
     Layer,
     Origin,
     Way,
     environment,
     merge,
+    misspelt,
     overrides,
     table,
     variable,
@@ -93,8 +94,15 @@ class _Sources:
         return table(self.settings, values, origin)
 
     def variables(self) -> Layer:
-        """Return what the environment says."""
-        return environment(self.settings, self.name, self.environ, self.cwd)
+        """Return what the environment says; what sets nothing by mistake is told."""
+        layer = environment(self.settings, self.name, self.environ, self.cwd)
+        config = self.config
+        told = [config.targets, config.webhooks, self.given, layer.values]
+        used = set(texts(map(dict, told)))
+        for name, wrong in misspelt(self.settings, self.name, self.environ, layer).items():
+            if f"env:{name}" not in used:  # a secret may be named after its target
+                _log.warning("the variable %s is ignored: %s", name, wrong)
+        return layer
 
     def flags(self) -> Layer:
         """Return what ``--set`` says."""
@@ -107,8 +115,23 @@ class _Sources:
         )
         _warn(self.name, settings)
         public = public_settings(settings)
-        provider = self.provider_type(settings)
+        provider = self._made(settings)
         return Target(self.name, self.provider_type.name, provider, public, self.config.path)
+
+    def _made(self, settings: ProviderSettings) -> Provider[Any]:
+        """Make the adapter, and ask what every use asks of it: a mistake is told by its name."""
+        step = "the constructor"
+        try:
+            provider = self.provider_type(settings)
+            step = "missing"
+            if not settings.missing():  # else ``require`` says so, which helps more
+                step = "account"
+                provider.account()
+        except LongshoreError:
+            raise
+        except Exception as error:
+            raise broke_off(self.provider_type.name, step, error) from error
+        return provider
 
 
 def _warn(name: str, settings: ProviderSettings) -> None:

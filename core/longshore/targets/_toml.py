@@ -7,6 +7,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,22 @@ def find_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
         ConfigurationError: the file given is not there.
     """
     if config_file is not None:
-        path = cwd / config_file.expanduser()
-        if not path.is_file():
+        path = cwd / os.path.expanduser(config_file)  # noqa: PTH111 - Path's raises without a home
+        if not _is_file(path):
             raise ConfigurationError(f"there is no configuration file {path}", hint="see --config")
         return path
-    base = environ.get("XDG_CONFIG_HOME")
-    personal = (
-        Path(base) / "longshore"
-        if base
-        else platformdirs.user_config_path("longshore", appauthor=False)
-    )
-    folders = (cwd, *cwd.parents, personal)
-    return next((path for folder in folders if (path := folder / FILE_NAME).is_file()), None)
+    folders = [cwd, *cwd.parents]
+    if base := environ.get("XDG_CONFIG_HOME"):
+        folders.append(Path(base) / "longshore")
+    else:
+        with suppress(RuntimeError):  # nobody's home: a user without a name, in a container
+            folders.append(platformdirs.user_config_path("longshore", appauthor=False))
+    return next((path for folder in folders if _is_file(path := folder / FILE_NAME)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Ask without raising: who became another user stands in a folder that is closed to them."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def working_folder() -> Path:
@@ -148,7 +153,7 @@ def _check_owner(path: Path) -> None:
     ours = {os.geteuid(), os.getuid(), 0}
     if (sudo := os.environ.get("SUDO_UID", "")).isdecimal():
         ours.add(int(sudo))
-    if path.stat().st_uid not in ours:
+    if not {path.stat().st_uid, path.lstat().st_uid} <= ours:  # a link is as good as a file
         raise ConfigurationError(
             f"{path} belongs to another user, who could send your credentials elsewhere",
             hint=f"if you trust it: --config {shlex.quote(str(path))}",

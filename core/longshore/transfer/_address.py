@@ -13,6 +13,7 @@ from longshore.transfer._fast import Origin
 
 __all__ = ["Place", "address"]
 
+_LONGEST = 65_536  # httpx.URL, which others ask later, takes no more
 _PORTS = {b"http": 80, b"https": 443}
 _SAFE = r"(?:[\w!$&'()*+,\-.:;=@~]|%[0-9A-Fa-f]{2})*"
 _CLEAN = re.compile(  # an address in which nothing has to be encoded or taken out
@@ -43,7 +44,7 @@ def address(text: str) -> tuple[Place, bytes]:
     ``httpx.URL`` for each signed one would be a fifth of a small request.
     """
     try:
-        if clean := _CLEAN.fullmatch(text):
+        if len(text) <= _LONGEST and (clean := _CLEAN.fullmatch(text)):
             return _known_place(clean[1]), text[clean.end(1) :].encode("ascii")
         url = httpx.URL(text)
         return _place_of(url), url.raw_path

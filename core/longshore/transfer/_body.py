@@ -60,6 +60,13 @@ class Body(httpx.AsyncByteStream):
             if of_files:
                 self.outgoing.progress(of_files)
 
+    def give_up(self) -> None:
+        """Wake whoever waits in a thread for a document; a local file stays as it is."""
+        for source in self.outgoing.sources.values():
+            close = getattr(source, "close", None)
+            if close is not None and descriptor(source) is None:
+                close()
+
     async def small(self) -> bytes | None:
         """Return all of it when it is small; None when it is not.
 

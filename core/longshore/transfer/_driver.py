@@ -23,6 +23,7 @@ from longshore.errors import (
 from longshore.provider import Provider, ProviderSettings, Request, Response
 from longshore.redaction import redact_text
 from longshore.transfer._concurrency import Concurrency
+from longshore.transfer._given import encoded, fields_of, signed
 from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
     AnswerLost,
@@ -45,7 +46,7 @@ from longshore.transfer._retry import (
     http_date,
     retry_after,
 )
-from longshore.transfer._segments import Encoded, encode
+from longshore.transfer._segments import Encoded
 from longshore.transfer._tokens import Tokens
 
 __all__ = ["Driver", "Tally"]
@@ -162,10 +163,11 @@ class Driver:
             SourceChanged: a document is not the planned one any more.
             SourceMissing: a document is gone.
             ProtocolError: the URL or the reply cannot be used.
+            PluginError: the body or the credentials cannot be made; that try does not leave.
         """
         if request.absolute:
             self._check_absolute(request.url)
-        body = encode(request.body, f"longshore-{key}")
+        body = encoded(self._provider, request, key)
         deadline, acted = math.inf, False
         tally.acted = tally.repeated = False
         plain = self._tokens is None or request.absolute or request is self._granting
@@ -195,7 +197,7 @@ class Driver:
             DocumentError: one of them is not.
         """
         with ExitStack() as stack:
-            self._open(encode(request.body, ""), documents, stack)
+            self._open(encoded(self._provider, request, ""), documents, stack)
 
     async def _granted(self, request: Request, tally: Tally) -> Response:
         """Carry a request for an access token, on account of the one that waits for it."""
@@ -299,8 +301,8 @@ class Driver:
         if request.key_header:
             request = request.with_header(request.key_header, key)
         if not request.absolute and described is not self._granting:
-            request = self._provider.sign(request, self._clock.now())
-        headers = dict(request.headers)
+            request = signed(self._provider, request, self._clock.now())
+        headers = fields_of(request)
         given = {name.lower() for name in headers}
         if body.content_type and "content-type" not in given:
             headers["Content-Type"] = body.content_type

@@ -4,8 +4,8 @@ httpx's own pool looks at every connection at each request, and every byte of a 
 through Python. This one does neither. What httpx hands it is decided by the identity of the body:
 ``Body`` is sent its own way, and whatever took its place (a recorder's copy) is iterated.
 
-``LONGSHORE_PLAIN_HTTP=1`` turns it off; so does a machine that lacks what it needs, or an httpx
-whose private parts have other names. Proxied connections are httpcore's.
+A machine that lacks what it needs turns it off; so does an httpx whose private parts have other
+names. Proxied connections are httpcore's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import httpcore
 import httpx
 
 from longshore.transfer._body import Body
+from longshore.transfer._dial import dial
 from longshore.transfer._fast_reply import Reply
 from longshore.transfer._fast_upload import Upload
 from longshore.transfer._fast_wire import Wire
@@ -38,7 +39,6 @@ _HEAD = re.compile(
     rb"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\n"
     rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)+\r\n"
 )
-_NEXT_ADDRESS = 0.25  # seconds until the host's next address is tried as well (RFC 8305)
 
 
 def install(
@@ -54,7 +54,6 @@ def install(
     transport: Any = getattr(client, "_transport", None)
     if (
         not able
-        or os.environ.get("LONGSHORE_PLAIN_HTTP", "") not in ("", "0")
         or not isinstance(getattr(transport, "_pool", None), httpcore.AsyncConnectionPool)
         or not hasattr(client, "_transport_for_url")
     ):
@@ -178,6 +177,7 @@ class FastPool:
             await errand.ended
         except asyncio.CancelledError:
             wire.abort()  # wakes the thread, which still uses socket and file
+            body.give_up()
             await errand.over()
             raise
         finally:
@@ -187,19 +187,16 @@ class FastPool:
 
     async def _connect(self, origin: Origin, seconds: float) -> Wire:
         scheme, host, port = origin[0], origin[1].decode("ascii"), origin[2]
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
-                _, wire = await loop.create_connection(
-                    lambda: Wire(self._scratch, self._wires.discard), host, port, **_eyeballs(loop)
-                )
+                wire = await dial(lambda: Wire(self._scratch, self._wires.discard), host, port)
                 self._wires.add(wire)
                 if scheme == b"https":
                     await wire.secure(self._context, host)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("timed out") from error
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that could be looked up
-            raise httpcore.ConnectError(str(error)) from _first(error)
+            raise httpcore.ConnectError(str(error)) from error
         if self._closed:
             wire.abort()
         self._check_open()
@@ -289,18 +286,6 @@ class _Errand:
             self.ended.set_result(None)
         else:
             self.ended.set_exception(error)
-
-
-def _eyeballs(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
-    """Try a host's addresses side by side, where the event loop can."""
-    stock = isinstance(loop, asyncio.BaseEventLoop)
-    return {"happy_eyeballs_delay": _NEXT_ADDRESS} if stock else {}
-
-
-def _first(error: Exception) -> Exception:
-    """Return the first of the errors that asyncio wrote into one, where it tried two addresses."""
-    number = re.match(r"Multiple exceptions: \[Errno (\d+)\]", str(error))
-    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else error
 
 
 def _head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -36,6 +36,7 @@ from longshore.transfer._early import read_while_writing
 from longshore.transfer._fast import FastPool, install
 from longshore.transfer._fast_reply import SLOWEST, too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
+from longshore.units import parse_switch
 
 __all__ = ["HttpTransport"]
 
@@ -63,6 +64,9 @@ class HttpTransport:
         write_timeout: seconds in which something must leave.
         max_reply: bytes of a reply at most.
         inner: another carrier below httpx, such as an ASGI application's.
+
+    Raises:
+        ConfigurationError: ``LONGSHORE_PLAIN_HTTP`` is neither yes nor no.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class HttpTransport:
         max_reply: int = 32 << 20,
         inner: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._plain = _is_on("LONGSHORE_PLAIN_HTTP")
         self._connections = connections
         self._verify = verify
         self._ca_bundle = ca_bundle
@@ -188,15 +193,16 @@ class HttpTransport:
         except (ImportError, ValueError, httpx.InvalidURL) as error:  # what it makes of the proxies
             raise ConfigurationError(
                 f"the proxy that the environment names cannot be used: {_short(error)}",
-                hint="check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or set NO_PROXY",
+                hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY; * there is no proxy",
             ) from error
-        self._fast = install(
-            client,
-            context=context,
-            keep_alive=_KEEP_ALIVE,
-            max_reply=self._max_reply,
-            threads=self._threads,
-        )
+        if not self._plain:
+            self._fast = install(
+                client,
+                context=context,
+                keep_alive=_KEEP_ALIVE,
+                max_reply=self._max_reply,
+                threads=self._threads,
+            )
         read_while_writing(client)  # what is left to httpcore: proxies at least
         return client
 
@@ -222,6 +228,8 @@ class HttpTransport:
                     f"the header {name} has characters that HTTP cannot carry",
                     hint="check the setting it comes from for line ends and special characters",
                 )
+            if name.lower() == "transfer-encoding":  # a vendor may dictate headers
+                raise ProtocolError(f"the header {name} would make two lengths of one body")
             headers[name.lower().encode()] = value.encode()
         if place.user:  # below credentials that were given
             headers.setdefault(b"authorization", b"Basic " + base64.b64encode(place.user))
@@ -253,6 +261,13 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+def _is_on(name: str) -> bool:
+    try:
+        return parse_switch(os.environ.get(name, ""))
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}", hint=f"{name}=1, or unset it") from None
+
+
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     given = f"SSL_CERT_FILE {file}" if file else f"SSL_CERT_DIR {folder}"
@@ -264,10 +279,10 @@ def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
             cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None
         )
     except OSError as error:  # ssl.SSLError is one
-        raise ConfigurationError(
-            f"{given}: {error.strerror or error}",
-            hint="name a file (or an OpenSSL folder) of PEM certificates",
-        ) from error
+        hint = "name a file (or an OpenSSL folder) of PEM certificates"
+        if error.filename and error.filename == os.environ.get("SSLKEYLOGFILE"):
+            given, hint = f"SSLKEYLOGFILE {error.filename}", "unset it, or name another file"
+        raise ConfigurationError(f"{given}: {error.strerror or error}", hint=hint) from error
 
 
 @lru_cache(maxsize=4)  # some hundred certificates are read: 50 ms, for every run of a process

@@ -6,6 +6,7 @@ import logging
 from weakref import WeakSet
 
 from longshore.redaction import Redactor, redact_text
+from longshore.transfer._retry import Again
 
 __all__ = ["RedactLogs", "quiet_http_logs"]
 
@@ -44,6 +45,11 @@ class RedactLogs(logging.Filter):
 _SHARED = RedactLogs()
 
 
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Let through what stamina says of others' retries; the run's own events tell of ours."""
+    return not str(getattr(record, "stamina.caused_by", "")).startswith(f"{Again.__name__}(")
+
+
 def quiet_http_logs(redactor: Redactor | None = None) -> None:
     """Hide credentials in the HTTP client's log lines, and show warnings only.
 
@@ -57,6 +63,4 @@ def quiet_http_logs(redactor: Redactor | None = None) -> None:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.WARNING)
-    retries = logging.getLogger("stamina")  # the run's own events tell of them
-    if retries.level == logging.NOTSET:
-        retries.setLevel(logging.ERROR)
+    logging.getLogger("stamina").addFilter(_not_ours)

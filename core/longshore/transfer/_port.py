@@ -32,7 +32,8 @@ class Source(Protocol):
     One that is a local file may also have ``fileno()``: its regions are then sent without being
     read into memory. One that ``check`` cannot ask from the event loop may have ``prove()``: it is
     called in the thread that reads, before the last bytes of a region leave, and raises as
-    ``check`` does.
+    ``check`` does. One without ``fileno()`` whose reads may wait for long has a ``close()`` that
+    ends them: it is called while they go on, when nobody wants them any more.
     """
 
     def check(self) -> None:

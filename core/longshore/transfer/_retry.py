@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -173,6 +174,8 @@ def _delay(error: Exception) -> bool | float:
 
 async def retry_with_stamina(attempt: Attempt) -> Response:
     """Carry out retries in real time; the pauses are those of ``decide``, nothing is added."""
+    if not stamina.is_active() or stamina.is_testing():  # a program's, for tests of its own
+        return await _retry(attempt, asyncio.sleep)
     try:
         return await attempt(1)  # most need no more, and nothing of what retries cost
     except Again as again:
@@ -189,12 +192,16 @@ def retry_with_clock(clock: Clock) -> Retries:
     """Carry out retries on a clock that is not the real one, as the simulator does."""
 
     async def retries(attempt: Attempt) -> Response:
-        number = 0
-        while True:
-            number += 1
-            try:
-                return await attempt(number)
-            except Again as again:
-                await clock.sleep(again.delay)
+        return await _retry(attempt, clock.sleep)
 
     return retries
+
+
+async def _retry(attempt: Attempt, sleep: Callable[[float], Awaitable[None]]) -> Response:
+    number = 0
+    while True:
+        number += 1
+        try:
+            return await attempt(number)
+        except Again as again:
+            await sleep(again.delay)

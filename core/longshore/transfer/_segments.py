@@ -56,6 +56,7 @@ def encode(body: Body | None, boundary: str) -> Encoded:
         case Multipart():
             kind = f"multipart/form-data; boundary={boundary}"
             return _sum(kind, tuple(_form(body, boundary)))
+    raise TypeError(f"a request cannot carry {type(body).__name__}")
 
 
 def _sum(content_type: str | None, segments: tuple[Segment, ...]) -> Encoded:

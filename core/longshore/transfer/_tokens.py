@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import closing
 from typing import Generic, TypeVar
 
 from longshore.errors import AccountError, BatchError, LongshoreError, PluginError, Unauthorized
+from longshore.plugins import broke_off
 from longshore.provider import (
+    Flow,
     Provider,
     ProviderSettings,
     Refused,
@@ -98,7 +100,7 @@ class Tokens(Generic[C]):
         self._until = max(began + life - min(_SLACK, life / 10), now + _LEAST)
 
     async def _run(self, count: C) -> Token:
-        with closing(self._provider.authorize()) as flow:
+        with closing(self._begin()) as flow:
             try:
                 item = next(flow)
                 while True:
@@ -117,8 +119,18 @@ class Tokens(Generic[C]):
             except LongshoreError:
                 raise
             except Exception as error:
-                words = f"{type(error).__name__}: {error}"
-                raise PluginError(f"authorize broke off: {words}") from error
+                raise broke_off(self._provider.name, "authorize", error) from error
+
+    def _begin(self) -> Flow[Token]:
+        try:
+            flow = self._provider.authorize()
+        except LongshoreError:
+            raise
+        except Exception as error:
+            raise broke_off(self._provider.name, "authorize", error) from error
+        if not isinstance(flow, Generator):
+            raise PluginError(f"authorize is a generator, not {type(flow).__name__}")
+        return flow
 
     def _refusal(self, response: Response) -> LongshoreError | None:
         if response.status < 300:
@@ -128,7 +140,9 @@ class Tokens(Generic[C]):
 
 def _token(value: object) -> Token:
     if isinstance(value, Token):
-        return value
+        if isinstance(value.value, str) and value.value:
+            return value
+        raise PluginError("authorize returns a Token whose value is no text")
     raise PluginError(f"authorize returns a Token, not {type(value).__name__}")
 
 

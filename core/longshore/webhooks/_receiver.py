@@ -70,7 +70,6 @@ class Receiver:
         self._stack = AsyncExitStack()
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
-        self._posting = asyncio.Lock()
         self._key: bytes | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._warned: set[str] = set()
@@ -168,12 +167,8 @@ class Receiver:
         secrets = await self._secrets(journal, unit, run.target)
         if not self._signed(run.target, headers, body, secrets):
             return Result.UNSIGNED
-        async with self._posting:
-            for message in await journal.mail(run.id):
-                if message.verb == "wake" and message.body.get("unit") == unit.id:
-                    return Result.WAITING
-            await journal.post(run.id, "wake", {"unit": unit.id})
-        return Result.WOKEN
+        woken = await journal.post(run.id, "wake", {"unit": unit.id}, once=True)
+        return Result.WOKEN if woken else Result.WAITING
 
     async def _secrets(self, journal: Journal, unit: UnitRecord, target: str) -> Mapping[str, str]:
         how = self._signatures.get(target)

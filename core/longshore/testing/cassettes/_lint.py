@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from longshore.redaction import HIDDEN, redact_headers, redact_json, redact_text
+from longshore.redaction import HIDDEN, forms_of, redact_headers, redact_json, redact_text
 from longshore.testing.cassettes._scrub import BIG
 from longshore.testing.cassettes._tape import Header, load
 
@@ -42,15 +42,22 @@ def problems_of(path: Path, *, hosts: Collection[str], secrets: Collection[str] 
         text = raw.decode()
         whole = load(text)
         Header.model_validate(whole["about"])
-        interactions = whole["interactions"]
+        interactions = list(whole["interactions"])
     except (ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         return [*problems, f"it is no cassette: {error}"]
-    problems += [f"it holds a secret: {secret[:3]}..." for secret in secrets if secret in text]
+    problems += [
+        f"it holds a secret: {secret[:3]}..."
+        for secret in secrets
+        if any(form in text for form in forms_of(secret))
+    ]
     problems += [f"it holds what looks like a key: {m[0][:8]}..." for m in _KEYS.finditer(text)]
     if not interactions:
         problems.append("it holds no interaction")
     for number, interaction in enumerate(interactions, 1):
-        problems += [f"{number}: {what}" for what in _interaction(interaction, hosts)]
+        try:
+            problems += [f"{number}: {what}" for what in _interaction(interaction, hosts)]
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            problems.append(f"{number}: it is no interaction: {error!r}")
     return problems
 
 

@@ -17,7 +17,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from longshore.redaction import HIDDEN, redact_headers, redact_json, redact_text
+from longshore.redaction import (
+    HIDDEN,
+    forms_of,
+    names_secret,
+    redact_headers,
+    redact_text,
+)
+from longshore.transfer._decoded import decoded
 
 __all__ = ["BIG", "DIGEST", "Scrubber", "Shown"]
 
@@ -30,7 +37,9 @@ _TEXTS = ("application/json", "application/problem+json", "application/x-www-for
 _NOT_OURS = frozenset({
     "accept", "accept-encoding", "connection", "content-length", "host", "user-agent",
 })  # fmt: skip
-_NOT_THEIRS = frozenset({"connection", "content-length", "keep-alive", "server"})
+_PACKED = "content-encoding"
+_NOT_THEIRS = frozenset({"connection", _PACKED, "content-length", "keep-alive", "server"})
+_MOST = 32 << 20  # bytes of a reply that is unpacked
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 _SHORTEST_SECRET = 6
 # What an S3 server quotes when it does not like a signature.
@@ -73,8 +82,14 @@ class Scrubber:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._names = {secret: HIDDEN for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        self._names: dict[str, str] = {}  # each form of a secret -> what stands in its place
         self._learned = 0
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                self._hide(secret, HIDDEN)
+
+    def _hide(self, secret: str, placeholder: str) -> None:
+        self._names |= dict.fromkeys(forms_of(secret), placeholder)
 
     # ------------------------------------------------------------------ requests
 
@@ -95,7 +110,7 @@ class Scrubber:
         for part in body.split(b"--" + boundary)[1:-1]:
             head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
             content = content.removesuffix(b"\r\n")
-            lines = head.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+            lines = self._known(head.decode("utf-8", "backslashreplace").replace("\r\n", "\n"))
             value = digest(content) if b"filename=" in head else self._short(content)
             yield f"--longshore\n{lines}\n\n{value}"
         yield "--longshore--"
@@ -118,41 +133,42 @@ class Scrubber:
 
     def reply(self, reply: Mapping[str, Any]) -> dict[str, Any]:
         """Show a reply (in vcrpy's form), and learn the secrets that it hands out."""
-        body = bytes(reply["body"]["string"])
-        with suppress(ValueError):
+        body = _unpacked(reply)
+        with suppress(ValueError, RecursionError):
             self._learn(json.loads(body))
         try:
             text = self.json_or_text(body.decode())
-        except UnicodeDecodeError:
-            raise ValueError("a cassette holds no binary replies") from None
+        except UnicodeDecodeError:  # nobody can read whether a secret is in it
+            text = digest(body)
         headers = {
             name.lower(): [self._header(name, value) for value in values]
             for name, values in sorted(reply["headers"].items())
             if name.lower() not in _NOT_THEIRS
         }
-        return {**reply, "headers": headers, "body": {"string": text.encode()}}
+        shown = {**reply, "headers": headers, "body": {"string": text.encode()}}
+        if "status" in reply:  # its phrase is free text
+            phrase = reply["status"]["message"] or ""
+            shown["status"] = {**reply["status"], "message": self.text(phrase)}
+        return shown
 
     def _header(self, name: str, value: str) -> str:
         return redact_headers({name: self._known(value)})[name]
 
-    def _learn(self, value: JsonValue) -> None:
+    def _learn(self, value: JsonValue, *, secret: bool = False) -> None:
         """Remember what stands under the keys that name secrets."""
-        self._compare(value, redact_json(value))
-
-    def _compare(self, value: JsonValue, shown: JsonValue) -> None:
-        if isinstance(value, dict) and isinstance(shown, dict):
-            for key in value:
-                self._compare(value[key], shown[key])
-        elif isinstance(value, list) and isinstance(shown, list):
-            for one, other in zip(value, shown, strict=True):
-                self._compare(one, other)
-        elif isinstance(value, str) and shown == HIDDEN and not value.startswith(HIDDEN):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                self._learn(item, secret=secret or names_secret(key))
+        elif isinstance(value, list):
+            for item in value:
+                self._learn(item, secret=secret)
+        elif isinstance(value, str) and _is_secret(value, secret):
             self._name(value)
 
     def _name(self, secret: str) -> None:
         if len(secret) >= _SHORTEST_SECRET and secret not in self._names:
             self._learned += 1
-            self._names[secret] = f"{HIDDEN}-{self._learned}"
+            self._hide(secret, f"{HIDDEN}-{self._learned}")
 
     # ------------------------------------------------------------------ texts
 
@@ -160,21 +176,24 @@ class Scrubber:
         """Return a text without secrets; one that has none keeps every character."""
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.text(text)
-        shown = self._json(value, redact_json(value))
+        shown = self._json(value)
         if shown == value:
             return text
         return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
-    def _json(self, value: JsonValue, shown: JsonValue) -> JsonValue:
-        if isinstance(value, dict) and isinstance(shown, dict):
-            return {key: self._json(value[key], shown[key]) for key in value}
-        if isinstance(value, list) and isinstance(shown, list):
-            return [self._json(one, other) for one, other in zip(value, shown, strict=True)]
+    def _json(self, value: JsonValue, *, secret: bool = False) -> JsonValue:
+        if isinstance(value, dict):
+            return {
+                self.text(key): self._json(item, secret=secret or names_secret(key))
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._json(item, secret=secret) for item in value]
         if not isinstance(value, str):
             return value
-        if shown != HIDDEN or value.startswith(HIDDEN):
+        if not _is_secret(value, secret):
             return self.text(value)
         return self._names.get(value, HIDDEN)
 
@@ -187,6 +206,22 @@ class Scrubber:
         for secret in sorted(self._names, key=len, reverse=True):
             text = text.replace(secret, self._names[secret])
         return text
+
+
+def _is_secret(text: str, under_secret: bool) -> bool:
+    """Tell whether all of a text of JSON is a secret; a placeholder stays what it is."""
+    return (under_secret or redact_text(text) == HIDDEN) and not text.startswith(HIDDEN)
+
+
+def _unpacked(reply: Mapping[str, Any]) -> bytes:
+    """Return the body of a reply as its reader sees it: packed, a secret would not be found.
+
+    Raises:
+        ProtocolError: it is packed in a way that cannot be undone; the reader fails on it, too.
+    """
+    packings = [v[0] for name, v in reply["headers"].items() if name.lower() == _PACKED and v]
+    body = bytes(reply["body"]["string"])
+    return decoded(body, packings[0], most=_MOST, status=200) if packings else body
 
 
 def digest(data: bytes) -> str:

@@ -24,6 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_DEEPEST = 50
+
+
 class CassetteMismatch(AssertionError):
     """What was sent is not what was recorded, or not all of it was sent."""
 
@@ -235,5 +238,15 @@ def read_header(path: Path) -> Header:
 
 
 def load(text: str) -> Any:
-    """Read YAML, by the fast parser where there is one."""
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    """Read YAML, by the fast parser where there is one, which ends the process on deep nesting.
+
+    Raises:
+        yaml.YAMLError: it is none, or nested deeper than any cassette.
+    """
+    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"it is nested deeper than {_DEEPEST} levels")
+    return yaml.load(text, Loader=loader)  # noqa: S506
