@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from longshore.provider import Provider
 
 __all__ = [
-    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "broke_off",
-    "closest", "fault_of", "load_plugins",
+    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "closest",
+    "load_plugins",
 ]  # fmt: skip
 
 API_VERSION = 1
@@ -125,23 +125,6 @@ def closest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
     """
     near = difflib.get_close_matches(word, sorted(set(words)), n=3, cutoff=cutoff)
     return f"did you mean {' or '.join(near)}?" if near else ""
-
-
-def fault_of(name: str) -> str:
-    """Return the hint of an error that a provider's code makes."""
-    return f"this is a fault in the provider {name!r}: its author can mend it"
-
-
-def broke_off(name: str, what: str, error: Exception) -> PluginError:
-    """Make the error of a provider's method that raised what it must not.
-
-    Args:
-        name: of the provider.
-        what: the method's name.
-        error: what it raised.
-    """
-    words = " ".join(str(error).split())
-    return PluginError(f"{what} broke off: {type(error).__name__}: {words}", hint=fault_of(name))
 
 
 class Plugins:

@@ -25,6 +25,7 @@ ROOMS = (
     "urls",
     "redaction",
     "errors",
+    "_faults",
     "_portal",
     "documents",
     "sources",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from longshore.cli._command import command
-from longshore.cli._lines import kept_settings, tell_document
+from longshore.cli._lines import tell_document, tell_kept
 from longshore.cli._parameters import (
     BatchSize,
     PartSize,
@@ -287,7 +287,6 @@ def _finish(
     That names the files again: without them the comparison would be over and nothing written.
     """
     from longshore.lifecycle import Outcome
-    from longshore.targets import overrides_of
 
     lines = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -304,9 +303,7 @@ def _finish(
         if trouble is not None:
             terminal.note(f"longshore: {side.target} could not go on:")
             terminal.fail(trouble)
-            own, of = overrides_of(side.target, given), f"{side.target}:"
-            for text in kept_settings(terminal, side.target, side.settings, own, again, of=of):
-                terminal.last(text)
+            tell_kept(terminal, side.target, side.settings, given, again)
     reports = [report for side in found.sides for report in side.reports]
     if any(report.open for report in reports) or any(report.interrupted for report in reports):
         if any(report.outcomes.get(Outcome.NEEDS_ACTION) for report in reports):

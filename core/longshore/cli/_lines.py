@@ -19,6 +19,7 @@ __all__ = [
     "number",
     "run_text",
     "tell_document",
+    "tell_kept",
     "when",
 ]
 
@@ -151,6 +152,21 @@ def kept_settings(
         else:
             words += f"{name} = {now} counts for a new one"
         yield printable(words)
+
+
+def tell_kept(
+    terminal: Terminal,
+    target: str,
+    settings: Mapping[str, Any],
+    given: Mapping[str, str],
+    again: str,
+) -> None:
+    """Say the same on stderr, where a command has several targets; see ``kept_settings``."""
+    from longshore.targets import overrides_of
+
+    own = overrides_of(target, given)
+    for text in kept_settings(terminal, target, settings, own, again, of=f"{target}:"):
+        terminal.last(text)
 
 
 def when(at: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from longshore.cli._lines import kept_settings, next_steps, run_text, tell_document
+from longshore.cli._lines import next_steps, run_text, tell_document, tell_kept
 from longshore.cli._offers import Ended
 from longshore.cli._progress import PAUSE
 from longshore.cli._terminal import Terminal, printable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
     from longshore.migrate import Arrival, Leg, Passage, RouteRequest
     from longshore.pipeline import DocumentFinished, Event, RunReport
-    from longshore.targets import Route, Target
+    from longshore.targets import Route
 
 __all__ = ["go_on_by_route", "plan_route", "upload_by_route"]
 
@@ -194,19 +194,10 @@ def _finish(
     for report in open_:
         if report.trouble is not None:
             terminal.fail(report.trouble)
-            _tell_kept(terminal, targets[report.run.id], given, again)
+            target = targets[report.run.id]
+            tell_kept(terminal, target.name, target.settings_public, given, again)
     _tell_kept_route(terminal, arrival.passage.route)
     terminal.last(again)
-
-
-def _tell_kept(terminal: Terminal, target: Target, given: Mapping[str, str], again: str) -> None:
-    """Say which settings a run in trouble keeps, and how to change them."""
-    from longshore.targets import overrides_of
-
-    name, settings = target.name, target.settings_public
-    own = overrides_of(name, given)
-    for text in kept_settings(terminal, name, settings, own, again, of=f"{name}:"):
-        terminal.last(text)
 
 
 def _tell_kept_route(terminal: Terminal, route: Route) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from longshore._faults import asked
 from longshore.capabilities import Capabilities, PollSchedule, Rate
 from longshore.documents import Document
-from longshore.errors import AccountError, LongshoreError, VendorUnavailable
+from longshore.errors import AccountError, VendorUnavailable
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Session, Setup
 from longshore.pipeline._events import Event, Listener
 from longshore.pipeline._hooks import Hooks
 from longshore.pipeline._places import Places
 from longshore.pipeline._unit import Step, Unit
-from longshore.plugins import broke_off
 from longshore.provider import Provider, ProviderSettings
 from longshore.redaction import Redactor
 from longshore.sources import SMALL
@@ -128,15 +128,6 @@ class Engine:
         return seconds if overruled is None else overruled
 
 
-def _told_in_advance(provider: Provider[ProviderSettings]) -> Capabilities:
-    try:
-        return provider.capabilities()
-    except LongshoreError:
-        raise
-    except Exception as error:
-        raise broke_off(provider.name, "capabilities", error) from error
-
-
 def capabilities_of(
     provider: Provider[ProviderSettings], setup: Setup | None = None
 ) -> Capabilities:
@@ -146,7 +137,8 @@ def capabilities_of(
     explicit ``poll_interval`` replaces every poll pace and may be below the vendor's floor.
     """
     told = setup.capabilities if setup else None
-    own, settings = told or _told_in_advance(provider), provider.settings
+    own = told or asked(provider.name, "capabilities", provider.capabilities)
+    settings = provider.settings
     changes: dict[str, object] = {}
     if settings.max_concurrency is not None:
         changes["concurrency"] = settings.max_concurrency

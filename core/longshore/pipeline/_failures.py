@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from longshore._faults import fault_of
 from longshore.errors import (
     AccountError,
     BatchError,
@@ -19,7 +20,6 @@ from longshore.pipeline._engine import MOST_RESTARTS, Engine
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
 from longshore.pipeline._unit import Step, Unit, Verdict
-from longshore.plugins import fault_of
 
 __all__ = ["OUTAGE_PAUSE", "failed", "hide_secrets"]
 

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from longshore.errors import ConfigurationError, LongshoreError, UnknownTarget
-from longshore.plugins import Plugins, broke_off, closest, load_plugins
+from longshore._faults import asked
+from longshore.errors import ConfigurationError, UnknownTarget
+from longshore.plugins import Plugins, closest, load_plugins
 from longshore.provider import Provider, ProviderSettings
 from longshore.targets._fill import fill, texts
 from longshore.targets._layers import (
@@ -120,17 +121,10 @@ class _Sources:
 
     def _made(self, settings: ProviderSettings) -> Provider[Any]:
         """Make the adapter, and ask what every use asks of it: a mistake is told by its name."""
-        step = "the constructor"
-        try:
-            provider = self.provider_type(settings)
-            step = "missing"
-            if not settings.missing():  # else ``require`` says so, which helps more
-                step = "account"
-                provider.account()
-        except LongshoreError:
-            raise
-        except Exception as error:
-            raise broke_off(self.provider_type.name, step, error) from error
+        name = self.provider_type.name
+        provider = asked(name, "the constructor", self.provider_type, settings)
+        if not asked(name, "missing", settings.missing):  # else ``require`` says so: more helpful
+            asked(name, "account", provider.account)
         return provider
 
 

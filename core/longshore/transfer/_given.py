@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from longshore.errors import LongshoreError, PluginError
-from longshore.plugins import broke_off
+from longshore._faults import asked, broke_off
+from longshore.errors import PluginError
 from longshore.provider import Provider, ProviderSettings, Request
 from longshore.transfer._segments import Encoded, encode
 
@@ -41,12 +41,7 @@ def signed(provider: Provider[ProviderSettings], request: Request, now: float) -
     Raises:
         PluginError: it raises something else than our errors, or returns no request.
     """
-    try:
-        made = provider.sign(request, now)
-    except LongshoreError:
-        raise
-    except Exception as error:
-        raise broke_off(provider.name, "sign", error) from error
+    made: object = asked(provider.name, "sign", provider.sign, request, now)
     if not isinstance(made, Request):
         raise PluginError(f"sign returns {type(made).__name__}, and not Request")
     return made

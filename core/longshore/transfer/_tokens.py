@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import closing
 from typing import Generic, TypeVar
 
+from longshore._faults import asked, broke_off
 from longshore.errors import AccountError, BatchError, LongshoreError, PluginError, Unauthorized
-from longshore.plugins import broke_off
 from longshore.provider import (
     Flow,
     Provider,
@@ -122,12 +122,7 @@ class Tokens(Generic[C]):
                 raise broke_off(self._provider.name, "authorize", error) from error
 
     def _begin(self) -> Flow[Token]:
-        try:
-            flow = self._provider.authorize()
-        except LongshoreError:
-            raise
-        except Exception as error:
-            raise broke_off(self._provider.name, "authorize", error) from error
+        flow = asked(self._provider.name, "authorize", self._provider.authorize)
         if not isinstance(flow, Generator):
             raise PluginError(f"authorize is a generator, not {type(flow).__name__}")
         return flow
