@@ -1,12 +1,13 @@
-"""What a signed URL says about itself, and whether it is one."""
+"""What a URL says about itself, and whether it is one."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from functools import lru_cache
+from urllib.parse import parse_qs, quote, urlsplit
 
-__all__ = ["is_absolute", "url_expiry"]
+__all__ = ["is_absolute", "quoted", "scheme_of", "url_expiry"]
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -14,6 +15,17 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 def is_absolute(url: str) -> bool:
     """Tell whether a URL carries its own host, and so gets none of our credentials."""
     return _ABSOLUTE.match(url) is not None
+
+
+@lru_cache(maxsize=1024)
+def quoted(text: str) -> str:
+    """Return a text, such as a vendor's id, as it stands in a path: there it is one segment."""
+    return quote(text, safe="")
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of an absolute URL; ``urlsplit`` refuses a glob where a host may stand."""
+    return url.partition("://")[0].lower()
 
 
 def url_expiry(url: str) -> float | None:

@@ -1,4 +1,8 @@
-"""The Longshore provider for GeoLens: presigned S3 ingest of a self-hosted geodata catalogue."""
+"""The Longshore provider for GeoLens: presigned S3 ingest of a self-hosted geodata catalogue.
+
+Read ``provider`` for the protocol, ``wire`` for the vendor's JSON and ``sandbox`` for the vendor's
+side.
+"""
 
 from __future__ import annotations
 

@@ -7,9 +7,6 @@ https://github.com/geolens-io/geolens at v1.14.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from urllib.parse import quote
-
 from longshore.provider import (
     Accepted,
     AccountError,
@@ -18,9 +15,7 @@ from longshore.provider import (
     Batch,
     Capabilities,
     Document,
-    DocumentResult,
     DocumentStatus,
-    FieldValue,
     Flow,
     Found,
     Job,
@@ -34,6 +29,7 @@ from longshore.provider import (
     Refused,
     Remedy,
     Request,
+    RequestRefused,
     Response,
     Results,
     Retry,
@@ -44,23 +40,18 @@ from longshore.provider import (
     Status,
     Transfer,
     Undecided,
-    VendorTimes,
     VendorUnavailable,
     cut,
+    quoted,
     refusal_of,
     upload_url,
     url_expiry,
 )
 from longshore_geolens import CARD
 from longshore_geolens.limits import capabilities_of
+from longshore_geolens.results import results_of
 from longshore_geolens.settings import GeoLensSettings
-from longshore_geolens.wire import (
-    JobStatus,
-    PresignedUpload,
-    UploadConfig,
-    words_of,
-    words_of_warning,
-)
+from longshore_geolens.wire import JobStatus, PresignedUpload, UploadConfig, words_of
 
 __all__ = ["GeoLens"]
 
@@ -112,23 +103,6 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
         if token is not None:
             return request.with_header("Authorization", f"Bearer {token.get_secret_value()}")
         return request
-
-    def refusal(self, response: Response) -> LongshoreError | None:
-        """Read problem+json and the older shapes; a quota is the account's trouble."""
-        words = words_of(response.body)
-        for phrase, hint in _ACCOUNT.items():
-            if phrase in words:
-                return AccountError(words, hint=hint, status=response.status)
-        return refusal_of(response, words, hint=self._hint(response.status, words))
-
-    def _hint(self, status: int, words: str) -> str:
-        if status == 401 and self.settings.api_key is None:
-            return "get a fresh token (they last 15 minutes by default), or use an API key"
-        if status == 403 and words == "Insufficient permissions":
-            return "the user needs the role editor or admin, and a key of scope full"
-        if status == 404 and words == "Not Found":
-            return "check base_url: most servers have the API under /api"
-        return ""
 
     # ------------------------------------------------------------------ before the upload
 
@@ -204,38 +178,45 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
         )
 
     def _complete_upload(self, job: str, parts: list[Receipt]) -> Flow[None]:
-        """Put the parts together and have them checked; done twice it is the same as once.
+        """Have the parts put together and checked, with one repeat after a 502.
+
+        If only the vendor's copy failed, the object is there and the repeat succeeds; if the
+        assembly failed, the vendor has dropped the parts and a fresh upload is needed (router.py,
+        presigned.py). A 502 in other words is that of a proxy: an outage, which says nothing
+        about the upload.
+        """
+        body = Json({"parts": [{"etag": part.token, "part_number": part.number} for part in parts]})
+        try:
+            return (yield from self._assemble(job, body, "complete"))
+        except Refused as refused:
+            if refused.status != 502:
+                raise
+        try:
+            yield from self._assemble(job, body, "complete-again")
+        except Refused as refused:
+            if refused.status != 502:
+                raise
+            words = words_of(refused.response)
+            if _NOT_STORED in words:
+                raise SessionLost(words, status=502) from None
+            raise VendorUnavailable("a proxy before the vendor answers 502", status=502) from None
+
+    def _assemble(self, job: str, body: Json, step: str) -> Flow[None]:
+        """Complete the upload; done twice it is the same as once.
 
         Source: complete_presigned_upload_ingest_upload_presigned__job_id__complete_post. Only this
         session knows the job, so "already completed" can only mean our own request whose answer
-        was lost. After a 502 one repeat is worth its while: if only the vendor's copy failed, the
-        object is there and the repeat succeeds; if the assembly failed, the vendor has dropped
-        the parts and a fresh upload is needed (router.py, presigned.py). A 502 in other words is
-        that of a proxy: an outage, which says nothing about the upload.
+        was lost.
         """
-        body = Json({"parts": [{"etag": part.token, "part_number": part.number} for part in parts]})
-        words = ""
-        for step in ("complete", "complete-again"):
-            try:
-                yield Request.post(
-                    f"/ingest/upload/presigned/{quote(job, safe='')}/complete",
-                    body,
-                    step=step,
-                    retry=Retry.IDEMPOTENT,
-                    final={502},
-                )
-            except Refused as refused:
-                words = words_of(refused.response.body)
-                if refused.status == 502:
-                    continue
-                if any(phrase in words for phrase in _UPLOAD_LOST):
-                    raise SessionLost(words, status=refused.status) from None
-                if _COMPLETED not in words:
-                    raise
-            return
-        if _NOT_STORED not in words:
-            raise VendorUnavailable("a proxy before the vendor answers 502", status=502)
-        raise SessionLost(words, status=502)
+        url = f"/ingest/upload/presigned/{quoted(job)}/complete"
+        try:
+            yield Request.post(url, body, step=step, retry=Retry.IDEMPOTENT, final={502})
+        except Refused as refused:
+            words = words_of(refused.response)
+            if any(phrase in words for phrase in _UPLOAD_LOST):
+                raise SessionLost(words, status=refused.status) from None
+            if _COMPLETED not in words:
+                raise
 
     def _commit(self, job: str, title: str) -> Flow[None]:
         """Start the import: the one request here that makes the vendor work.
@@ -257,10 +238,10 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
         body = Json({"title": title, "visibility": self.settings.visibility})
         try:
             reply = yield Request.post(
-                f"/ingest/commit/{quote(job, safe='')}", body, step="commit", lost=moved
+                f"/ingest/commit/{quoted(job)}", body, step="commit", lost=moved
             )
         except Refused as refused:
-            if _PROCESSED not in words_of(refused.response.body):
+            if _PROCESSED not in words_of(refused.response):
                 raise
             reply = yield Request.get(_job_url(job))
         # 202 is the commit's own answer, another one what the job said when it was asked.
@@ -296,56 +277,41 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
         failed no more once the first request arrived: sent twice it retries once.
         """
         if action.name != "retry":
-            raise ProtocolError(f"GeoLens offers no {action.name!r}", hint="it offers: retry")
+            raise RequestRefused(f"a job offers retry, not {action.name!r}")
         try:
             yield Request.post(f"{_job_url(job.id)}/retry", step="retry", retry=Retry.IDEMPOTENT)
         except Refused as refused:
-            words = words_of(refused.response.body)
+            words = words_of(refused.response)
             if _NOT_FAILED not in words and _RETRIED not in words:
                 raise
         return (yield from self.poll(job))
 
     def results(self, job: Job) -> Flow[Results]:
-        """Name the dataset that the import made; its contents stay in the catalogue.
+        """Name the dataset. Source: openapi.json, GET /jobs/{job_id}."""
+        return results_of(job, (yield Request.get(_job_url(job.id))))
 
-        Source: openapi.json, GET /jobs/{job_id} (``JobStatusResponse``).
-        """
-        reply = yield Request.get(_job_url(job.id))
-        status = reply.parse(JobStatus)
-        id = status.dataset_id
-        made = [FieldValue(name="dataset_id", value=id, own=True)] if id else []
-        counts = {"rows_processed": status.rows_processed, "rows_failed": status.rows_failed}
-        split = "the upload was split into one job per layer; those jobs are not followed"
-        return Results(
-            documents=(
-                DocumentResult(
-                    name=status.source_filename,
-                    vendor_id=job.id,
-                    fields=tuple(made),
-                    warnings=tuple(_warnings(status)),
-                ),
-            ),
-            times=VendorTimes.of(status.created_at, status.started_at, status.completed_at),
-            usage={name: count for name, count in counts.items() if count is not None},
-            warnings=(split,) if status.status == "fanned_out" else (),
-            raw=reply.json(),
-        )
+    # ------------------------------------------------------------------ errors
 
+    def refusal(self, response: Response) -> LongshoreError | None:
+        """Read problem+json and the older shapes; a quota is the account's trouble."""
+        words = words_of(response)
+        for phrase, hint in _ACCOUNT.items():
+            if phrase in words:
+                return AccountError(words, hint=hint, status=response.status)
+        return refusal_of(response, words, hint=self._hint(response.status, words))
 
-def _warnings(status: JobStatus) -> Iterator[str]:
-    """Say everything that the import did not do as one would expect."""
-    if status.warning_message:
-        yield status.warning_message
-    yield from (words_of_warning(warning) for warning in status.warnings or ())
-    if status.archive_failed:
-        yield "the original could not be archived"
-    if isinstance(status.temporal_parse_errors, dict):
-        for name, words in status.temporal_parse_errors.items():
-            yield f"{name} could not be read: {words}"
+    def _hint(self, status: int, words: str) -> str:
+        if status == 401 and self.settings.api_key is None:
+            return "get a fresh token (they last 15 minutes by default), or use an API key"
+        if status == 403 and words == "Insufficient permissions":
+            return "the user needs the role editor or admin, and a key of scope full"
+        if status == 404 and words == "Not Found":
+            return "check base_url: most servers have the API under /api"
+        return ""
 
 
 def _job_url(id: str) -> str:
-    return f"/jobs/{quote(id, safe='')}"
+    return f"/jobs/{quoted(id)}"
 
 
 def _transfers(document: Document, upload: PresignedUpload) -> tuple[Transfer, ...]:

@@ -8,118 +8,38 @@ Left out: preview, fan-out, the direct upload and the replacement of a dataset.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from typing import Any, ClassVar, NoReturn, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, ClassVar
 
 from longshore.sandbox import (
-    Assumption,
-    BadCall,
     Call,
-    Credentials,
-    RateLimit,
-    Refuse,
     Reply,
-    Storage,
     StorageError,
     StoredObject,
-    Vendor,
     VendorState,
     document_state,
     job_state,
     route,
 )
 from longshore_geolens._sandbox_content import content_problem
-from longshore_geolens._sandbox_jobs import GONE, Job, Worker
+from longshore_geolens._sandbox_door import Door
+from longshore_geolens._sandbox_jobs import GONE, Job
 from longshore_geolens._sandbox_requests import (
     CommitRequest,
     CompleteRequest,
     Part,
     PresignRequest,
 )
-from longshore_geolens._sandbox_table import TABLE
 
 __all__ = ["GeoLensSandbox"]
 
-M = TypeVar("M", bound=BaseModel)
-
 _MIB = 2**20
-_S3_MINIMUM = 5 * _MIB
-_BODY_LIMIT = 10 * _MIB
-_TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    409: "Conflict",
-    413: "Payload Too Large",
-    422: "Validation Error",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-}
 _ASSEMBLY = "Upload completion failed — the upload session may have expired. Please try again."
 
 
-class GeoLensSandbox(Vendor):
+class GeoLensSandbox(Door):
     """A GeoLens server with its S3 bucket."""
 
-    name = "geolens"
-    home = "https://geolens.example.com/api"
-    table: ClassVar[tuple[Assumption, ...]] = TABLE
     showcase_assumptions: ClassVar[Mapping[str, Any]] = {"threshold": 20 * _MIB}
-
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(assumptions, seed=seed, base_url=base_url)
-        options = self.assumptions
-        region = options["region"]
-        self.storage = Storage(
-            "https://s3.storage.example",
-            "geolens",
-            credentials=Credentials(region=region),
-            version=2 if region == "us-east-1" else 4,
-            minimum_part=min(_S3_MINIMUM, options["part_size"]),
-        )
-        self.storages.append(self.storage)
-        self.worker = Worker(options)
-        self.jobs: dict[str, Job] = {}
-        rate = options["rate"] or (60 if options["documented_rates"] else 0)
-        self._limit = RateLimit(rate, per=1.0)
-        self._failures = {
-            name: options[name] for name in ("assembly_fails", "freeze_fails", "queue_down")
-        }
-
-    # ------------------------------------------------------------------ before every route
-
-    def guard(self, call: Call, now: float) -> Reply | None:
-        """Check the rate, the body's size and the credentials, in this order."""
-        if wait := self._limit.take("client", now):
-            return self._problem(429, "Rate limit exceeded").retry_after(wait)
-        if call.body.size > _BODY_LIMIT:
-            words = f"Request body too large. Maximum allowed size is {_BODY_LIMIT} bytes."
-            return self._problem(413, words)
-        user, fixed = self._user(call), self.assumptions["api_key"]
-        challenge = {"WWW-Authenticate": "Bearer"}
-        if not user:
-            return self._problem(401, "Not authenticated", challenge)
-        if fixed and user != fixed:
-            return self._problem(401, "Could not validate credentials", challenge)
-        if call.method != "GET" and fnmatchcase(user, self.assumptions["read_only"]):
-            return self._problem(403, "This API key is read-only")
-        return None
-
-    @staticmethod
-    def _user(call: Call) -> str:
-        """Say who calls: the header's key wins over the query's, and that over a token."""
-        return call.headers.get("x-api-key", "") or call.param("api_key") or call.bearer
 
     # ------------------------------------------------------------------ the upload
 
@@ -299,23 +219,6 @@ class GeoLensSandbox(Vendor):
 
     # ------------------------------------------------------------------ what routes share
 
-    def _read(self, call: Call, model: type[M]) -> M:
-        try:
-            return model.model_validate(call.json())
-        except ValidationError as error:
-            items = [
-                {"loc": ["body", *item["loc"]], "msg": item["msg"], "type": item["type"]}
-                for item in error.errors()
-            ]
-            raise Refuse(self._invalid(items)) from None
-
-    def _invalid(self, items: list[dict[str, Any]]) -> Reply:
-        """Answer a request that does not fit its schema: one text now, a list in old builds."""
-        if self.assumptions["errors"] == "legacy":
-            return Reply.json(422, {"detail": items})
-        lines = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in items)
-        return self._problem(422, "; ".join(lines))
-
     def _job(
         self, call: Call, now: float, id: str, denied: str = "Not authorized to access this job"
     ) -> Job:
@@ -350,32 +253,7 @@ class GeoLensSandbox(Vendor):
             used = f"{self._datasets(user)} of {count} datasets used"
             self._refuse(422, f"Dataset quota exceeded: {used}")
 
-    def _refuse(self, status: int, detail: str) -> NoReturn:
-        raise Refuse(self._problem(status, detail))
-
-    def _problem(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Reply:
-        extra = dict(headers or {})
-        if status == 500:
-            extra["X-Request-ID"] = self.new_uuid("request")
-        if self.assumptions["errors"] == "legacy":
-            return Reply.json(status, {"detail": detail}, extra)
-        title = detail.partition(":")[0] if "quota exceeded:" in detail else _TITLES[status]
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        return Reply.json(status, problem, {"Content-Type": "application/problem+json", **extra})
-
-    def bad_call(self, error: BadCall) -> Reply:
-        """Answer a body that cannot be read as the framework does: it does not fit the schema."""
-        if error.status == 413:
-            return self._problem(413, str(error))
-        return self._invalid([{"loc": ["body"], "msg": str(error), "type": "json_invalid"}])
-
-    def not_found(self, call: Call) -> Reply:
-        """Answer an unknown path as the framework does."""
-        return Reply.json(404, {"detail": "Not Found"})
-
-    def wrong_method(self, call: Call, allowed: list[str]) -> Reply:
-        """Answer a wrong method as the framework does."""
-        return Reply.json(405, {"detail": "Method Not Allowed"}, {"Allow": ", ".join(allowed)})
+    # ------------------------------------------------------------------ inspection
 
     def state(self, now: float) -> VendorState:
         """Show the bound documents, one for each import of theirs, and all jobs."""

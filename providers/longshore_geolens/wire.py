@@ -6,12 +6,13 @@ Only what a flow cannot do without is required: older servers lack fields, newer
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["JobStatus", "PresignedUpload", "UploadConfig", "words_of", "words_of_warning"]
+from longshore.provider import ProtocolError, Response
+
+__all__ = ["JobDetails", "JobStatus", "PresignedUpload", "UploadConfig", "words_of"]
 
 
 class _Wire(BaseModel):
@@ -59,22 +60,11 @@ class JobStatus(_Wire):
 
     status: str
     dataset_id: str | None = None
-    source_filename: str | None = None
     error_message: str | None = None
-    warning_message: str | None = None
-    warnings: tuple[Any, ...] | None = None
     can_retry: bool | None = None
-    retry_reason: str | None = None
     progress: float | None = None
     current_step: str | None = None
-    rows_processed: int | None = None
-    rows_failed: int | None = None
     started_at: str | None = None
-    # Only results() reads these: a strange value must not spoil a poll.
-    archive_failed: Any = None
-    temporal_parse_errors: Any = None
-    created_at: Any = None
-    completed_at: Any = None
 
     @property
     def untouched(self) -> bool:
@@ -89,16 +79,30 @@ class JobStatus(_Wire):
         return self.status == "failed" and not begun
 
 
-def words_of(body: bytes) -> str:
-    """Return the vendor's own words from an error body of any of its shapes; "" if none.
+class JobDetails(JobStatus):
+    """The same with what only results tell: a strange value here does not spoil a poll."""
+
+    source_filename: str | None = None
+    warning_message: str | None = None
+    warnings: tuple[Any, ...] | None = None
+    rows_processed: int | None = None
+    rows_failed: int | None = None
+    archive_failed: Any = None
+    temporal_parse_errors: Any = None
+    created_at: Any = None
+    completed_at: Any = None
+
+
+def words_of(response: Response) -> str:
+    """Return the vendor's own words from an error reply of any of its shapes; "" if none.
 
     ``detail`` is a text or an object with a ``message`` (problem+json, current servers), or a
     list of ``{loc, msg}`` (``HTTPValidationError``, the oldest build of the documentation).
     Source: complete_presigned_upload (both builds of the page), standards/ogc/errors.py (v1.14.2).
     """
     try:
-        problem = json.loads(body)
-    except (ValueError, RecursionError):  # no JSON, or nested without end
+        problem = response.json()
+    except ProtocolError:
         return ""
     if not isinstance(problem, dict):
         return ""
@@ -118,16 +122,3 @@ def _item(detail: Any) -> str:
         return f"{'.'.join(map(str, place))}: {words}"
     unknown = detail.get("unknown_layers")
     return f"{words} ({', '.join(map(str, unknown))})" if isinstance(unknown, list) else words
-
-
-def words_of_warning(warning: Any) -> str:
-    """Say one warning of a job in one line; it is told apart by ``kind``.
-
-    Source: JobStatusResponse.warnings (openapi.json): reserved_rename, dbf_truncation_collision,
-    mercator_clip, each with fields of its own.
-    """
-    if not isinstance(warning, dict):
-        return str(warning)
-    rest = ", ".join(f"{name} {value}" for name, value in warning.items() if name != "kind")
-    kind = str(warning.get("kind") or "warning")
-    return f"{kind}: {rest}" if rest else kind

@@ -1,4 +1,8 @@
-"""Longshore's provider for Plangrep, and the sandbox that behaves as its documentation says."""
+"""The Longshore provider for Plangrep: construction documents, many in one job of a project.
+
+Read ``provider`` for the protocol, ``wire`` for the vendor's JSON, ``states`` for its words and
+``sandbox`` for the vendor's side.
+"""
 
 from __future__ import annotations
 

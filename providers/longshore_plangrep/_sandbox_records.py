@@ -7,11 +7,20 @@ from typing import Any
 
 from longshore.sandbox import Blob, StatusWalk, iso_time
 
-__all__ = ["TERMINAL", "HeldDocument", "HeldJob", "HeldProject"]
+__all__ = ["TERMINAL", "HeldDocument", "HeldJob", "HeldProject", "Remembered"]
 
 TERMINAL = frozenset({
     "completed", "complete", "completed_with_errors", "failed", "cancelled", "expired",
 })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What an Idempotency-Key did first."""
+
+    at: float
+    body: bytes
+    job: str
 
 
 @dataclass

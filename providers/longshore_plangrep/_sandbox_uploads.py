@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 from longshore.sandbox import (
-    Assumptions,
     BadCall,
     Call,
     Form,
     FormPart,
     Reply,
-    Storage,
     StorageError,
     iso_time,
     route,
 )
+from longshore_plangrep._sandbox_door import API
 from longshore_plangrep._sandbox_fields import CLASSIFICATION, SHA256
+from longshore_plangrep._sandbox_jobs import Jobs
 from longshore_plangrep._sandbox_records import HeldDocument, HeldJob
 
 __all__ = ["Uploads"]
 
-API = "/api/open/v1"
 _OPEN = ("awaiting_uploads", "uploading")
 _MOST_PARTS = 10_000
 
@@ -59,27 +58,8 @@ _MULTIPART = {
 _PART = {"partNumber!": int, "etag!": (str, 1, 1024)}
 
 
-class Uploads:
-    """A part of `PlangrepSandbox`; what it needs of the rest is declared below."""
-
-    assumptions: Assumptions
-    storage: Storage
-
-    if TYPE_CHECKING:
-
-        def refuse(self, kind: str, code: str, message: str) -> NoReturn: ...
-        def fields(
-            self, value: Any, spec: Mapping[str, Any], where: str = ""
-        ) -> dict[str, Any]: ...
-        def job(self, id: str) -> HeldJob: ...
-        def status(self, job: HeldJob, now: float) -> str: ...
-        def view(self, job: HeldJob, now: float) -> dict[str, Any]: ...
-        def begin(self, job: HeldJob, now: float) -> None: ...
-        def once(
-            self, call: Call, now: float, scope: str, make: Callable[[], HeldJob]
-        ) -> tuple[HeldJob, bool]: ...
-        def new_id(self, prefix: str) -> str: ...
-        def new_token(self, prefix: str, length: int = 32) -> str: ...
+class Uploads(Jobs):
+    """The calls that bring the files of a job."""
 
     # ------------------------------------------------------------------ the form
 

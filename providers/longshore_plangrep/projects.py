@@ -5,8 +5,6 @@ Sources are pages of docs.plangrep.com.
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from longshore.provider import (
     Answer,
     Flow,
@@ -19,6 +17,7 @@ from longshore.provider import (
     Request,
     Response,
     Wait,
+    quoted,
 )
 from longshore_plangrep import wire
 
@@ -32,29 +31,16 @@ READY_EVERY, READY_WITHIN = 10.0, 300.0
 
 def project_url(id: object) -> str:
     """Return the address of a project."""
-    return f"{API}/projects/{quote(str(id), safe='')}"
-
-
-def await_project(id: str, wait: str) -> Flow[wire.Project]:
-    """Return the project once it takes jobs; `wait` is the name of the wait.
-
-    A new one is made ready in one or two minutes; one that is upgraded takes no new jobs either.
-    Assumption: an upgrade takes no longer than the five minutes that are said of a new one.
-    Source: api-reference/projects/get-project, concepts/projects.
-    """
-    while True:
-        reply = yield Request.get(project_url(id))
-        project = reply.parse(wire.ProjectReply).project
-        if project.takes_jobs:
-            return project
-        yield Wait(wait, READY_EVERY, limit=READY_WITHIN)
+    return f"{API}/projects/{quoted(str(id))}"
 
 
 def project_named(name: str) -> Flow[wire.Project]:
-    """Find the project of this name, or create it. Source: api-reference/projects/create-project.
+    """Find the project of this name, or create it; names are unique.
+
+    Source: api-reference/projects/list-projects (not paged), api-reference/projects/create-project.
 
     Raises:
-        ProtocolError: there are two; names are unique.
+        ProtocolError: there are two.
     """
 
     def ask(_: LostRequest) -> Flow[Answer]:
@@ -69,7 +55,7 @@ def project_named(name: str) -> Flow[wire.Project]:
             f"{API}/projects", Json({"name": name}), step="create-project", lost=ask
         )
     except Refused:
-        # Names are unique: somebody else may have created it meanwhile.
+        # Somebody else may have created it meanwhile.
         found = yield from _listed(name)
         if not found:
             raise
@@ -86,3 +72,17 @@ def _listed(name: str) -> Flow[wire.Project | None]:
             hint=f"set project_id to one of {', '.join(project.id for project in named)}",
         )
     return named[0] if named else None
+
+
+def await_project(id: str, wait: str) -> Flow[wire.Project]:
+    """Return the project once it takes jobs; `wait` is the name of the wait.
+
+    A new one is made ready in one or two minutes; one that is upgraded takes no new jobs either.
+    Assumption: an upgrade takes no longer than the five minutes that are said of a new one.
+    Source: api-reference/projects/get-project, concepts/projects.
+    """
+    reply = yield Request.get(project_url(id))
+    project = reply.parse(wire.ProjectReply).project
+    if not project.takes_jobs:
+        yield Wait(wait, READY_EVERY, limit=READY_WITHIN)
+    return project

@@ -4,13 +4,13 @@ Project -> job -> files (one form, or register and signed PUTs) -> complete -> p
 processed or billed before ``uploads/complete``, so whatever is lost before it is given up, its
 job is cancelled and a fresh one is made.
 
-Sources are pages of docs.plangrep.com.
+Sources are pages of docs.plangrep.com. How a project and a job are made, found and awaited stands
+in ``projects`` and ``jobs``; what the replies say of each file, in ``uploads``.
 """
 
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -49,39 +49,37 @@ from longshore.provider import (
     Results,
     Retry,
     Session,
-    SessionLost,
     Setup,
     State,
     Status,
     Transfer,
-    Undecided,
-    Wait,
     refusal_of,
 )
 from longshore_plangrep import CARD, wire
-from longshore_plangrep.projects import (
-    API,
-    READY_EVERY,
-    READY_WITHIN,
-    await_project,
-    project_named,
-    project_url,
+from longshore_plangrep.jobs import (
+    GONE,
+    KEY,
+    await_job,
+    cancel_job,
+    check_limits,
+    create_job,
+    job_url,
+    unexpired,
+    was_completed,
 )
+from longshore_plangrep.projects import await_project, project_named, project_url
 from longshore_plangrep.results import results_of
 from longshore_plangrep.settings import PlangrepSettings
-from longshore_plangrep.states import BEFORE_COMPLETE, status_of
+from longshore_plangrep.states import BEFORE_COMPLETE, status_of, status_of_job
 from longshore_plangrep.uploads import (
-    form_uploads,
-    in_order,
+    form_documents,
     signed_body,
+    signed_documents,
     signed_session,
     vendor_ids,
 )
 
 __all__ = ["Plangrep"]
-
-KEY = "Idempotency-Key"
-_GONE = (404, 410)  # after expiry a job cannot be reached any more
 
 
 class Plangrep(Provider[PlangrepSettings], card=CARD):
@@ -131,69 +129,23 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
 
         Source: api-reference/jobs/create-job, concepts/jobs.
         """
-        created = yield from self._create_job(batch)
+        webhook = batch.callback or self.settings.webhook_url
+        created = yield from create_job(str(batch.setup.data["project"]), batch.reference, webhook)
         secret = created.webhook_signing_secret  # shown this once, never again
-        bare = Session(
+        form = Session(
             transfers=(Transfer.whole(batch),),
             data={"job": created.job.id, "mode": "form"},
             secrets={"webhook": secret} if secret else {},
         )
         try:
-            job = yield from self._provisioned(created.job)
-            _check_limits(batch, job)
+            check_limits(batch, (yield from await_job(created.job)))
             if not self.settings.signs(batch):
-                return bare
-            return (yield from self._register(batch, bare))
+                return form
+            return (yield from self._register(batch, form))
         except (Refused, BatchError) as failure:
-            error = failure.error if isinstance(failure, Refused) else failure
-            try:
-                yield from self.abort(bare)
-            except Refused:  # it is tried again later
-                error.abandon = bare
-            raise failure from None
+            raise (yield from self._given_back(form, failure)) from None
 
-    def _create_job(self, batch: Batch) -> Flow[wire.JobReply]:
-        project = str(batch.setup.data["project"])
-        jobs = f"{project_url(project)}/jobs"
-        body: dict[str, JsonValue] = {"externalId": batch.reference}
-        if url := batch.callback or self.settings.webhook_url:
-            body["webhookUrl"] = url
-
-        def ask(lost: LostRequest) -> Flow[Answer]:
-            """Source: api-reference/jobs/list-jobs (no paging; externalId is not kept unique)."""
-            reply = yield Request.get(jobs)
-            found = [
-                job
-                for job in reply.parse(wire.JobList).jobs
-                if job.external_id == batch.reference and job.id not in lost.claimed
-            ]
-            if len(found) > 1:
-                return Undecided(READY_EVERY, f"{len(found)} jobs carry {batch.reference}")
-            return Found(Response.of({"job": found[0].as_json()})) if found else NotDone()
-
-        try:
-            reply = yield Request.post(jobs, Json(body), step="create-job", key=KEY, lost=ask)
-        except Refused:
-            # Since `prepare` an upgrade may have begun, and new jobs wait for its end.
-            yield from await_project(project, "project-upgraded")
-            reply = yield Request.post(jobs, Json(body), step="create-job-2", key=KEY, lost=ask)
-        return reply.parse(wire.JobReply)
-
-    def _provisioned(self, job: wire.VendorJob) -> Flow[wire.VendorJob]:
-        """Wait until files can come; the reply may show ``awaiting_uploads`` at once.
-
-        Assumption: a job deserves the same patience as a project.
-        """
-        while job.status == "provisioning":
-            reply = yield Request.get(_job_url(job.id))
-            job = reply.parse(wire.JobReply).job
-            if job.status == "provisioning":
-                yield Wait("job-ready", READY_EVERY, limit=READY_WITHIN)
-        if job.status not in BEFORE_COMPLETE:
-            raise SessionLost(f"the job {job.id} is {job.status} before anything was uploaded")
-        return job
-
-    def _register(self, batch: Batch, bare: Session) -> Flow[Session]:
+    def _register(self, batch: Batch, form: Session) -> Flow[Session]:
         """Declare the files and get a signed URL for each, or for each of its parts.
 
         Source: api-reference/uploads/register-uploads.
@@ -208,18 +160,36 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
             }
             for document in batch.documents
         ]
-        reply = yield Request.post(
-            f"{_job_url(bare.data['job'])}/uploads",
-            Json({"files": files}),
-            step="register",
-            lost=Abandon(bare),
+        job = form.data["job"]
+        reply = yield from unexpired(
+            job,
+            Request.post(
+                f"{job_url(job)}/uploads",
+                Json({"files": files}),
+                step="register",
+                lost=Abandon(form),
+            ),
         )
-        uploads = in_order(batch.documents, reply.parse(wire.RegisterReply).uploads)
-        return signed_session(bare, batch.documents, uploads, self.settings.signed_fields)
+        found = reply.parse(wire.RegisterReply)
+        return signed_session(form, batch.documents, found, self.settings.signed_fields)
 
     def _classification(self, document: Document) -> dict[str, JsonValue]:
         kind = self.settings.classified(document)
         return {"classification": kind} if kind else {}
+
+    def _given_back(self, session: Session, failure: Refused | BatchError) -> Flow[Refused]:
+        """Give back the job of a ``start`` that failed, now or, where that is refused, later.
+
+        Returns:
+            The failure as a refusal, so that nothing counts as unknown: a job without a complete
+            does no work.
+        """
+        refused = failure if isinstance(failure, Refused) else Refused(Response(0), failure)
+        try:
+            yield from self.abort(session)
+        except Refused:
+            refused.error.abandon = session
+        return refused
 
     # --------------------------------------------------------------------------- bytes
 
@@ -234,8 +204,7 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
 
         Source: api-reference/uploads/upload-files, guides/submit-a-job.
         """
-        documents = [batch.document(piece.document) for piece in transfer.pieces]
-        files = [
+        files: list[JsonValue] = [
             {
                 "partName": f"file{index}",
                 "fileName": document.name,
@@ -243,29 +212,23 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
                 **self._classification(document),
                 **({"sha256": document.sha256} if document.sha256 else {}),
             }
-            for index, document in enumerate(documents)
+            for index, document in enumerate(batch.documents)
         ]
         metadata = {"clientUploadFlowId": batch.reference, "files": files}
-        parts = ((f"file{index}", File.of(d)) for index, d in enumerate(documents))
-        job = _job_url(session.data["job"])
-        try:
-            reply = yield Request.post(
-                f"{job}/files",
+        parts = ((f"file{index}", File.of(d)) for index, d in enumerate(batch.documents))
+        job = session.data["job"]
+        reply = yield from unexpired(
+            job,
+            Request.post(
+                f"{job_url(job)}/files",
                 Multipart((("metadata", json.dumps(metadata, ensure_ascii=False)), *parts)),
                 step="files",
                 lost=Remedy.RESTART,
                 timeout=self.settings.timeout_for(transfer.size),
-            )
-        except Refused:
-            if not (yield from _has_expired(job)):
-                raise
-            raise SessionLost("the job expired before the files were sent") from None
-        uploads = form_uploads(documents, reply.parse(wire.FilesReply))
+            ),
+        )
         return transfer.receipt(
-            documents=[
-                Accepted(document=document.id, vendor_id=upload.document_id)
-                for document, upload in zip(documents, uploads, strict=True)
-            ]
+            documents=form_documents(batch.documents, reply.parse(wire.FilesReply))
         )
 
     def _put(self, session: Session, transfer: Transfer, url: str) -> Flow[Receipt]:
@@ -297,39 +260,35 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
 
         Source: api-reference/uploads/complete-uploads.
         """
-        job = str(session.data["job"])
-        rejected = {e.document: e for r in receipts for e in r.documents if e.error}
         if session.data["mode"] == "form":
-            accepted = [e for r in receipts for e in r.documents if not e.error]
-            body: dict[str, JsonValue] = {"documentIds": [e.vendor_id for e in accepted]}
+            (receipt,) = receipts
+            documents = [*receipt.documents]
+            body: dict[str, JsonValue] = {"documentIds": [entry.vendor_id for entry in documents]}
         else:
-            uploads = {id: u for id, u in vendor_ids(session).items() if id not in rejected}
-            accepted = [Accepted(document=id, vendor_id=u[0]) for id, u in uploads.items()]
-            body = signed_body(session, uploads, receipts)
-        if rejected:
-            # Assumption: the record's fields are not documented; its document must be one.
-            body["failedUploads"] = [{"documentId": e.vendor_id} for e in rejected.values()]
+            documents = signed_documents(session, receipts)
+            body = signed_body(session, documents, receipts)
+        job = job_url(session.data["job"])
 
         def ask(_: LostRequest) -> Flow[Answer]:
-            reply = yield Request.get(_job_url(job))
-            return Found(reply) if _completed(reply) else NotDone()
+            reply = yield Request.get(job)
+            return Found(reply) if was_completed(reply) else NotDone()
 
         try:
             reply = yield Request.post(
-                f"{_job_url(job)}/uploads/complete", Json(body), step="complete", key=KEY, lost=ask
+                f"{job}/uploads/complete", Json(body), step="complete", key=KEY, lost=ask
             )
         except Refused:
             # The key may be forgotten (its window is not documented) although it did act.
-            reply = yield Request.get(_job_url(job))
-            if not _completed(reply):
+            reply = yield Request.get(job)
+            if not was_completed(reply):
                 raise
-        return Job(id=reply.parse(wire.JobReply).job.id, documents=(*accepted, *rejected.values()))
+        return Job(id=reply.parse(wire.JobReply).job.id, documents=tuple(documents))
 
     # --------------------------------------------------------------------- afterwards
 
     def poll(self, job: Job) -> Flow[Status]:
         """Source: api-reference/jobs/get-job, guides/polling-and-webhooks."""
-        return status_of((yield Request.get(_job_url(job.id))))
+        return status_of((yield Request.get(job_url(job.id))))
 
     def act(self, job: Job, action: Action) -> Flow[Status]:
         """Resume a job that waits for credits, or cancel it.
@@ -343,42 +302,30 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
         # A second resume finds the job no longer blocked and is refused: nothing happens twice.
         try:
             reply = yield Request.post(
-                f"{_job_url(job.id)}/resume", step="resume", retry=Retry.IDEMPOTENT
+                f"{job_url(job.id)}/resume", step="resume", retry=Retry.IDEMPOTENT
             )
         except Refused:
-            reply = yield Request.get(_job_url(job.id))
+            reply = yield Request.get(job_url(job.id))
             if status_of(reply).actions:
                 raise
         return status_of(reply)
 
     def cancel(self, job: Job) -> Flow[Status]:
         """Source: api-reference/jobs/cancel-job. It may take effect later: poll to confirm."""
-        return status_of((yield from self._stop(job.id)))
+        return status_of((yield from cancel_job(job.id)))
 
     def abort(self, session: Session) -> Flow[None]:
         """Give the session back: its job is cancelled, and its uploads with it."""
         try:
-            yield from self._stop(str(session.data["job"]))
+            yield from cancel_job(session.data["job"])
         except Refused as refused:
-            if refused.status not in _GONE:
+            if refused.status not in GONE:
                 raise
-
-    def _stop(self, job: str) -> Flow[Response]:
-        """Cancel a job; one that has ended refuses, and that is as good."""
-        try:
-            return (
-                yield Request.post(f"{_job_url(job)}/cancel", step="cancel", retry=Retry.IDEMPOTENT)
-            )
-        except Refused:
-            reply = yield Request.get(_job_url(job))
-            if not status_of(reply).state.terminal:
-                raise
-            return reply
 
     def results(self, job: Job) -> Flow[Results]:
         """Source: api-reference/jobs/get-job-result (completed, completed_with_errors only)."""
-        reply = yield Request.get(f"{_job_url(job.id)}/result")
-        return results_of(reply, _job_url(job.id), self.settings.base_url)
+        reply = yield Request.get(f"{job_url(job.id)}/result")
+        return results_of(reply, job_url(job.id), self.settings.base_url)
 
     def inventory(self, setup: Setup) -> Flow[Inventory]:
         """List the jobs of the project that were completed and not cancelled.
@@ -387,14 +334,13 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
         ``externalId``: no list tells a size or a digest.
         """
         reply = yield Request.get(f"{project_url(setup.data['project'])}/jobs")
-        jobs = reply.parse(wire.JobList).jobs
+        listed = [(job, status_of_job(job)) for job in reply.parse(wire.JobList).jobs]
         return Inventory(
             holdings=tuple(
                 Holding(job=job.id, reference=job.external_id, status=status)
-                for job in jobs
-                if job.status not in BEFORE_COMPLETE
-                and (status := status_of(Response.of({"job": job.as_json()}))).state
-                not in (State.CANCELLED, State.EXPIRED)
+                for job, status in listed
+                if status.word not in BEFORE_COMPLETE
+                and status.state not in (State.CANCELLED, State.EXPIRED)
             ),
             gaps=("only jobs of this project, and only those that carry our externalId",),
         )
@@ -403,41 +349,5 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
 
     def refusal(self, response: Response) -> LongshoreError | None:
         """Source: authentication (``code`` to branch on, ``message`` for people)."""
-        code, message = wire.error_of(response.body)
+        code, message = wire.error_of(response)
         return refusal_of(response, message, code=code)
-
-
-def _job_url(job: object) -> str:
-    return f"{API}/jobs/{quote(str(job), safe='')}"
-
-
-def _has_expired(job_url: str) -> Flow[bool]:
-    """Tell whether a job is over because nobody completed it in time, as after a long pause.
-
-    Source: api-reference/jobs/get-job (``expired``), get-job-result (not accessible any more).
-    """
-    try:
-        reply = yield Request.get(job_url)
-    except Refused as refused:
-        return refused.status in _GONE
-    return status_of(reply).state is State.EXPIRED
-
-
-def _check_limits(batch: Batch, job: wire.VendorJob) -> None:
-    """Compare with the job's own limits before the first byte.
-
-    Source: concepts/jobs (``limits.maxFiles``, ``limits.maxDeclaredBytes``).
-    """
-    limits = job.limits or wire.JobLimits()
-    files, size = limits.max_files, limits.max_declared_bytes
-    reasons = []
-    if files is not None and len(batch.documents) > files:
-        reasons.append(f"{len(batch.documents)} files, a job takes {files}")
-    if size is not None and batch.size > size:
-        reasons.append(f"{batch.size} bytes, a job takes {size}")
-    if reasons:
-        raise RequestRefused("; ".join(reasons), hint="choose fewer files with --batch-size")
-
-
-def _completed(reply: Response) -> bool:
-    return status_of(reply).word not in BEFORE_COMPLETE

@@ -6,7 +6,6 @@ Source: docs.plangrep.com/concepts/results, guides/reading-results, api-referenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -19,6 +18,7 @@ from longshore.provider import (
     Results,
     TextPiece,
     VendorTimes,
+    quoted,
 )
 from longshore_plangrep import wire
 from longshore_plangrep.projects import API
@@ -147,6 +147,6 @@ def _artifact(artifact: Mapping[str, JsonValue], job_url: str, base_url: str) ->
             own = f"{base_url}{own}"
         return Artifact(name=kind or "artifact", url=own, kind=kind, signed="://" in own)
     if isinstance(path, str) and path:
-        address = f"{job_url}/artifact?path={quote(path, safe='')}"
+        address = f"{job_url}/artifact?path={quoted(path)}"
         return Artifact(name=kind or path, url=address, kind=kind)
     return None

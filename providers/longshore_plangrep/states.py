@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from longshore.provider import Action, DocumentStatus, Response, State, Status
 from longshore_plangrep import wire
 
-__all__ = ["BEFORE_COMPLETE", "WORDS", "status_of"]
+__all__ = ["BEFORE_COMPLETE", "WORDS", "status_of", "status_of_job"]
 
 WORDS = {
     "provisioning": State.RUNNING,
@@ -36,7 +38,16 @@ _RESUME, _CANCEL = Action(name="resume"), Action(name="cancel")
 
 def status_of(reply: Response) -> Status:
     """Read a job out of any reply that holds one."""
-    job = reply.parse(wire.JobReply).job
+    return status_of_job(reply.parse(wire.JobReply).job, raw=reply.json())
+
+
+def status_of_job(job: wire.VendorJob, *, raw: JsonValue = None) -> Status:
+    """Say how a job stands.
+
+    Args:
+        job: what the vendor said of it.
+        raw: the reply as it came.
+    """
     state = WORDS.get(job.status, State.RUNNING)
     return Status(
         state=state,
@@ -45,7 +56,7 @@ def status_of(reply: Response) -> Status:
         # Source: docs.plangrep.com/concepts/credits, guides/polling-and-webhooks.
         actions=(_RESUME, _CANCEL) if state is State.NEEDS_ACTION else (),
         error=wire.words_of(job.error),
-        raw=reply.json(),
+        raw=raw,
     )
 
 

@@ -1,19 +1,21 @@
-"""What lies between the replies about uploads and the flows: pairs, transfers, proofs.
+"""The files of a job: what a reply says of each, what has to be put where, what proves it.
 
-A registered file is one PUT or one per part; Plangrep decides from its size. Source:
-docs.plangrep.com/api-reference/uploads/register-uploads. The names that the page does not show
-come from ``SignedFields``.
+A form goes as it is. A registered file is one PUT, or one for each part; Plangrep decides from its
+size. Source: docs.plangrep.com/api-reference/uploads/register-uploads. The names that the page does
+not show come from ``SignedFields``.
 """
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import JsonValue
 
 from longshore.provider import (
+    Accepted,
     Document,
     Piece,
     ProtocolError,
@@ -28,14 +30,63 @@ from longshore_plangrep import wire
 from longshore_plangrep.settings import SignedFields
 
 __all__ = [
-    "form_uploads", "in_order", "signed_body", "signed_session", "transfers_of", "vendor_ids",
+    "form_documents", "signed_body", "signed_documents", "signed_session", "transfers_of",
+    "vendor_ids",
 ]  # fmt: skip
 
 T = TypeVar("T", str, int, dict[str, JsonValue], list[JsonValue])
 E = TypeVar("E", wire.FormUpload, wire.SignedUpload)
 
 
-def in_order(documents: Sequence[Document], entries: Sequence[E]) -> Sequence[E]:
+def form_documents(documents: Sequence[Document], reply: wire.FilesReply) -> list[Accepted]:
+    """Return the ids under which the files of a form are stored.
+
+    Assumption: the status ``uploaded`` says so, and so does a reply without one. There are others,
+    such as ``skipped``, whose meaning is not known: nothing is completed upon them.
+
+    Raises:
+        ProtocolError: the reply says something else.
+    """
+    if reply.status not in (None, "uploaded"):
+        said = excerpt(reply.status.encode(errors="replace"))
+        raise ProtocolError(
+            f"the reply to the form has the status {said!r}, not 'uploaded'",
+            hint="nobody can tell whether the files were stored: the upload is not completed",
+        )
+    uploads = _in_order(documents, reply.uploads)
+    return [
+        Accepted(document=document.id, vendor_id=upload.document_id)
+        for document, upload in zip(documents, uploads, strict=True)
+    ]
+
+
+def signed_session(
+    form: Session,
+    documents: Sequence[Document],
+    reply: wire.RegisterReply,
+    names: SignedFields,
+) -> Session:
+    """Return the session of a job whose files are registered; the tokens are among its secrets.
+
+    Raises:
+        ProtocolError: see ``transfers_of``.
+    """
+    transfers: list[Transfer] = []
+    known: dict[str, JsonValue] = {}
+    tokens: dict[str, str] = {}
+    uploads = _in_order(documents, reply.uploads)
+    for document, upload in zip(documents, uploads, strict=True):
+        transfers.extend(transfers_of(document, upload, names))
+        known[document.id] = [upload.document_id, _multipart_id(upload, names)]
+        tokens[upload.document_id] = upload.upload_token
+    return Session(
+        transfers=tuple(transfers),
+        data={**form.data, "mode": "signed", "documents": known},
+        secrets={**form.secrets, **tokens},
+    )
+
+
+def _in_order(documents: Sequence[Document], entries: Sequence[E]) -> Sequence[E]:
     """Put a reply's entries into the order of the documents.
 
     Entries that name their part or file are matched by that where it is unique. Assumption:
@@ -53,49 +104,7 @@ def in_order(documents: Sequence[Document], entries: Sequence[E]) -> Sequence[E]
     return entries
 
 
-def form_uploads(
-    documents: Sequence[Document], reply: wire.FilesReply
-) -> Sequence[wire.FormUpload]:
-    """Return the entries of a form's reply in the order of the documents, if they are stored.
-
-    Assumption: the status ``uploaded`` says so, and so does a reply without one. There are others,
-    such as ``skipped``, whose meaning is not known: nothing is completed upon them.
-
-    Raises:
-        ProtocolError: the reply says something else.
-    """
-    if reply.status not in (None, "uploaded"):
-        said = excerpt(reply.status.encode(errors="replace"))
-        raise ProtocolError(
-            f"the reply to the form has the status {said!r}, not 'uploaded'",
-            hint="nobody can tell whether the files were stored: the upload is not completed",
-        )
-    return in_order(documents, reply.uploads)
-
-
-def signed_session(
-    bare: Session,
-    documents: Sequence[Document],
-    uploads: Sequence[wire.SignedUpload],
-    names: SignedFields,
-) -> Session:
-    """Return the session of a registered job; the tokens are among its secrets.
-
-    Raises:
-        ProtocolError: see ``transfers_of``.
-    """
-    transfers: list[Transfer] = []
-    known: dict[str, JsonValue] = {}
-    tokens: dict[str, str] = {}
-    for document, upload in zip(documents, uploads, strict=True):
-        transfers.extend(transfers_of(document, upload, names))
-        known[document.id] = [upload.document_id, _multipart_id(upload, names)]
-        tokens[upload.document_id] = upload.upload_token
-    return Session(
-        transfers=tuple(transfers),
-        data={**bare.data, "mode": "signed", "documents": known},
-        secrets={**bare.secrets, **tokens},
-    )
+# ---------------------------------------------------------------------- what to put where
 
 
 def transfers_of(
@@ -140,19 +149,24 @@ def _parts(
     listed = _need(upload.undeclared, "parts", names.parts, list)
     parts = [_part(document, upload, part, names) for part in listed]
     parts.sort(key=lambda part: part.number)
-    at = 0
-    for number, part in enumerate(parts, 1):
-        if part.number != number or part.pieces[0].offset != at or part.size < 0:
-            break
-        at = part.pieces[0].end
-    else:
-        if at == document.size:
-            return tuple(parts)
+    if _cover(document, parts):
+        return tuple(parts)
     ranges = ", ".join(f"{p.number}: {p.pieces[0].offset}+{p.size}" for p in parts[:5])
     raise ProtocolError(
         f"{document.name}: the parts do not cover its {document.size} bytes in order: {ranges}",
         hint="set signed_fields.range_end_inclusive to false if the ends are one too large",
     )
+
+
+def _cover(document: Document, parts: Sequence[Transfer]) -> bool:
+    """Tell whether the parts are numbered from 1 and hold every byte once, in order."""
+    at = 0
+    for number, part in enumerate(parts, 1):
+        (piece,) = part.pieces
+        if (part.number, piece.offset) != (number, at) or piece.size < 0:
+            return False
+        at = piece.end
+    return at == document.size
 
 
 def _part(
@@ -195,39 +209,58 @@ def _expiry(upload: wire.SignedUpload, url: str) -> float | None:
     return upload.expires if upload.expires is not None else url_expiry(url)
 
 
-# --------------------------------------------------------------------------- completion
+# ------------------------------------------------------------------------- what proves it
 
 
-def vendor_ids(session: Session) -> dict[str, tuple[str, str | None]]:
-    """Return document -> (Plangrep's id, id of its multipart upload or None)."""
-    known = session.data["documents"]
-    assert isinstance(known, dict)
-    return {
-        document: (str(entry[0]), str(entry[1]) if entry[1] else None)
-        for document, entry in known.items()
-        if isinstance(entry, list)
-    }
+def vendor_ids(session: Session) -> Mapping[str, tuple[str, str | None]]:
+    """Return document -> Plangrep's id, and the id of its multipart upload or None."""
+    return cast("Mapping[str, tuple[str, str | None]]", session.data["documents"])
+
+
+def signed_documents(session: Session, receipts: Sequence[Receipt]) -> list[Accepted]:
+    """Return each document under Plangrep's id, and why the storage refused it if it did."""
+    refused = {entry.document: entry.error for receipt in receipts for entry in receipt.documents}
+    return [
+        Accepted(document=document, vendor_id=id, error=refused.get(document))
+        for document, (id, _) in vendor_ids(session).items()
+    ]
 
 
 def signed_body(
-    session: Session, uploads: Mapping[str, tuple[str, str | None]], receipts: Sequence[Receipt]
+    session: Session, documents: Sequence[Accepted], receipts: Sequence[Receipt]
 ) -> dict[str, JsonValue]:
     """Return a record per document: its token, and for parts their numbers and ETags.
 
-    Source: docs.plangrep.com/api-reference/uploads/complete-uploads.
+    Source: docs.plangrep.com/api-reference/uploads/complete-uploads. Assumption: the fields of a
+    record of ``failedUploads`` are not documented; its document must be one.
     """
+    known, parts = vendor_ids(session), _parts_sent(session, receipts)
+    body: dict[str, list[JsonValue]] = {
+        "directUploads": [], "multipartUploads": [], "failedUploads": [],
+    }  # fmt: skip
+    for entry in documents:
+        id, upload = known[entry.document]
+        if entry.error:
+            body["failedUploads"].append({"documentId": id})
+        elif upload is None:
+            body["directUploads"].append({"documentId": id, "uploadToken": session.secrets[id]})
+        else:
+            body["multipartUploads"].append(
+                {
+                    "documentId": id,
+                    "multipartUploadId": upload,
+                    "uploadToken": session.secrets[id],
+                    "parts": parts[entry.document],
+                }
+            )
+    return {name: [*records] for name, records in body.items() if records}
+
+
+def _parts_sent(session: Session, receipts: Sequence[Receipt]) -> Mapping[str, list[JsonValue]]:
+    """Return document -> its parts, ascending."""
     owner = {transfer.id: transfer.pieces[0].document for transfer in session.transfers}
-    direct: list[JsonValue] = []
-    multipart: list[JsonValue] = []
-    for document, (id, upload) in uploads.items():
-        token = session.secrets[id]
-        if upload is None:
-            direct.append({"documentId": id, "uploadToken": token})
-            continue
-        own = sorted((r for r in receipts if owner[r.transfer] == document), key=lambda r: r.number)
-        record: dict[str, JsonValue] = {"documentId": id, "multipartUploadId": upload}
-        record["uploadToken"] = token
-        record["parts"] = [{"partNumber": r.number, "etag": r.token} for r in own]
-        multipart.append(record)
-    records: dict[str, JsonValue] = {"directUploads": direct, "multipartUploads": multipart}
-    return {name: listed for name, listed in records.items() if listed}
+    parts: defaultdict[str, list[JsonValue]] = defaultdict(list)
+    for receipt in sorted(receipts, key=lambda receipt: receipt.number):
+        part: JsonValue = {"partNumber": receipt.number, "etag": receipt.token}
+        parts[owner[receipt.transfer]].append(part)
+    return parts

@@ -14,6 +14,8 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
+from longshore.provider import ProtocolError, Response
+
 __all__ = [
     "FilesReply", "FormUpload", "JobFile", "JobLimits", "JobList", "JobReply", "Project",
     "ProjectList", "ProjectReply", "RegisterReply", "ResultDocument", "ResultReply", "Sheet",
@@ -237,15 +239,15 @@ def words_of(error: JsonValue) -> str | None:
     return str(error) if error else None
 
 
-def error_of(body: bytes) -> tuple[str, str]:
+def error_of(response: Response) -> tuple[str, str]:
     """Return code and message of an error reply, "" where there is none.
 
     Both are documented (docs.plangrep.com/authentication). Assumption: they stand at the top, or
     inside ``error``; ``error`` may also be the message itself.
     """
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):  # no JSON, or nested without end
+        found = response.json()
+    except ProtocolError:
         return "", ""
     inner = found.get("error") if isinstance(found, dict) else None
     if isinstance(inner, str):
@@ -253,8 +255,5 @@ def error_of(body: bytes) -> tuple[str, str]:
     holder = inner if isinstance(inner, dict) else found
     if not isinstance(holder, dict):
         return "", ""
-    code, message = holder.get("code"), holder.get("message")
-    return (
-        code if isinstance(code, str) else "",
-        message if isinstance(message, str) else "",
-    )
+    code, message = (holder.get(name) for name in ("code", "message"))
+    return code if isinstance(code, str) else "", message if isinstance(message, str) else ""

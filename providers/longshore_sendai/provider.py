@@ -4,14 +4,14 @@
                                       |
                              REVIEWING: POST task/complete or task/discard
 
-There is no session, no idempotency key and no list of uploads: when the answer to the one POST is
-lost, nobody can tell whether it acted, and Longshore says so (``unknown``).
+There is no session and nothing to complete: the job is the upload that the one POST makes. There is
+no idempotency key and no list of uploads either: when the answer to that POST is lost, nobody can
+tell whether it acted, and Longshore says so (``unknown``).
 """
 
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
 
 from longshore.provider import (
     Accepted,
@@ -26,12 +26,12 @@ from longshore.provider import (
     LongshoreError,
     Multipart,
     PollSchedule,
+    ProtocolError,
     Provider,
     Receipt,
     Refused,
     Remedy,
     Request,
-    RequestRefused,
     Response,
     Results,
     Retry,
@@ -39,7 +39,7 @@ from longshore.provider import (
     Status,
     Transfer,
     excerpt,
-    immediately,
+    quoted,
     refusal_of,
 )
 from longshore_sendai import CARD
@@ -103,23 +103,23 @@ class Sendai(Provider[SendaiSettings], card=CARD):
         try:
             reply = yield Request.post(
                 self._url("upload"),
-                self._form(batch, transfer),
+                self._form(batch),
                 step="upload",
                 lost=Remedy.HOLD,
                 timeout=self.settings.timeout_for(transfer.size),
             )
         except Refused as refused:
-            if refused.status in (404, 405):  # as a refusal: it leaves nothing to ask about
-                raise Refused(refused.response, _no_such_api(refused.status)) from None
+            if refused.status in (404, 405):
+                raise _no_such_api(refused.status) from None
             raise
         upload = reply.parse(Upload)
         return transfer.receipt(
             upload.id,
-            documents=(Accepted(document=piece.document) for piece in transfer.pieces),
+            documents=(Accepted(document=document.id) for document in batch.documents),
             incomplete=reply.status == _PARTLY,
         )
 
-    def _form(self, batch: Batch, transfer: Transfer) -> Multipart:
+    def _form(self, batch: Batch) -> Multipart:
         """Describe the form: the texts first, then one field ``file`` for each document.
 
         The table of fields asks for ``projectId`` although the path holds it, and the vendor's own
@@ -133,17 +133,9 @@ class Sendai(Provider[SendaiSettings], card=CARD):
                 ("name", settings.upload_name or batch.reference),
                 ("projectId", settings.project_id),
                 ("meta", json.dumps(pairs, ensure_ascii=False)),
-                *(
-                    ("file", File.of(batch.document(piece.document), piece))
-                    for piece in transfer.pieces
-                ),
+                *(("file", File.of(document)) for document in batch.documents),
             )
         )
-
-    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
-        """Nothing is left to say: the one POST made the upload."""
-        (receipt,) = receipts
-        return immediately(Job(id=receipt.token, data=receipt.data, documents=receipt.documents))
 
     def poll(self, job: Job) -> Flow[Status]:
         """Ask how the upload stands. Source: docs.send.ai/api/v2/uploads/upload.get."""
@@ -200,8 +192,6 @@ class Sendai(Provider[SendaiSettings], card=CARD):
             else:
                 reply = yield Request.post(url, step=step, retry=Retry.IDEMPOTENT)
         except Refused as refused:
-            if not isinstance(refused.error, RequestRefused):
-                raise
             return f"{verb}:{task_id}: {refused.error.message}"
         return f"{verb}:{task_id}: done only in part" if reply.status == _PARTLY else ""
 
@@ -222,8 +212,6 @@ class Sendai(Provider[SendaiSettings], card=CARD):
             try:
                 reply = yield Request.get(self._url("task", entry.id))
             except Refused as refused:
-                if not isinstance(refused.error, RequestRefused):
-                    raise
                 warnings.append(f"task {entry.id} ({entry.name}): {refused.error.message}")
                 continue
             documents.append(result_of(reply.parse(Task)))
@@ -234,8 +222,8 @@ class Sendai(Provider[SendaiSettings], card=CARD):
 
     def _url(self, *parts: str) -> str:
         """Build a path of the reference pages: /v2/{team_id}/project/{project_id}/..."""
-        path = ("v2", self.settings.team_id, "project", self.settings.project_id, *parts)
-        return "".join(f"/{quote(part, safe='')}" for part in path)
+        base = f"/v2/{quoted(self.settings.team_id)}/project/{quoted(self.settings.project_id)}"
+        return "/".join([base, *map(quoted, parts)])
 
     def refusal(self, response: Response) -> LongshoreError:
         """Read the vendor's words; only the status numbers are documented.
@@ -245,10 +233,8 @@ class Sendai(Provider[SendaiSettings], card=CARD):
         Source: docs.send.ai/api/v2/uploads/upload.create.
         """
         try:
-            words = words_of_error(json.loads(response.body))
-        except RecursionError:
-            words = "a reply that is nested too deeply to be read"
-        except ValueError:
+            words = words_of_error(response.json())
+        except ProtocolError:
             if response.status in (404, 405):
                 return _no_such_api(response.status)
             words = ""

@@ -115,7 +115,6 @@ class Upload(Wire):
     """
 
     id: str = Field(min_length=1)
-    name: str = ""
     status: Word = ""
     tasks: tuple[Task, ...] = ()
 

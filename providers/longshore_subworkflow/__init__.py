@@ -1,4 +1,8 @@
-"""Subworkflow.ai for Longshore: one POST for small documents, upload sessions for large ones."""
+"""The Longshore provider for Subworkflow.ai: one POST for small documents, sessions for large ones.
+
+Read ``provider`` for the protocol, ``wire`` for the vendor's JSON, ``states`` for its words and
+``sandbox`` for the vendor's side; ``lookup`` for what follows when an answer was lost.
+"""
 
 from __future__ import annotations
 

@@ -8,14 +8,13 @@ from longshore.provider import (
     Inventory,
     ProtocolError,
     Request,
-    Response,
     State,
 )
-from longshore_subworkflow.wire import Dataset, DatasetList, JobList, JobRecord, status_of
+from longshore_subworkflow.states import status_of_job
+from longshore_subworkflow.wire import PAGE, Dataset, DatasetList, JobList, JobRecord
 
 __all__ = ["take_inventory"]
 
-_PAGE = 100  # the most that a list gives at once
 _MOST = 100_000  # entries: a list that repeats itself must not fill the memory
 
 _GAPS = (
@@ -31,11 +30,11 @@ def take_inventory() -> Flow[Inventory]:
     .../get-v1-datasets (``sort``; name without ending, ending, size).
     """
     jobs: list[JobRecord] = []
-    while len(jobs) % _PAGE == 0:
-        reply = yield Request.get("/v1/jobs", {"limit": _PAGE, "offset": len(jobs)})
-        found = reply.parse(JobList).data
-        jobs += found
-        if not found:
+    while True:
+        reply = yield Request.get("/v1/jobs", {"limit": PAGE, "offset": len(jobs)})
+        page = reply.parse(JobList).data
+        jobs += page
+        if len(page) < PAGE:
             break
         _check(jobs)
     datasets = yield from _datasets({job.dataset_id for job in jobs if job.dataset_id})
@@ -48,11 +47,11 @@ def _datasets(wanted: set[str]) -> Flow[dict[str, Dataset]]:
     found: dict[str, Dataset] = {}
     seen: list[Dataset] = []
     while wanted - found.keys():
-        query: dict[str, str | int] = {"sort": "-createdAt", "limit": _PAGE, "offset": len(seen)}
+        query: dict[str, str | int] = {"sort": "-createdAt", "limit": PAGE, "offset": len(seen)}
         page = (yield Request.get("/v1/datasets", query)).parse(DatasetList).data
         seen += page
         found |= {dataset.id: dataset for dataset in page if dataset.id}
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
             break
         _check(seen)
     return found
@@ -65,8 +64,7 @@ def _check(entries: list[JobRecord] | list[Dataset]) -> None:
 
 def _holding(job: JobRecord, dataset: Dataset | None) -> Holding | None:
     """Describe a job; one that failed or was cancelled left nothing behind that counts."""
-    record = job.model_dump(mode="json", by_alias=True)
-    status = status_of(Response.of({"data": record}))
+    status = status_of_job(job)
     if status.state in (State.FAILED, State.CANCELLED):
         return None
     return Holding(

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
-from urllib.parse import quote
 
 from longshore.provider import (
     Answer,
@@ -32,12 +31,12 @@ from longshore.provider import (
     Request,
     Response,
     Undecided,
+    quoted,
 )
-from longshore_subworkflow.wire import Dataset, DatasetReply, JobList, JobRecord
+from longshore_subworkflow.wire import PAGE, Dataset, DatasetReply, JobList, JobRecord
 
 __all__ = ["ask_for_job"]
 
-_PAGE = 100  # the most that a list gives at once
 _PAGES = 100  # 10,000 jobs since the request left
 _SKEW = 60.0  # seconds by which the clocks may be further apart than their dates tell
 _AGAIN = 30.0
@@ -52,12 +51,12 @@ def ask_for_job(document: Document) -> Ask:
     def ask(lost: LostRequest) -> Flow[Answer]:
         recent: dict[str, JobRecord] = {}  # the list may shift while it is read
         for page in range(_PAGES):
-            reply = yield Request.get("/v1/jobs", {"limit": _PAGE, "offset": page * _PAGE})
+            reply = yield Request.get("/v1/jobs", {"limit": PAGE, "offset": page * PAGE})
             jobs = reply.parse(JobList).data
             new = [*_since(jobs, _sent_at(lost, reply))]
             recent |= {job.id: job for job in new if job.id not in lost.claimed}
             last = not new and _newest_first(jobs)  # a page of claimed jobs is not the last one
-            if last or len(jobs) < _PAGE:
+            if last or len(jobs) < PAGE:
                 break
         else:
             return Undecided(_AGAIN, "too many jobs to look through")
@@ -103,7 +102,7 @@ def _dataset_of(job: JobRecord) -> Flow[Dataset | None]:
     if job.dataset_id is None:
         return None
     try:
-        reply = yield Request.get(f"/v1/datasets/{quote(job.dataset_id, safe='')}")
+        reply = yield Request.get(f"/v1/datasets/{quoted(job.dataset_id)}")
     except Refused as refused:
         if refused.status == 404:
             return None

@@ -7,14 +7,11 @@ back, which is asked about until it says SUCCESS or ERROR.
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
 
 from longshore.provider import (
     Accepted,
-    Artifact,
     Batch,
     Capabilities,
-    DocumentResult,
     File,
     Flow,
     Inventory,
@@ -36,30 +33,30 @@ from longshore.provider import (
     Status,
     Transfer,
     cut,
+    quoted,
     refusal_of,
 )
 from longshore_subworkflow import CARD
 from longshore_subworkflow.inventory import take_inventory
 from longshore_subworkflow.limits import capabilities_of
 from longshore_subworkflow.lookup import ask_for_job
+from longshore_subworkflow.results import results_of
 from longshore_subworkflow.settings import SubworkflowSettings
-from longshore_subworkflow.wire import (
-    AppendReply,
-    Item,
-    ItemList,
-    JobList,
-    JobReply,
-    Share,
-    StartReply,
-    status_of,
-    vendor_words,
-)
+from longshore_subworkflow.states import status_of
+from longshore_subworkflow.wire import AppendReply, JobList, JobReply, StartReply, words_of
 
 __all__ = ["Subworkflow"]
 
-_ITEMS = 100  # the most that a list gives at once
-_MOST_ITEMS = 100_000  # of one dataset: a list that repeats itself must not fill the memory,
-_MOST_BYTES = 64 << 20  # nor may its pages, which are all kept
+# No page tells why a ``start`` is refused.
+_START_HINTS = {
+    400: "one reason may be the plan: sessions need Standard or Enterprise",
+    404: "try the other path: session_path = underscore (or hyphen)",
+}
+_CAPPED = (
+    "documents above session_threshold need a plan with upload sessions (Standard or Enterprise); "
+    "or the plan's limit is reached, such as its number of concurrent jobs: wait until jobs have "
+    "ended or lower max_concurrency, then resume the run"
+)
 
 
 class Subworkflow(Provider[SubworkflowSettings], card=CARD):
@@ -107,7 +104,7 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         try:
             reply = yield Request.post(url, Multipart(fields), step="start", lost=Remedy.RESTART)
         except Refused as refused:
-            _explain_start(refused)
+            refused.error.hint = _START_HINTS.get(refused.status, refused.error.hint)
             raise
         pieces = enumerate(cut(document, batch.part_size), start=1)
         return Session(
@@ -117,6 +114,17 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
             ),
             secrets={"key": reply.parse(StartReply).data.key},
         )
+
+    def _retention(self, *names: str) -> tuple[tuple[str, str], ...]:
+        """Say how long the dataset is kept, under every name that may be the right one.
+
+        ``start`` documents ``expiryInDays``, while the vendor's client sends ``expiresInDays``
+        and calls the other a slip. A name that the vendor does not read would silently keep the
+        document for as long as the plan allows; so ``start`` gets both. Assumption: a field
+        that it does not know is ignored; if not, the refusal comes before the first byte.
+        """
+        days = self.settings.expires_in_days
+        return () if days is None else tuple((name, str(days)) for name in names)
 
     def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
         """Append one part to the session, or post the whole document."""
@@ -148,21 +156,17 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         form = Multipart(
             (("key", session.secrets["key"]), ("partNumber", str(transfer.number)), ("file", part))
         )
-        again = self.settings.resend_parts
+        retry = Retry.IDEMPOTENT if self.settings.resend_parts else Retry.ONCE
         try:
             reply = yield Request.post(
                 f"{self.settings.session_url}/append",
                 form,
                 step="append",
-                retry=Retry.IDEMPOTENT if again else Retry.ONCE,
+                retry=retry,
                 lost=Remedy.RESTART,
             )
         except Refused as refused:
-            # Assumption: 404 means that the key is not known (any more). A part that was sent
-            # again may be refused as a repetition (400, 409): the advice above holds for it too.
-            if refused.status in ((400, 404, 409) if again else (404,)):
-                raise _session_lost(refused) from None
-            raise
+            raise self._lost_or(refused) from None
         part_reply = reply.parse(AppendReply).data
         if part_reply.part_number not in (None, transfer.number):
             raise ProtocolError(
@@ -177,8 +181,7 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         Source: .../post-v1-upload-session-end; the order: the vendor's own clients.
         """
         if "key" not in session.secrets:
-            (receipt,) = receipts
-            return Job(id=receipt.token, data=receipt.data, documents=receipt.documents)
+            return (yield from super().complete(batch, session, receipts))
         ordered = sorted(receipts, key=lambda receipt: receipt.number)
         parts = [{"etag": receipt.token, "partNumber": receipt.number} for receipt in ordered]
         form = Multipart((("key", session.secrets["key"]), ("parts", json.dumps(parts))))
@@ -189,12 +192,19 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         try:
             reply = yield Request.post(url, form, step="end", lost=ask, timeout=timeout)
         except Refused as refused:
-            # Assumption: as at append. A part that was sent again may have come a third time, late,
-            # and has another tag then.
-            if refused.status in ((400, 404, 409) if self.settings.resend_parts else (404,)):
-                raise _session_lost(refused) from None
-            raise
+            raise self._lost_or(refused) from None
         return _job_of(batch, reply)
+
+    def _lost_or(self, refused: Refused) -> Refused | SessionLost:
+        """Say what a refused ``append`` or ``end`` is: the loss of its session, or a refusal.
+
+        Assumption: 404 means that the key is not known (any more). A part that is sent again may
+        be refused as a repetition (400, 409), or come once more, late, and have another tag at
+        ``end``: for a session in trouble the vendor's advice is a new one.
+        """
+        if refused.status not in ((400, 404, 409) if self.settings.resend_parts else (404,)):
+            return refused
+        return SessionLost(f"the upload session is of no use any more: {refused.error.message}")
 
     def abort(self, session: Session) -> Flow[None]:
         """Give the session back; its parts are deleted. One that is gone needs nothing more.
@@ -232,43 +242,9 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         return status_of(reply)
 
     def results(self, job: Job) -> Flow[Results]:
-        """List the pages of the dataset, each with a link that holds for ten minutes.
-
-        Source: docs.subworkflow.ai/api-reference/get-v1-jobs-id, get-v1-datasets-id-items;
-        /glossary.
-        """
+        """List the pages of the job's dataset; see ``results``."""
         told = yield Request.get(_job_url(job))
-        record = told.parse(JobReply).data
-        id = record.dataset_id or job.data.get("dataset_id")
-        if not isinstance(id, str):
-            why = "the vendor names no dataset for this job"
-            return Results(times=record.times, warnings=(why,), raw={"job": told.json()})
-        url = f"/v1/datasets/{quote(id, safe='')}/items"
-        items: list[Item] = []
-        pages, size = [], 0
-        while True:
-            page = yield Request.get(url, {"limit": _ITEMS, "offset": len(items)})
-            found = page.parse(ItemList).data
-            pages.append(page.json())
-            items += found
-            size += len(page.body)
-            if len(found) < _ITEMS:
-                break
-            if len(items) >= _MOST_ITEMS or size > _MOST_BYTES:
-                raise ProtocolError(f"the list of items goes on after {len(items):,} of them")
-        document = DocumentResult(
-            vendor_id=id,
-            # The dataset's ``itemCount`` is the greatest ``col``: that request can be saved.
-            pages=max((item.col for item in items if item.col is not None), default=None),
-            artifacts=tuple(
-                _artifact(item, item.share) for item in items if item.share and item.share.url
-            ),
-        )
-        return Results(
-            documents=(document,),
-            times=record.times,
-            raw={"job": told.json(), "items": pages},
-        )
+        return (yield from results_of(job, told))
 
     def inventory(self, setup: Setup) -> Flow[Inventory]:
         """List the jobs of the workspace; see ``inventory``."""
@@ -279,41 +255,11 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
     def refusal(self, response: Response) -> LongshoreError:
         """Read ``error``, else ``message``. Source: every page under .../api-reference."""
         hint = _CAPPED if response.status == 403 else ""
-        return refusal_of(response, vendor_words(response), hint=hint)
-
-    def _retention(self, *names: str) -> tuple[tuple[str, str], ...]:
-        """Say how long the dataset is kept, under every name that may be the right one.
-
-        ``start`` documents ``expiryInDays``, while the vendor's client sends ``expiresInDays``
-        and calls the other a slip. A name that the vendor does not read would silently keep the
-        document for as long as the plan allows; so ``start`` gets both. Assumption: a field
-        that it does not know is ignored; if not, the refusal comes before the first byte.
-        """
-        days = self.settings.expires_in_days
-        return () if days is None else tuple((name, str(days)) for name in names)
-
-
-_CAPPED = (
-    "documents above session_threshold need a plan with upload sessions (Standard or Enterprise); "
-    "or the plan's limit is reached, such as its number of concurrent jobs: wait until jobs have "
-    "ended or lower max_concurrency, then resume the run"
-)
+        return refusal_of(response, words_of(response), hint=hint)
 
 
 def _job_url(job: Job) -> str:
-    return f"/v1/jobs/{quote(job.id, safe='')}"
-
-
-def _artifact(item: Item, share: Share) -> Artifact:
-    """One page in one form, by a link that needs no key."""
-    expires = share.expires_at
-    return Artifact(
-        name=f"{item.col}.{item.row}",
-        url=str(share.url),
-        kind=item.row,
-        signed=True,
-        expires_at=expires / 1000 if expires else None,
-    )
+    return f"/v1/jobs/{quoted(job.id)}"
 
 
 def _job_of(batch: Batch, reply: Response) -> Job:
@@ -321,15 +267,3 @@ def _job_of(batch: Batch, reply: Response) -> Job:
     record = reply.parse(JobReply).data
     accepted = Accepted(document=batch.only().id, vendor_id=record.dataset_id)
     return Job(id=record.id, data={"dataset_id": record.dataset_id}, documents=(accepted,))
-
-
-def _session_lost(refused: Refused) -> SessionLost:
-    return SessionLost(f"the upload session is of no use any more: {refused.error.message}")
-
-
-def _explain_start(refused: Refused) -> None:
-    """Add what a refused ``start`` may mean; the vendor documents no reasons."""
-    if refused.status == 404:
-        refused.error.hint = "try the other path: session_path = underscore (or hyphen)"
-    elif refused.status == 400:
-        refused.error.hint = "one reason may be the plan: sessions need Standard or Enterprise"

@@ -1,4 +1,4 @@
-"""The JSON that Subworkflow.ai sends, and how its words read.
+"""The JSON that Subworkflow.ai sends.
 
 Fields that are not named here are ignored; what a flow keeps as ``raw`` is the reply as it came.
 
@@ -13,12 +13,27 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from longshore.provider import DocumentStatus, Response, State, Status, VendorTimes, excerpt
+from longshore.provider import ProtocolError, Response, VendorTimes, excerpt
 
 __all__ = [
-    "AppendReply", "Dataset", "DatasetList", "DatasetReply", "Item", "ItemList", "JobList",
-    "JobRecord", "JobReply", "StartReply", "status_of", "vendor_words",
+    "PAGE",
+    "AppendReply",
+    "Dataset",
+    "DatasetList",
+    "DatasetReply",
+    "Item",
+    "ItemList",
+    "JobList",
+    "JobRecord",
+    "JobReply",
+    "StartReply",
+    "words_of",
 ]  # fmt: skip
+
+
+PAGE = 100
+"""The most entries that a list gives at once. Source: .../get-v1-datasets, -id-items; for jobs the
+README of the vendor's client."""
 
 
 def _moment(value: object) -> float | None:
@@ -164,41 +179,10 @@ class ItemList(_Wire):
     data: tuple[Item, ...]
 
 
-# ------------------------------------------------------------------------------------- words
-
-STATES = {
-    "NOT_STARTED": State.RUNNING,
-    "IN_QUEUE": State.RUNNING,  # only in the list filter's enum; waits for a free slot
-    "IN_PROGRESS": State.RUNNING,
-    "SUCCESS": State.SUCCEEDED,
-    "ERROR": State.FAILED,
-}
-"""Source: docs.subworkflow.ai/api-reference/get-v1-jobs; SUCCESS and ERROR end a job
-(.../post-v1-extract)."""
+# ------------------------------------------------------------------------------------ errors
 
 
-def status_of(response: Response) -> Status:
-    """Read a job's reply as a status.
-
-    There is no word for a cancelled job: it ends as ERROR. Assumption: ``canceledAt`` is then
-    set; where it is not, the job reads as failed.
-    """
-    record = response.parse(JobReply).data
-    state = STATES.get(record.status, State.RUNNING)
-    if state is State.FAILED and record.canceled_at:
-        state = State.CANCELLED
-    error = None
-    if state is State.FAILED:
-        error = record.status_text or "the vendor gave no reason"
-    document = DocumentStatus(
-        state=state, word=record.status, vendor_id=record.dataset_id, error=error
-    )
-    return Status(
-        state=state, word=record.status, documents=(document,), error=error, raw=response.json()
-    )
-
-
-def vendor_words(response: Response) -> str:
+def words_of(response: Response) -> str:
     """Find the vendor's own words in an error body; "" when there are none.
 
     Its handlers write ``{"success": false, "error": ...}``, its framework writes ``message``.
@@ -206,7 +190,7 @@ def vendor_words(response: Response) -> str:
     """
     try:
         body = response.json()
-    except Exception:  # noqa: BLE001  a strange body is no reason to fail on top of it
+    except ProtocolError:
         return ""
     if not isinstance(body, dict):
         return ""

@@ -201,7 +201,7 @@ def test_an_unknown_action_is_refused() -> None:
     line = Line()
     job = line.deliver_all(line.batch("a.json", GEOJSON))
     sent = len(line.log)
-    with pytest.raises(ProtocolError, match="discard"):
+    with pytest.raises(RequestRefused, match="discard"):
         line.run(lambda: line.provider.act(job, Action(name="discard")))
 
     assert len(line.log) == sent

@@ -43,18 +43,18 @@ from longshore_geolens.wire import JobStatus, PresignedUpload, UploadConfig, wor
 )
 def test_the_words_of_an_error(detail: Any, words: str) -> None:
     """A text, an object or the older list: the vendor's words are found."""
-    assert words_of(json.dumps({"detail": detail}).encode()) == words
+    assert words_of(Response.of({"detail": detail}, 400)) == words
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'"text"', b"\xff\xfe", b"{}"])
 def test_a_strange_error_body_has_no_words(body: bytes) -> None:
     """And nothing is raised."""
-    assert words_of(body) == ""
+    assert words_of(Response(400, body=body)) == ""
 
 
 def test_the_title_stands_in_for_a_missing_detail() -> None:
     """Problem documents may leave the detail out."""
-    assert words_of(b'{"title":"Bad Gateway","status":502}') == "Bad Gateway"
+    assert words_of(Response.of({"title": "Bad Gateway", "status": 502}, 502)) == "Bad Gateway"
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,13 @@ def test_what_a_job_says_about_its_commit(
     status = JobStatus.model_validate(fields)
 
     assert (status.untouched, status.given_up) == (untouched, given_up)
+
+
+def test_what_only_results_tell_does_not_spoil_a_poll() -> None:
+    """A newer server may say it in another shape; a job is followed to its end all the same."""
+    reply = Response.of({"status": "complete", "rows_failed": {"a": 1}, "warnings": "none"})
+
+    assert reply.parse(JobStatus).status == "complete"
 
 
 def test_a_job_without_a_status_cannot_be_used() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from longshore.lifecycle import Outcome
 from longshore.provider import Job, Refused, Results, State
 from longshore.sandbox import Call
+from longshore.testing.simulation import Case, play
+from longshore_plangrep.sandbox import PlangrepSandbox
 from tests.providers.driving_plangrep import KEY, SMALL_PARTS, Pier, ready
+from tests.simulation.cases import CASES
 
 
 def results_of(pier: Pier, job: Job) -> Results:
@@ -32,6 +36,18 @@ def test_parts_with_headers_of_their_own_get_them() -> None:
 
     assert pier.last(job).state is State.SUCCEEDED
     assert pier.arrived() == pier.digests()
+
+
+def test_a_registration_that_cannot_be_read_fails_and_leaves_nothing_unknown() -> None:
+    """Its job was never completed, so nobody is at work; the hint says which name to set."""
+    (put,) = (case for case in CASES if case.name == "plangrep/put")
+    names = {"signed_fields_headers": "somethingElse"}
+
+    history = play(Case("names", put.provider, lambda: PlangrepSandbox(names), put.documents))
+
+    assert history.outcomes == (Outcome.FAILED, Outcome.FAILED)
+    assert {d.error.kind for d in history.documents if d.error} == {"protocol"}
+    assert [job["state"] for job in history.state["jobs"]] == ["cancelled"]
 
 
 def test_another_record_for_failed_uploads_fails_the_batch_and_is_told() -> None:

@@ -13,7 +13,7 @@ from longshore.provider import (
     Multipart,
     ProtocolError,
     Refused,
-    RequestRefused,
+    Response,
     SessionLost,
     State,
     WaitExpired,
@@ -170,11 +170,12 @@ def test_an_absent_name_is_told_and_the_job_given_back(option: str, size: int) -
     """The error names the setting, shows what came without secrets; no job is left open."""
     pier = ready(SMALL_PARTS | {f"signed_fields_{option}": "somethingElse"}, upload_mode="signed")
 
-    with pytest.raises(ProtocolError) as caught:
+    with pytest.raises(Refused) as caught:
         pier.start(pier.batch("large.pdf", size=size))
 
-    assert f"signed_fields.{option}" in caught.value.message
-    assert "tok_" not in caught.value.message
+    assert isinstance(caught.value.error, ProtocolError)
+    assert f"signed_fields.{option}" in caught.value.error.message
+    assert "tok_" not in caught.value.error.message
     assert [job["state"] for job in pier.vendor.state(pier.now)["jobs"]] == ["cancelled"]
 
 
@@ -182,7 +183,7 @@ def test_ranges_read_wrongly_are_noticed() -> None:
     """Parts that do not cover the document exactly are never sent."""
     pier = ready(SMALL_PARTS, upload_mode="signed", signed_fields={"range_end_inclusive": False})
 
-    with pytest.raises(ProtocolError, match="do not cover"):
+    with pytest.raises(Refused, match="do not cover"):
         pier.start(pier.batch("large.pdf", size=1001))
 
 
@@ -271,9 +272,10 @@ def test_a_job_that_never_gets_ready_is_given_back() -> None:
     """Nobody would ever look at it again."""
     pier = ready({"job_provisioning": 1000.0})
 
-    with pytest.raises(WaitExpired):
+    with pytest.raises(Refused) as caught:
         pier.start(pier.batch("a.pdf"))
 
+    assert isinstance(caught.value.error, WaitExpired)
     assert pier.log[-1] == f"POST {API}/jobs/job_000001/cancel"
 
 
@@ -292,6 +294,21 @@ def test_a_job_that_expired_before_its_files_came_is_replaced(reachable: bool) -
         pier.send_all(batch, session)
 
 
+def test_a_job_that_expired_before_its_files_were_registered_is_replaced() -> None:
+    """The same, where the run ended between the two."""
+    pier = ready({"job_ttl": 100.0}, upload_mode="signed")
+    batch = pier.batch("a.pdf")
+    answers: dict[str, Response] = {}
+    pier.run(lambda: pier.provider.start(batch), answers)
+    del answers["register"]
+    pier.now += 101
+
+    with pytest.raises(Refused) as caught:
+        pier.run(lambda: pier.provider.start(batch), answers)
+
+    assert isinstance(caught.value.error, SessionLost)
+
+
 def test_a_form_that_is_refused_by_an_open_job_is_a_refusal() -> None:
     """The vendor's words are told; nothing expired."""
     pier = ready({"mismatch": "refuse"}, upload_mode="form")
@@ -307,7 +324,7 @@ def test_the_jobs_own_limits_are_obeyed() -> None:
     """They are read from the job; what breaks them is refused before the first byte."""
     pier = ready({"max_files": 1})
 
-    with pytest.raises(RequestRefused, match="2 files, a job takes 1"):
+    with pytest.raises(Refused, match="2 files, a job takes 1"):
         pier.start(pier.batch("a.pdf", "b.pdf"))
 
     assert pier.log[-1] == f"POST {API}/jobs/job_000001/cancel"

@@ -120,9 +120,10 @@ def test_a_reply_without_a_job_says_what_came() -> None:
 def test_error_bodies_of_any_shape(body: bytes, expected: tuple[str, str]) -> None:
     """Code and message where they are documented or assumed; never a crash."""
     provider = Plangrep(PlangrepSettings())
+    reply = Response(418, Headers(), body)
 
-    assert error_of(body) == expected
-    assert provider.refusal(Response(418, Headers(), body)) is not None
+    assert error_of(reply) == expected
+    assert provider.refusal(reply) is not None
 
 
 # ------------------------------------------------------------------------------ register

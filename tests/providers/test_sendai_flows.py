@@ -64,6 +64,12 @@ def test_upload_and_poll_to_the_end(dialect: dict[str, Any]) -> None:
     assert [job["id"] for job in held["jobs"]] == [job.id]
 
 
+def test_the_one_request_is_all() -> None:
+    """Once it is answered the vendor is at work: nothing is left to say that would begin it."""
+    assert not Sendai.offers("start")
+    assert not Sendai.offers("complete")
+
+
 def test_documents_are_accepted_without_vendor_ids() -> None:
     """The reply names no tasks, so documents are accepted and have no id of the vendor's."""
     harbour = Harbour()

@@ -18,13 +18,13 @@ from longshore_subworkflow import (
     longshore_providers,
     longshore_sandbox,
 )
+from longshore_subworkflow.states import status_of
 from longshore_subworkflow.wire import (
     AppendReply,
     Dataset,
     JobList,
     JobReply,
     StartReply,
-    status_of,
 )
 
 

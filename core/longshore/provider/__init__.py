@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from longshore.provider._token import Token
     from longshore.redaction import excerpt
     from longshore.units import ByteSize, Seconds
-    from longshore.urls import url_expiry
+    from longshore.urls import quoted, url_expiry
 
 __all__ = [
     "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch",
@@ -116,8 +116,8 @@ __all__ = [
     "Setup", "State", "Status", "Table", "TextPiece", "Token", "Transfer",
     "Unauthorized", "Undecided",
     "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine",
-    "cut", "excerpt", "hookimpl", "immediately", "on_demand", "refusal_of", "upload_url",
-    "url_expiry",
+    "cut", "excerpt", "hookimpl", "immediately", "on_demand", "quoted", "refusal_of",
+    "upload_url", "url_expiry",
 ]  # fmt: skip
 
 hookimpl = HookimplMarker("longshore")

@@ -170,7 +170,7 @@ class Provider(Generic[S_co]):
     def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
         """Say that all has been sent; by default the one send made the job."""
         (receipt,) = receipts
-        return immediately(Job(id=receipt.token, documents=receipt.documents))
+        return immediately(Job(id=receipt.token, data=receipt.data, documents=receipt.documents))
 
     def poll(self, job: Job) -> Flow[Status]:
         """Ask how the job stands."""
