@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -65,16 +65,16 @@ def redact_text(text: str) -> str:
     return _BEARER.sub(rf"\1 {HIDDEN}", hidden)
 
 
-def redact_json(value: JsonValue) -> JsonValue:
-    """Hide the texts under keys that name a secret, at any depth, and those inside URLs."""
+def redact_json(value: JsonValue, text: Callable[[str], str] = redact_text) -> JsonValue:
+    """Hide the texts under keys that name a secret, at any depth, and what ``text`` hides."""
     if isinstance(value, dict):
         return {
-            redact_text(key): _hide(item) if names_secret(key) else redact_json(item)
+            text(key): _hide(item, text) if names_secret(key) else redact_json(item, text)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [redact_json(item) for item in value]
-    return redact_text(value) if isinstance(value, str) else value
+        return [redact_json(item, text) for item in value]
+    return text(value) if isinstance(value, str) else value
 
 
 def names_secret(key: str) -> bool:
@@ -88,12 +88,12 @@ def _is_known_secret(key: str) -> bool:
     return bool(_SECRET_NAME.fullmatch(key))
 
 
-def _hide(value: JsonValue) -> JsonValue:
+def _hide(value: JsonValue, text: Callable[[str], str]) -> JsonValue:
     """Hide every text in a value; numbers stay: ``tokens`` may be a count."""
     if isinstance(value, dict):
-        return {key: _hide(item) for key, item in value.items()}
+        return {text(key): _hide(item, text) for key, item in value.items()}
     if isinstance(value, list):
-        return [_hide(item) for item in value]
+        return [_hide(item, text) for item in value]
     return HIDDEN if isinstance(value, str) else value
 
 
@@ -161,14 +161,7 @@ class Redactor:
 
     def json(self, value: JsonValue) -> JsonValue:
         """Return the JSON value without any secret."""
-        return redact_json(self._known(value))
-
-    def _known(self, value: JsonValue) -> JsonValue:
-        if isinstance(value, dict):
-            return {self._without(key): self._known(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._known(item) for item in value]
-        return self._without(value) if isinstance(value, str) else value
+        return redact_json(value, self.text)
 
     def _without(self, text: str) -> str:
         for secret in self._secrets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar
 
 import pytest
@@ -186,6 +187,32 @@ def test_header_names_have_no_case_and_values_are_not_printed() -> None:
     assert "hunter2" not in f"{headers!r} {signed!r} {signed}"
 
 
+def test_header_fields_of_one_name_are_one() -> None:
+    """As RFC 9110 has it: their values stand in a list."""
+    headers = Headers([("Vary", "Accept"), ("ETag", "e"), ("vary", "Origin")])
+    assert dict(headers) == {"vary": "Accept, Origin", "etag": "e"}
+    assert headers.get("Link", "none") == "none"
+
+
+def test_one_more_header_is_all_that_changes() -> None:
+    """Whatever else a request says, it says when it is signed, too."""
+    request = Request(
+        method="POST",
+        url="/x",
+        body=contract.Json(1),
+        headers={"A": "1"},
+        step="s",
+        retry=Retry.KEYED,
+        key_header="K",
+        lost=contract.Remedy.RERUN,
+        not_acted=frozenset({409}),
+        final=frozenset({503}),
+        timeout=9.0,
+    )
+    assert all(getattr(request, field.name) != field.default for field in fields(request))
+    assert request.with_header("B", "2") == replace(request, headers={"A": "1", "B": "2"})
+
+
 # ---------------------------------------------------------------------------------- replies
 
 
@@ -198,6 +225,19 @@ def test_a_reply_is_parsed() -> None:
     """Unknown fields do no harm."""
     reply = Response.of({"id": "a", "state": "on", "new": 1})
     assert reply.parse(Reply) == Reply(id="a", state="on")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(value=JSON, escaped=st.booleans())
+def test_a_reply_means_what_json_takes_it_for(value: JsonValue, escaped: bool) -> None:
+    """Numbers of any size, letters of any kind, escaped or not."""
+    text = json.dumps(value, ensure_ascii=escaped)
+    assert Response(200, Headers(), text.encode()).json() == json.loads(text)
 
 
 def test_a_reply_that_cannot_be_used_shows_what_came_and_no_secret() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -77,6 +79,7 @@ def document(url: str) -> Document:
         ("memory://plans/", ["a.pdf", "sub/b.pdf"]),
         ("memory://plans/*.pdf", ["a.pdf"]),
         ("memory://plans/**/*.pdf", ["a.pdf", "sub/b.pdf"]),
+        ("memory://[p]lans/*.pdf", ["a.pdf"]),
         ("memory://plans/sub/b.pdf", ["sub/b.pdf"]),
     ],
 )
@@ -87,12 +90,11 @@ def test_folders_and_globs_where_the_store_lists(store: Any, url: str, found: li
 
 def test_an_address_on_the_web_is_one_document() -> None:
     """A question mark begins its query: no pattern, and nothing is asked yet."""
-    url = "https://files.example/a.pdf?part=[1]*"
+    for url in ("https://files.example/a.pdf?part=[1]*", "https://[files.example/a.pdf"):
+        assert [found.url for found in find_remote(url)] == [url]
 
-    assert [found.url for found in find_remote(url)] == [url]
 
-
-@pytest.mark.parametrize("url", ["memory://plans/*.tif", "memory://plans/none/"])
+@pytest.mark.parametrize("url", ["memory://plans/*.tif", "memory://plans/none/", "memory://[x"])
 def test_nothing_found_is_told(store: Any, url: str) -> None:
     """As with local files."""
     with pytest.raises((UsageError, SourceMissing)):
@@ -151,9 +153,12 @@ def test_the_package_of_a_store_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_scheme_that_nobody_knows() -> None:
-    """It is an error of the call."""
+    """It is an error of the call; in a manifest that document cannot go, and the others can."""
     with pytest.raises(UsageError, match="carrier"):
         list(find_documents(["carrier://pigeon/a.pdf"]))
+    (candidate,) = find_documents(["-"], stdin=io.StringIO("carrier://pigeon/a.pdf"))
+    with pytest.raises(SourceUnreadable, match="carrier"):
+        candidate.document("d0")
 
 
 # -------------------------------------------------------------------------------------- reading
@@ -199,6 +204,21 @@ def test_the_digest_is_that_of_the_bytes(store: Any) -> None:
     expected = hashlib.sha256(store.cat_file("/plans/a.pdf")).hexdigest()
 
     assert digest_of(document("memory://plans/a.pdf")) == expected
+
+
+def test_a_file_that_cannot_be_read_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails while a file is hashed is told as such."""
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    planned = Document.from_path(tmp_path / "a.pdf", id="d0")
+
+    def failing(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", failing)
+    with pytest.raises(SourceUnreadable, match=r"a\.pdf: Input/output error"):
+        digest_of(planned)
 
 
 def test_a_changed_object_is_noticed_while_it_is_read(store: Any) -> None:

@@ -154,6 +154,7 @@ def test_noise_is_refused_or_incomplete(noise: bytes, led: bool) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length : 2",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chun\xe2\x84\xaaed",  # as small as "k" in Unicode
         b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
         b"HTTP/1.1 200 OK\r\nX: a\r\n folded",
         b"HTTP/1.1 200 OK\r\n X: a",

@@ -221,6 +221,30 @@ async def test_silence_loses_the_answer(transport: HttpTransport) -> None:
             await transport.send(outgoing(server.url, "POST", Json(1), timeout=0.05))
 
 
+@pytest.mark.parametrize(("before", "after"), [(5.0, 0.05), (0.05, 5.0)], ids=["less", "more"])
+async def test_each_request_of_a_connection_has_a_time_out_of_its_own(
+    transport: HttpTransport, before: float, after: float
+) -> None:
+    """An earlier one neither cuts it short nor makes it longer."""
+
+    async def script(peer: Peer) -> None:
+        await peer.take()
+        peer.writer.write(OK)
+        await peer.take()
+        await asyncio.sleep(0.1)
+        peer.writer.write(OK)
+
+    async with serving(script) as server:
+        await transport.send(outgoing(server.url, "GET", timeout=before))
+        second = transport.send(outgoing(server.url, "GET", timeout=after))
+        if after > before:
+            assert (await second).status == 200
+        else:
+            with pytest.raises(AnswerLost, match=r"no answer within 0\.05 s"):
+                await second
+        assert len(server.peers) == 1
+
+
 async def test_silence_after_a_large_body_loses_the_answer(transport: HttpTransport) -> None:
     """The time-out holds as well where the answer was already listened for."""
 

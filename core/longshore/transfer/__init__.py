@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.transfer._concurrency import Concurrency, Flight
-from longshore.transfer._driver import Driver, Tally
+from longshore.transfer._driver import Driver
 from longshore.transfer._logs import quiet_http_logs
 from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
@@ -31,6 +31,7 @@ from longshore.transfer._retry import (
     retry_with_stamina,
 )
 from longshore.transfer._segments import Encoded, Segment, encode
+from longshore.transfer._tally import Tally
 
 if TYPE_CHECKING:
     from longshore.transfer._http import HttpTransport

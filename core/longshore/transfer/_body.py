@@ -33,21 +33,15 @@ class Body(httpx.AsyncByteStream):
     def __init__(self, outgoing: Outgoing, readers: Executor) -> None:
         self.outgoing = outgoing
         self._readers = readers
-        self._pieces = [s for s in outgoing.body.segments if isinstance(s, Piece)]
 
     @property
     def throttled(self) -> bool:
         """Each slice waits for its turn, so the body can only be iterated."""
-        return self.outgoing.throttle is not None and bool(self._pieces)
-
-    @property
-    def of_files(self) -> int:
-        """Bytes that come from documents."""
-        return sum(piece.size for piece in self._pieces)
+        return self.outgoing.throttle is not None and bool(self.outgoing.body.pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Read the body in chunks of about 1 MiB; may be done more than once."""
-        if not self._pieces:
+        if not self.outgoing.body.pieces:
             yield self._joined()
             return
         loop = asyncio.get_running_loop()
@@ -67,29 +61,26 @@ class Body(httpx.AsyncByteStream):
             if close is not None and descriptor(source) is None:
                 close()
 
-    async def small(self) -> bytes | None:
-        """Return all of it when it is small; None when it is not.
+    async def small(self, head: bytes) -> bytes | None:
+        """Return all of it, behind its head, when it is small; None when it is not.
 
         Raises:
             SourceChanged, SourceUnreadable: see ``region``.
         """
         if self.outgoing.body.size > SMALL:
             return None
-        if not self._pieces:
-            return self._joined()
-        data = self._cached()
+        data = self._cached(head)
         if data is None:
-            data = await asyncio.get_running_loop().run_in_executor(self._readers, self._joined)
+            body = await asyncio.get_running_loop().run_in_executor(self._readers, self._joined)
+            data = head + body
         return data
 
     def _joined(self) -> bytes:
         return b"".join(data for data, _ in _chunks(self.outgoing))
 
-    def _cached(self) -> bytes | None:
+    def _cached(self, head: bytes) -> bytes | None:
         """Read small regions without a thread, if that needs no waiting for a disk."""
-        if _NOWAIT is None:
-            return None
-        parts: list[bytes | bytearray] = []
+        parts: list[bytes | bytearray] = [head]
         for segment in self.outgoing.body.segments:
             if isinstance(segment, bytes):
                 parts.append(segment)
@@ -97,9 +88,11 @@ class Body(httpx.AsyncByteStream):
             if not segment.size:
                 continue
             fd = descriptor(self.outgoing.sources[segment.document])
+            if fd is None or _NOWAIT is None:
+                return None
             data = bytearray(segment.size)
             try:
-                if fd is None or os.preadv(fd, [data], segment.offset, _NOWAIT) < segment.size:
+                if os.preadv(fd, [data], segment.offset, _NOWAIT) < segment.size:
                     return None
             except OSError:  # not cached, or a file system that cannot tell
                 return None

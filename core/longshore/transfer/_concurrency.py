@@ -11,7 +11,7 @@ than a request takes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from longshore.transfer._port import Clock
 
@@ -26,8 +26,7 @@ _FORGET = 0.98  # how much of the best throughput is still believed in the next 
 _DOUBTS = 3  # windows in a row in which a higher level brings nothing, until it is given up
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(NamedTuple):
     """A request on its way: when it left, and how often the level had been halved by then."""
 
     at: float

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from longshore.documents import Document, Piece
+from longshore.documents import Document
 from longshore.errors import (
     DocumentError,
     ProtocolError,
@@ -42,53 +42,18 @@ from longshore.transfer._retry import (
     Policy,
     Retries,
     RetryIn,
+    Verdict,
     decide,
     http_date,
     retry_after,
 )
 from longshore.transfer._segments import Encoded
+from longshore.transfer._tally import Tally
 from longshore.transfer._tokens import Tokens
 
-__all__ = ["Driver", "Tally"]
+__all__ = ["Driver"]
 
 _NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts what leaves for one unit of work.
-
-    Attributes:
-        bytes_sent: bytes of documents in requests that were answered.
-        requests: tries that left, or may have.
-        retries: tries after the first of the same request.
-        troubles: tries that did not go well, by kind.
-        repeated: a try of the last exchange that may have arrived was followed by another.
-        acted: a try of the last exchange is on its way, or did not surely come to nothing.
-        idle: nothing is on its way: the next try waits for its time.
-        patience: seconds for which the answer is waited for, where that must not get lost.
-        progress: told document bytes as they leave, for a progress bar.
-        retried: told why, and how long until the next try.
-        again: called before another try; what it raises ends them.
-    """
-
-    bytes_sent: int = 0
-    requests: int = 0
-    retries: int = 0
-    troubles: Counter[str] = field(default_factory=Counter)
-    repeated: bool = False
-    acted: bool = False
-    idle: bool = False
-    patience: float = 0.0
-    progress: Callable[[int], None] = field(default=lambda _count: None)
-    retried: Callable[[str, float], None] = field(default=lambda _why, _seconds: None)
-    again: Callable[[], Awaitable[None]] | None = None
-
-    async def another(self) -> None:
-        """Count another try, if it may be made."""
-        self.retries += 1
-        if self.again is not None:
-            await self.again()
 
 
 class Driver:
@@ -182,11 +147,24 @@ class Driver:
             except DocumentError as error:  # the file is not what an earlier try carried
                 error.sent |= acted
                 raise
+            jitter = self._rng.random()  # one for each try: recordings count on the sequence
+            if isinstance(outcome, Response) and outcome.status < 400:  # nothing to decide
+                return outcome
             acted |= _may_have_acted(outcome)
             tally.acted = acted or not _came_to_nothing(outcome)
+            now = self._clock.now()
             if number == 1:  # neither the wait for a turn nor a long upload uses up the patience
-                deadline = self._clock.now() + self._policy.seconds
-            return self._judge(request, number, outcome, deadline, tally)
+                deadline = now + self._policy.seconds
+            verdict = decide(
+                request,
+                number,
+                outcome,
+                now=now,
+                deadline=deadline,
+                jitter=jitter,
+                policy=self._policy,
+            )
+            return self._follow(verdict, request, outcome, tally)
 
         return await self._retries(attempt)
 
@@ -208,7 +186,7 @@ class Driver:
             self._granting = None
             tally.requests += own.requests
             tally.retries += own.retries
-            tally.troubles.update(own.troubles)
+            tally.troubles = dict(Counter(tally.troubles) + Counter(own.troubles))
 
     async def _with_token(
         self,
@@ -244,6 +222,8 @@ class Driver:
                 while await tokens.have(tally):  # meanwhile a 429 may have come
                     await self._pace.turn(read=read)
         tally.idle = False
+        if not body.pieces:
+            return await self._send(request, self._outgoing(request, key, body, {}, tally), tally)
         with ExitStack() as stack:
             try:
                 sources = self._open(body, documents, stack)
@@ -252,26 +232,35 @@ class Driver:
                     return NotSent(error.message)
                 raise
             outgoing = self._outgoing(request, key, body, sources, tally)
-            tally.requests += 1
-            tally.acted = True
-            flight = self.concurrency.began()
-            try:
-                response = await self._transport.send(outgoing)
-            except NotSent as failure:
-                return failure
-            except AnswerLost as failure:
-                self.concurrency.crowded(flight)
-                _check(sources, sent=True)
-                return failure
-            refused = 400 <= response.status < 500 and response.status != 408
-            try:
-                _check(sources, sent=not refused)
-            except SourceChanged:  # its request is given up, but a 429 is about the account
-                if response.status == 429 and not request.absolute:
-                    self._pace.throttled(retry_after(response, self._clock.now()) or 1.0)
-                raise
+            return await self._send(request, outgoing, tally)
+
+    async def _send(
+        self, request: Request, outgoing: Outgoing, tally: Tally
+    ) -> Response | NotSent | AnswerLost:
+        tally.requests += 1
+        acted, tally.acted, tally.reading = tally.acted, True, outgoing.sources.values()
+        flight = self.concurrency.began()
+        try:
+            response = await self._transport.send(outgoing)
+        except asyncio.CancelledError:
+            if tally.waits:  # for a document's store: without its bytes the request is not whole
+                tally.acted = acted
+            raise
+        except NotSent as failure:
+            return failure
+        except AnswerLost as failure:
+            self.concurrency.crowded(flight)
+            _check(outgoing.sources, sent=True)
+            return failure
+        refused = 400 <= response.status < 500 and response.status != 408
+        try:
+            _check(outgoing.sources, sent=not refused)
+        except SourceChanged:  # its request is given up, but a 429 is about the account
+            if response.status == 429 and not request.absolute:
+                self._pace.throttled(retry_after(response, self._clock.now()) or 1.0)
+            raise
         self._note(request, response)
-        size = sum(s.size for s in body.segments if isinstance(s, Piece))
+        size = outgoing.body.of_files
         tally.bytes_sent += size
         if response.status == 429:
             self.concurrency.crowded(flight)
@@ -283,8 +272,7 @@ class Driver:
         self, body: Encoded, documents: Mapping[str, Document], stack: ExitStack
     ) -> dict[str, Source]:
         sources: dict[str, Source] = {}
-        wanted = {segment.document for segment in body.segments if isinstance(segment, Piece)}
-        for id in sorted(wanted):
+        for id in sorted({piece.document for piece in body.pieces}):
             sources[id] = stack.enter_context(self._sources.open(documents[id]))
             sources[id].check()
         return sources
@@ -303,8 +291,7 @@ class Driver:
         if not request.absolute and described is not self._granting:
             request = signed(self._provider, request, self._clock.now())
         headers = fields_of(request)
-        given = {name.lower() for name in headers}
-        if body.content_type and "content-type" not in given:
+        if body.content_type and "content-type" not in {name.lower() for name in headers}:
             headers["Content-Type"] = body.content_type
         if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
             headers["Content-Length"] = str(body.size)
@@ -319,26 +306,16 @@ class Driver:
             throttle=self._throttle,
         )
 
-    def _judge(
+    def _follow(
         self,
+        verdict: Verdict,
         request: Request,
-        number: int,
         outcome: Response | NotSent | AnswerLost,
-        deadline: float,
         tally: Tally,
     ) -> Response:
-        verdict = decide(
-            request,
-            number,
-            outcome,
-            now=self._clock.now(),
-            deadline=deadline,
-            jitter=self._rng.random(),
-            policy=self._policy,
-        )
         throttled = isinstance(outcome, Response) and outcome.status == 429
         if (kind := _trouble(outcome)) is not None:
-            tally.troubles[kind] += 1
+            tally.troubles[kind] = tally.troubles.get(kind, 0) + 1
         match verdict:
             case Deliver():
                 assert isinstance(outcome, Response)
@@ -364,14 +341,15 @@ class Driver:
                 )
 
     def _note(self, request: Request, response: Response) -> None:
+        now = self._clock.now()
         if response.status < 500 and response.status != 429:
-            self.answered_at = self._clock.now()
+            self.answered_at = now
         if request.absolute or response.status == 429:
             return
         if response.status < 400:
             self._pace.succeeded()
         if (date := http_date(response.headers.get("date", ""))) is not None:
-            skew = date - self._clock.now()
+            skew = date - now
             self._skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
 
     def _check_absolute(self, url: str) -> None:

@@ -35,9 +35,10 @@ __all__ = ["FastPool", "Origin", "install"]
 Origin: TypeAlias = tuple[bytes, bytes, int]
 """Scheme, host and port."""
 
-_HEAD = re.compile(
-    rb"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1\r\n"
-    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)+\r\n"
+_HEAD = re.compile(  # bodies leave uncoded: nothing may say otherwise
+    rb"[A-Z]++ [\x21-\x7e]++ HTTP/1\.1\r\n"
+    rb"(?:(?!(?i:transfer-encoding):)"
+    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)++\r\n"
 )
 
 
@@ -120,20 +121,21 @@ class FastPool:
         head = _head(method, target, headers)
         self._check_open()
         body = content if type(content) is Body and not content.throttled else None
-        small = await body.small() if body is not None else None
+        small = await body.small(head) if body is not None else None
         reply = Reply(method, self._max_reply)
         wire = self._take(origin) or await self._connect(origin, times["connect"])
         try:
-            if body is not None and small is None:
+            if small is not None:
+                await wire.exchange(small, None, reply, times)
+            elif body is not None:
                 await self._upload(wire, head, body, reply, times)
             else:
-                counted = _counted(headers, content) if small is None else small
-                await wire.exchange(head, counted, reply, times)
+                await wire.exchange(head, _counted(headers, content), reply, times)
         except BaseException:
             wire.abort()
             raise
         self._put(origin, wire, keep=reply.keep)
-        if body is not None and small is not None and (sent := body.of_files):
+        if body is not None and small is not None and (sent := body.outgoing.body.of_files):
             body.outgoing.progress(sent)
         return reply
 
@@ -290,14 +292,10 @@ class _Errand:
 
 def _head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     lines = [b"%b %b HTTP/1.1" % (method, target)]
-    lines += [b"%b: %b" % header for header in headers]
+    lines += [b": ".join(header) for header in headers]
     head = b"\r\n".join(lines) + b"\r\n\r\n"
-    # As many lines as parts: none of them has a line end of its own. And bodies leave uncoded.
-    if (
-        _HEAD.fullmatch(head) is None
-        or head.count(b"\r\n") != len(lines) + 1
-        or b"\r\ntransfer-encoding:" in head.lower()
-    ):
+    # As many lines as parts: none of them has a line end of its own.
+    if _HEAD.fullmatch(head) is None or head.count(b"\r\n") != len(lines) + 1:
         raise httpcore.LocalProtocolError("not a head that HTTP can carry")
     return head
 

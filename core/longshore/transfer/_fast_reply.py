@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from longshore.errors import ProtocolError
+from longshore.provider import Headers
 
 __all__ = ["MOST_HEAD", "SLOWEST", "Malformed", "Reply", "too_large"]
 
@@ -21,11 +22,12 @@ SLOWEST = 10
 """Time-outs that an answer may take in all: each bit that comes in time begins the next one."""
 
 _MOST_LINE = 4096
+_NONE = Headers()
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_FIELDS = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*|[\t ]*)")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNKED = re.compile(r"chunked", re.I | re.ASCII)
 
 
 class Malformed(Exception):
@@ -47,7 +49,7 @@ class Reply:
     Attributes:
         status: 0 until the head is there.
         reason: the phrase after it.
-        headers: names and values as they came, in order.
+        fields: the header, as text.
         body: the content so far, without chunk lines.
         done: all of it is there.
         keep: its connection may carry another request.
@@ -57,7 +59,7 @@ class Reply:
     def __init__(self, method: bytes, most: int) -> None:
         self.status = 0
         self.reason = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.fields = _NONE
         self.body = bytearray()
         self.done = False
         self.keep = False
@@ -67,6 +69,7 @@ class Reply:
         self._spare = MOST_HEAD
         self._buffer = bytearray()
         self._left = 0
+        self._lines = b""
         # A function, not a bound method: that would be a cycle for each reply.
         self._step: Callable[[Reply], bool] = Reply._head
 
@@ -74,6 +77,12 @@ class Reply:
     def refused(self) -> bool:
         """The answer is a refusal: nothing more needs to be sent."""
         return self.status >= 400
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as they came, in order."""
+        parted = [line.partition(b":") for line in self._lines.split(b"\r\n")[:-1]]
+        return [(name, value.strip(b" \t")) for name, _, value in parted]
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what came.
@@ -114,42 +123,40 @@ class Reply:
             self._spend(len(self._buffer), so_far=True)
             return False
         self._spend(end + 4)
-        lines = bytes(self._buffer[:end]).split(b"\r\n")
+        line, _, lines = bytes(self._buffer[: end + 2]).partition(b"\r\n")
         del self._buffer[: end + 4]
-        status = _STATUS.fullmatch(lines[0])
+        status = _STATUS.fullmatch(line)
         if status is None:
             raise Malformed("no status line")
-        headers = [_header(line) for line in lines[1:]]
+        _check_fields(lines)
         if status[2] == b"101":
             raise Malformed("another protocol")
         if status[2][:1] != b"1":  # interim replies are passed over
-            self.status, self.reason, self.headers = int(status[2]), status[3] or b"", headers
+            self.status, self.reason, self._lines = int(status[2]), status[3] or b"", lines
             self._frame(recent=status[1] == b"1")
         return True
 
     def _frame(self, *, recent: bool) -> None:
         """Find out how the content ends (RFC 9112, section 6.3)."""
-        fields: dict[bytes, list[bytes]] = {}
-        for name, value in self.headers:
-            fields.setdefault(name.lower(), []).append(value)
-        lengths = fields.get(b"content-length", [])
-        codings = fields.get(b"transfer-encoding", [])
-        options = b",".join(fields.get(b"connection", [])).lower().split(b",")
-        self.keep = recent and b"close" not in (option.strip(b" \t") for option in options)
-        if len(lengths) + len(codings) > 1:
+        parted = [line.partition(":") for line in _text(self._lines).split("\r\n")[:-1]]
+        self.fields = fields = Headers([(name, value.strip(" \t")) for name, _, value in parted])
+        length, coding = fields.get("content-length"), fields.get("transfer-encoding")
+        options = fields.get("connection", "").lower().split(",")
+        self.keep = recent and "close" not in [option.strip() for option in options]
+        if length is not None and coding is not None:
             raise Malformed("more than one length")
-        if lengths and not _LENGTH.fullmatch(lengths[0]):
+        if length is not None and not _LENGTH.fullmatch(length):  # nor are two of them one
             raise Malformed("no length")
-        if codings and (not recent or codings[0].lower() != b"chunked"):
+        if coding is not None and (not recent or not _CHUNKED.fullmatch(coding)):
             raise Malformed("an unknown transfer coding")
         if self._bare or self.status in (204, 304):
             self.done = True
-            if self.status == 204 and (codings or any(map(int, lengths))):
+            if self.status == 204 and (coding or int(length or 0)):
                 self.keep = False  # whoever announces content here may send it as well
-        elif codings:
+        elif coding:
             self._step = Reply._chunk_line
-        elif lengths:
-            self._expect(int(lengths[0]))
+        elif length:
+            self._expect(int(length))
             self._step = Reply._counted
             self.done = not self._left
         else:
@@ -192,7 +199,7 @@ class Reply:
         line = self._line()
         if line:
             self._spend(len(line) + 2)
-            _header(line)
+            _check_fields(line + b"\r\n")
         self.done = line == b""
         return line is not None
 
@@ -224,8 +231,14 @@ class Reply:
         self._left -= count
 
 
-def _header(line: bytes) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(b":")
-    if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+def _check_fields(lines: bytes) -> None:
+    if not _FIELDS.fullmatch(lines):
         raise Malformed("a header that is none")
-    return name, value.strip(b" \t")
+
+
+def _text(lines: bytes) -> str:
+    """Read the fields of a head, all in one encoding, as httpx does."""
+    try:
+        return lines.decode()
+    except UnicodeDecodeError:
+        return lines.decode("latin-1")

@@ -20,6 +20,8 @@ from longshore.transfer._fast_tls import Tls
 
 __all__ = ["Wire", "cut"]
 
+_EARLY = 0.001  # seconds by which a timer may ring before its time
+
 
 class Wire(asyncio.BufferedProtocol):
     """A connection that carries one request at a time.
@@ -36,6 +38,9 @@ class Wire(asyncio.BufferedProtocol):
         self._poll = select.poll()
         self._reply: Reply | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when it is too late for what is waited for
+        self._late: type[Exception] = httpcore.TimeoutException
         self._error: Exception | None = None
         self._full = False
         self._closed = False
@@ -71,11 +76,11 @@ class Wire(asyncio.BufferedProtocol):
     async def exchange(
         self,
         head: bytes,
-        body: bytes | AsyncIterable[bytes],
+        body: AsyncIterable[bytes] | None,
         reply: Reply,
         times: dict[str, float],
     ) -> None:
-        """Send a request and receive its reply.
+        """Send a request, what ``body`` gives behind its head, and receive its reply.
 
         Raises:
             httpcore.WriteTimeout, ReadTimeout, ReadError, RemoteProtocolError: as its names say.
@@ -83,8 +88,8 @@ class Wire(asyncio.BufferedProtocol):
         """
         self._reply = reply
         self._listen()
-        if isinstance(body, bytes):
-            self._write(head + body)
+        if body is None:
+            self._write(head)
         else:
             await self._stream(head, body, times["write"])
         if self._full:
@@ -153,6 +158,7 @@ class Wire(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
         self._error = self._error or exc
+        self._stop_timer()
         if exc is not None and self._reply is not None:
             self._reply.eof(sure=False)
         self._gone(self)
@@ -243,30 +249,44 @@ class Wire(asyncio.BufferedProtocol):
             left = min(seconds, last - self._loop.time())
             await self._wait(left, httpcore.ReadTimeout)
 
-    async def _wait(self, seconds: float, late: type[Exception]) -> None:
-        """Wait for the next event; the time is counted from the last one."""
+    def _wait(self, seconds: float, late: type[Exception]) -> asyncio.Future[None]:
+        """Wait for the next event; the time is counted from the last one.
+
+        A timer for each request would cost more than writing it: one that was set for an earlier
+        wait serves this one too, unless it would ring too late.
+        """
         if self._closed:
             raise self._failure()
-        timer = self._loop.call_later(seconds, self._late, late)
-        try:
-            await self._changed()
-        finally:
-            timer.cancel()
+        self._due, self._late = self._loop.time() + seconds, late
+        if self._timer is None or self._timer.when() > self._due:
+            self._set_timer()
+        return self._changed()
 
-    async def _changed(self) -> None:
+    def _set_timer(self) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._due - self._loop.time() > _EARLY:  # of an earlier wait
+            self._set_timer()
+        else:
+            self._waiter.set_exception(self._late("timed out"))
+
+    def _changed(self) -> asyncio.Future[None]:
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _late(self, late: type[Exception]) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(late("timed out"))
 
     def _failure(self) -> Exception:
         match self._error:

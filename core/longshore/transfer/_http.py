@@ -13,10 +13,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from typing import TypeAlias, cast
 import httpcore
 import httpx
 
+from longshore._switch import is_on
 from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Headers, Response
 from longshore.redaction import redact_text
@@ -36,14 +36,12 @@ from longshore.transfer._early import read_while_writing
 from longshore.transfer._fast import FastPool, install
 from longshore.transfer._fast_reply import SLOWEST, too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
-from longshore.units import parse_switch
 
 __all__ = ["HttpTransport"]
 
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _KEEP_ALIVE = 3.0  # short: a connection the vendor has just closed costs a lost answer
-_SOUND = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 _NO_AUTH = httpx.Auth()  # else httpx would put a user name in the URL above our credentials
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -80,7 +78,7 @@ class HttpTransport:
         max_reply: int = 32 << 20,
         inner: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._plain = _is_on("LONGSHORE_PLAIN_HTTP")
+        self._plain = is_on("LONGSHORE_PLAIN_HTTP")
         self._connections = connections
         self._verify = verify
         self._ca_bundle = ca_bundle
@@ -139,7 +137,7 @@ class HttpTransport:
             reply = await pool.carry(place.origin, method, target, headers, body, times=times)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise getattr(httpx, type(error).__name__)(str(error)) from error
-        return self._response(reply.status, _joined(reply.headers), reply.body)
+        return self._response(reply.status, reply.fields, reply.body)
 
     async def _exchange(
         self, client: httpx.AsyncClient, outgoing: Outgoing, headers: _Headers
@@ -223,14 +221,15 @@ class HttpTransport:
             b"accept-encoding": b"identity",
         }
         for name, value in outgoing.headers.items():
-            if not _SOUND.fullmatch(value):
+            if not (value.isascii() and value.isprintable() and value == value.strip()):
                 raise ProtocolError(
                     f"the header {name} has characters that HTTP cannot carry",
                     hint="check the setting it comes from for line ends and special characters",
                 )
-            if name.lower() == "transfer-encoding":  # a vendor may dictate headers
+            field = name.lower()
+            if field == "transfer-encoding":  # a vendor may dictate headers
                 raise ProtocolError(f"the header {name} would make two lengths of one body")
-            headers[name.lower().encode()] = value.encode()
+            headers[field.encode()] = value.encode()
         if place.user:  # below credentials that were given
             headers.setdefault(b"authorization", b"Basic " + base64.b64encode(place.user))
         told = b"content-length" in headers or outgoing.method.upper() in _BODY_METHODS
@@ -243,29 +242,6 @@ def _untouched() -> bool:
     """Tell whether httpx's transport is its own: a recorder puts another function in there."""
     handle = httpx.AsyncHTTPTransport.handle_async_request
     return getattr(handle, "__globals__", {}).get("__name__") == "httpx._transports.default"
-
-
-def _joined(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Read the header fields of a reply; those of one name are one, as httpx has it."""
-    joined: dict[str, str] = {}
-    for raw_name, raw_value in fields:
-        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return Headers(joined)
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-def _is_on(name: str) -> bool:
-    try:
-        return parse_switch(os.environ.get(name, ""))
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {error}", hint=f"{name}=1, or unset it") from None
 
 
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:

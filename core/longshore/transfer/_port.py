@@ -33,7 +33,8 @@ class Source(Protocol):
     read into memory. One that ``check`` cannot ask from the event loop may have ``prove()``: it is
     called in the thread that reads, before the last bytes of a region leave, and raises as
     ``check`` does. One without ``fileno()`` whose reads may wait for long has a ``close()`` that
-    ends them: it is called while they go on, when nobody wants them any more.
+    ends them: it is called while they go on, when nobody wants them any more. While it waits, its
+    ``waits`` is true.
     """
 
     def check(self) -> None:
@@ -58,7 +59,7 @@ class Sources(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to make
 class Outgoing:
     """One try of one request, complete with credentials.
 

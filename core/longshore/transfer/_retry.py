@@ -174,12 +174,13 @@ def _delay(error: Exception) -> bool | float:
 
 async def retry_with_stamina(attempt: Attempt) -> Response:
     """Carry out retries in real time; the pauses are those of ``decide``, nothing is added."""
-    if not stamina.is_active() or stamina.is_testing():  # a program's, for tests of its own
-        return await _retry(attempt, asyncio.sleep)
     try:
         return await attempt(1)  # most need no more, and nothing of what retries cost
     except Again as again:
         failed = again
+    if not stamina.is_active() or stamina.is_testing():  # a program's, for tests of its own
+        await asyncio.sleep(failed.delay)
+        return await _retry(attempt, asyncio.sleep, number=2)
     async for trial in stamina.retry_context(on=_delay, attempts=None, timeout=None):
         with trial:
             if trial.num == 1:
@@ -197,11 +198,12 @@ def retry_with_clock(clock: Clock) -> Retries:
     return retries
 
 
-async def _retry(attempt: Attempt, sleep: Callable[[float], Awaitable[None]]) -> Response:
-    number = 0
+async def _retry(
+    attempt: Attempt, sleep: Callable[[float], Awaitable[None]], number: int = 1
+) -> Response:
     while True:
-        number += 1
         try:
             return await attempt(number)
         except Again as again:
             await sleep(again.delay)
+        number += 1

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 from pydantic_core import to_json
@@ -27,19 +26,25 @@ _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: *;[ -~]*)?", re.ASCII)
 _ANY = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A body ready to be sent.
 
     Attributes:
         content_type: None when there is no body, or when it says nothing about its type.
         segments: in order.
         size: bytes of all segments.
+        pieces: the segments that are regions of documents.
     """
 
     content_type: str | None
     segments: tuple[Segment, ...]
     size: int
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def of_files(self) -> int:
+        """Bytes that come from documents."""
+        return sum([piece.size for piece in self.pieces])
 
 
 def encode(body: Body | None, boundary: str) -> Encoded:
@@ -60,23 +65,24 @@ def encode(body: Body | None, boundary: str) -> Encoded:
 
 
 def _sum(content_type: str | None, segments: tuple[Segment, ...]) -> Encoded:
-    size = sum(len(s) if isinstance(s, bytes) else s.size for s in segments)
-    return Encoded(content_type, segments, size)
+    pieces = tuple([s for s in segments if isinstance(s, Piece)])
+    size = sum([len(s) if isinstance(s, bytes) else s.size for s in segments])
+    return Encoded(content_type, segments, size, pieces)
 
 
 def _form(form: Multipart, boundary: str) -> Iterator[Segment]:
-    lead = ""
+    text = ""  # what stands between two files is one segment
     for name, value in form.fields:
-        head = f'{lead}--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"'
-        lead = "\r\n"
+        text += f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"'
         if isinstance(value, File):
             kind = value.media_type if _TYPE.fullmatch(value.media_type) else _ANY
             file = f'; filename="{_quoted(value.filename)}"\r\nContent-Type: {kind}'
-            yield _utf8(f"{head}{file}\r\n\r\n")
+            yield _utf8(f"{text}{file}\r\n\r\n")
             yield value.piece
+            text = "\r\n"
         else:
-            yield _utf8(f"{head}\r\n\r\n{value}")
-    yield f"{lead}--{boundary}--\r\n".encode()
+            text += f"\r\n\r\n{value}\r\n"
+    yield _utf8(f"{text}--{boundary}--\r\n")
 
 
 def _json(value: JsonValue) -> bytes:
