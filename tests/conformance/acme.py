@@ -21,6 +21,8 @@ from longshore.provider import (
     DocumentStatus,
     Flow,
     Found,
+    Holding,
+    Inventory,
     Job,
     Json,
     Limits,
@@ -261,6 +263,10 @@ class Acme(Provider[AcmeSettings]):
     def results(self, job: Job) -> Flow[Results]:
         reply = yield Request.get(f"{self._job(job)}/result")
         return Results(documents=(DocumentResult(pages=1),), raw=reply.json())
+
+    def inventory(self, setup: Setup) -> Flow[Inventory]:
+        reply = yield Request.get("/v1/jobs")
+        return Inventory(holdings=tuple(Holding(job=job.id) for job in reply.parse(JobList).jobs))
 
     def refusal(self, response: Response) -> LongshoreError | None:
         return refusal_of(response, excerpt(response.body))

@@ -117,9 +117,13 @@ class AcmeSandbox(Vendor):
 
     @route("GET", "/v1/jobs")
     def list(self, call: Call, now: float) -> Reply:
-        """List jobs by their reference."""
+        """List all jobs, or those of a reference."""
         wanted = call.param("reference")
-        found = [self._shown(id, now) for id, j in self.jobs.items() if j["reference"] == wanted]
+        found = [
+            self._shown(id, now)
+            for id, job in self.jobs.items()
+            if wanted in ("", job["reference"])
+        ]
         return Reply.json(200, {"jobs": found})
 
     @route("GET", "/v1/jobs/{id}")

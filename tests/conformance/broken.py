@@ -8,15 +8,12 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from longshore.provider import (
-    Action,
     Answer,
     Batch,
-    Capabilities,
     Flow,
     Found,
     Job,
@@ -29,7 +26,6 @@ from longshore.provider import (
     Request,
     RequestRefused,
     Response,
-    Results,
     Retry,
     Session,
     Setup,
@@ -39,87 +35,10 @@ from longshore.provider import (
     Unauthorized,
     refusal_of,
 )
-from tests.conformance.acme import WORDS, Acme, AcmeSettings
+from tests.conformance.acme import WORDS, Acme
 from tests.conformance.faults import changed, fails
 
 COUNT = itertools.count()
-
-
-# ----------------------------------------------------------------------------- contract
-
-
-@fails("the_aliases_are_fit")
-class WildAlias(Acme):
-    aliases = ("Acme Corp!",)
-
-
-@fails("people_can_read_about_it")
-class Nameless(Acme):
-    title = ""
-
-
-class LooseSettings(AcmeSettings):
-    """Takes anything."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-@fails("the_settings_are_settings")
-class Loose(Acme):
-    Settings = LooseSettings
-
-
-class MoreSettings(AcmeSettings):
-    """Says nothing about what it adds."""
-
-    harbour: str = ""
-
-
-@fails("every_setting_is_explained")
-class Unexplained(Acme):
-    Settings = MoreSettings
-
-
-class PlainSettings(AcmeSettings):
-    """Shows its secret."""
-
-    webhook_secret: str | None = None  # type: ignore[assignment]
-
-
-@fails("secret_settings_hide_their_value")
-class Plain(Acme):
-    Settings = PlainSettings  # type: ignore[assignment]
-
-
-@fails("it_is_made_without_doing_anything")
-class Busy(Acme):
-    def __init__(self, settings: AcmeSettings) -> None:
-        super().__init__(settings)
-        with Path(__file__).open(encoding="utf-8") as own:
-            self.first = own.readline()
-
-
-@fails("the_capabilities_are_pure")
-class Moody(Acme):
-    def capabilities(self) -> Capabilities:
-        return super().capabilities().model_copy(update={"behaviours": (f"{next(COUNT)}",)})
-
-
-@fails("the_limits_make_sense")
-class Absurd(Acme):
-    def capabilities(self) -> Capabilities:
-        own = super().capabilities()
-        assert own.parts is not None
-        return own.model_copy(update={"parts": own.parts.model_copy(update={"default": 30})})
-
-
-@fails("the_flows_leave_the_credential_to_sign")
-class Generous(Acme):
-    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
-        assert isinstance(self.settings.api_key, SecretStr)
-        key = self.settings.api_key.get_secret_value()
-        flow = super().send(batch, session, transfer)
-        return (yield from changed(flow, lambda request: request.with_header("X-Key", key)))
 
 
 # ------------------------------------------------------------------------------- flows
@@ -132,7 +51,24 @@ class Watching(Acme):
         return (yield from super().poll(job))
 
 
-@fails("the_same_upload_is_the_same_requests", "an_interrupted_flow_goes_on")
+@fails("a_flow_needs_only_its_arguments")
+class Remembering(Acme):
+    session: Session | None = None
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        self.session = yield from super().start(batch)
+        return self.session
+
+    def abort(self, session: Session) -> Flow[None]:
+        assert self.session is not None
+        return (yield from super().abort(self.session))
+
+
+@fails(
+    "the_same_upload_is_the_same_requests",
+    "an_interrupted_flow_goes_on",
+    "a_flow_needs_only_its_arguments",
+)
 class Counting(Acme):
     def start(self, batch: Batch) -> Flow[Session]:
         flow, number = super().start(batch), f"{next(COUNT)}"
@@ -176,7 +112,12 @@ class SameNames(Acme):
         return session.model_copy(update={"transfers": same})
 
 
-@fails("the_transfers_cover_the_documents", "the_bytes_arrive", "the_engine_succeeds_as_well")
+@fails(
+    "the_transfers_cover_the_documents",
+    "the_bytes_arrive",
+    "the_engine_succeeds_as_well",
+    "renewed_transfers_are_sent",
+)
 class Torn(Acme):
     def start(self, batch: Batch) -> Flow[Session]:
         session = yield from super().start(batch)
@@ -209,6 +150,12 @@ class Strict(Acme):
 class Trusting(Acme):
     def prepare(self) -> Flow[Setup]:
         return Setup(data={"account": (yield Request.get("/v1/me")).json()["account"].strip()})
+
+
+@fails("ids_of_a_reply_are_quoted")
+class Credulous(Acme):
+    def _upload(self, session: Session) -> str:
+        return f"/v1/uploads/{session.data['upload']}"
 
 
 @fails("an_unknown_word_runs_on")
@@ -270,6 +217,24 @@ class Optimist(Acme):
             return (yield from super().complete(batch, session, receipts))
         except Refused:
             raise ValueError("refused") from None
+
+
+@fails("refused_requests_end_well")
+class Forgiving(Acme):
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        try:
+            return (yield from super().send(batch, session, transfer))
+        except Refused:
+            return transfer.receipt("")
+
+
+@fails("refused_requests_end_well")
+class Indiscreet(Acme):
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        try:
+            return (yield from super().send(batch, session, transfer))
+        except Refused as refused:
+            raise RequestRefused(f"{transfer.url}: no", status=refused.status) from None
 
 
 # ----------------------------------------------------------------------- lost answers
@@ -343,72 +308,3 @@ class Helpless(Acme):
     def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
         flow = super().complete(batch, session, receipts)
         return (yield from changed(flow, lambda r: replace(r, lost=Remedy.HOLD)))
-
-
-# --------------------------------------------------------------------------- afterwards
-
-
-@fails("an_aborted_session_is_gone")
-class Lazy(Acme):
-    def abort(self, session: Session) -> Flow[None]:
-        yield Request.get("/v1/me")
-
-
-@fails("a_session_that_is_gone_needs_no_abort")
-class Insistent(Acme):
-    def abort(self, session: Session) -> Flow[None]:
-        yield Request("DELETE", self._upload(session), step="abort", retry=Retry.IDEMPOTENT)
-
-
-@fails("abort_can_be_repeated", "a_remedy_is_said")
-class OnceOnly(Acme):
-    def abort(self, session: Session) -> Flow[None]:
-        return (yield from changed(super().abort(session), lambda r: replace(r, retry=Retry.ONCE)))
-
-
-@fails("renewed_transfers_keep_their_ids")
-class Renaming(Acme):
-    def renew(
-        self, batch: Batch, session: Session, transfers: tuple[Transfer, ...]
-    ) -> Flow[tuple[Transfer, ...]]:
-        fresh = yield from super().renew(batch, session, transfers)
-        return tuple(t.model_copy(update={"id": f"{t.id}-fresh"}) for t in fresh)
-
-
-@fails("an_unknown_action_is_refused")
-class Obedient(Acme):
-    def act(self, job: Job, action: Action) -> Flow[Status]:
-        return (yield from super().act(job, Action(name="approve")))
-
-
-@fails("what_is_offered_can_be_done")
-class Silent(Acme):
-    def status(self, job: Job, reply: Response) -> Status:
-        return super().status(job, reply).model_copy(update={"actions": ()})
-
-
-@fails("results_are_results")
-class Rawless(Acme):
-    def results(self, job: Job) -> Flow[Results]:
-        found = yield from super().results(job)
-        return found.model_copy(update={"raw": None})
-
-
-@fails("a_job_that_nobody_knows")
-class Unquoted(Acme):
-    def _job(self, job: Job) -> str:
-        return f"/v1/jobs/{job.id}"
-
-
-@fails("data_is_fit_to_be_shown", "a_session_hides_its_secrets")
-class Open(Acme):
-    def start(self, batch: Batch) -> Flow[Session]:
-        session = yield from super().start(batch)
-        return session.model_copy(update={"data": {**session.data, **session.secrets}})
-
-
-@fails("strange_names_are_carried")
-class Headlong(Acme):
-    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
-        name, flow = batch.only().name, super().send(batch, session, transfer)
-        return (yield from changed(flow, lambda request: request.with_header("X-Name", name)))

@@ -121,3 +121,16 @@ def test_a_signature_may_be_any_text(url: str) -> None:
     now = 1175139000.0 if url == V2 else SIGNED_AT
 
     assert code_of(odd, now=now) == "SignatureDoesNotMatch"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        (V4.replace("20130524", "20131345"), "AuthorizationQueryParametersError"),
+        (V4.replace("Expires=86400", "Expires=" + "9" * 5000), "AuthorizationQueryParametersError"),
+        (V2.replace("Expires=1175139620", "Expires=" + "9" * 5000), "AccessDenied"),
+    ],
+)
+def test_what_is_no_time_is_refused(url: str, code: str) -> None:
+    """A day that is in no calendar, and numbers longer than any: they come from anybody."""
+    assert code_of(url) == code

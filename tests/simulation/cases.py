@@ -172,7 +172,7 @@ GEOLENS = (
     ),
     Case(
         "geolens/fleet",
-        lambda: geolens(requests_per_minute=30),
+        lambda: geolens(requests_per_minute=10),
         lambda: GeoLensSandbox(GEOLENS_SMALL),
         (*few(".csv", 1, 25), *twins(".csv", 8)),
         concurrency=5,
@@ -249,7 +249,7 @@ SUBWORKFLOW = (
     ),
     Case(
         "subworkflow/fleet",
-        lambda: subworkflow(requests_per_minute=15),
+        lambda: subworkflow(requests_per_minute=6),
         lambda: SubworkflowSandbox(SUB),
         (*few(".pdf", 1, 25), *twins(".pdf", 8), ("fail.pdf", content("f", 8))),
         fails=frozenset({"fail.pdf"}),

@@ -23,10 +23,11 @@ from longshore.journal import (
 )
 from longshore.pipeline import _advance, _conclude, _ready, _runner
 from longshore.pipeline._runner import FlowRunner
-from longshore.pipeline._unit import SCRATCH, Unit
+from longshore.pipeline._scratch import SCRATCH
+from longshore.pipeline._unit import Unit
 from longshore.provider import NotDone, Request, Response
 from longshore.testing.simulation import _process
-from longshore.transfer import Driver, Pace, _driver, _retry
+from longshore.transfer import Driver, Pace, Tally, _driver, _retry
 from longshore_plangrep import Plangrep
 from longshore_subworkflow import Subworkflow, lookup
 from tests.simulation import cases, minimal
@@ -97,7 +98,7 @@ def old_receipts(patch: Patch) -> None:
 
     def kept(write: Write) -> Write | None:
         if isinstance(write, PutFact):
-            return replace(write, fact=replace(write.fact, attempt=1))
+            return write._replace(fact=write.fact._replace(attempt=1))
         return None if isinstance(write, DropFacts) and FactKind.RECEIPT in write.kinds else write
 
     keep_only(patch, kept)
@@ -227,6 +228,17 @@ def double_counters(patch: Patch) -> None:
     patch.setattr(Unit, "count", twice)
 
 
+def no_bytes(patch: Patch) -> None:
+    """Count no bytes."""
+    count = Unit.count
+
+    def uncounted(self: Unit, verb: str, tally: Tally, *more: Any) -> None:
+        tally.bytes_sent = 0
+        count(self, verb, tally, *more)
+
+    patch.setattr(Unit, "count", uncounted)
+
+
 def keep_refusals(patch: Patch) -> None:
     """Give a recorded refusal back for ever, also to whoever resumes."""
     write = FlowRunner._write
@@ -273,6 +285,17 @@ def no_abort(provider: type[Any]) -> Change:
     return lambda patch: patch.setattr(provider, "abort", abort)
 
 
+def key_in_job(patch: Patch) -> None:
+    """Keep the session's key with the job, which outlives its batch."""
+    complete = minimal.Parted.complete
+
+    def keeping(self: Any, batch: Any, session: Any, receipts: Any) -> Any:
+        job = yield from complete(self, batch, session, receipts)
+        return job.model_copy(update={"data": dict(session.secrets)})
+
+    patch.setattr(minimal.Parted, "complete", keeping)
+
+
 LATE = frozenset({"late"})
 
 MUTANTS = (
@@ -282,7 +305,9 @@ MUTANTS = (
     Mutant("the time of a poll is not durable", "journal", "plangrep/blocked", no_poll_times),
     Mutant("receipts outlive their session", "journal", "subworkflow/session", old_receipts),
     Mutant("nobody owns a job", "journal", "subworkflow/single twins", no_claims),
-    Mutant("an old epoch may write", "journal", "subworkflow/session", no_epochs, None),
+    Mutant(
+        "an old epoch may write", "journal", "subworkflow/session", no_epochs, frozenset({"rival"})
+    ),
     Mutant("rivals are not told", "journal", "subworkflow/single twins", no_rivals, None),
     Mutant("a lost ONCE is retried", "driver", "sendai/batch", decides(retry_lost)),
     Mutant(
@@ -371,6 +396,7 @@ MUTANTS = (
         frozenset({"crash/upgrade"}),
     ),
     Mutant("requests are counted twice", "engine", "sendai/batch", double_counters),
+    Mutant("bytes are not counted", "engine", "sendai/batch", no_bytes),
     Mutant("a refusal is for ever", "engine", "plangrep/form", keep_refusals, frozenset({"gone"})),
     Mutant(
         "a torn file is left out and the rest sent again",
@@ -410,6 +436,9 @@ MUTANTS = (
         "subworkflow/single twins",
         lambda patch: patch.setattr(lookup, "_sent_at", lambda lost, _reply: lost.sent_at),
         None,
+    ),
+    Mutant(
+        "minimal: the session's key is kept with the job", "provider", "minimal/parted", key_in_job
     ),
     Mutant(
         "Send AI: a lost upload is sent again",

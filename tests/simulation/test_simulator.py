@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from longshore.capabilities import Rate
 from longshore.journal import DropFacts, FactKind, MemoryJournal, PutFact, Write
 from longshore.sandbox import Call, Reply
 from longshore.testing.simulation import (
@@ -71,6 +72,18 @@ def test_every_fault_has_a_place() -> None:
     )  # fmt: skip
     found = {fault for point in points for fault in faults_at(point)}
     assert found == set(FAULTS)
+
+
+def test_a_second_executor_takes_over_at_any_point() -> None:
+    """It does all that is left while the first one stands still, which then learns so."""
+    calm = play(PARTED)
+    middle = calm.log.index("after take b0") + 1
+    overtaken = play(PARTED, {middle: "rival"})
+    assert [unit.epoch for unit in overtaken.units] > [unit.epoch for unit in calm.units]
+    for number in range(1, len(calm.log) + 1):
+        history = play(PARTED, {number: "rival"})
+        assert history.watch.lives > calm.watch.lives
+        assert broken_promises(PARTED, history) == []
 
 
 def test_a_request_that_may_not_come_twice_is_never_delivered_twice() -> None:
@@ -151,6 +164,34 @@ def test_an_early_poll_is_found_over_two_processes() -> None:
     world.advance(world.time + 3.0)
     watch.polls("b", floor=5.0, life=2, overtaken=False)
     assert watch.problems == ["the job of b was polled 3.0 s after the last time"]
+
+
+@pytest.mark.parametrize("read_rate", [None, Rate(requests=2, seconds=1.0)])
+def test_reads_that_are_counted_apart_crowd_nobody_else(read_rate: Rate | None) -> None:
+    """Two writes and two reads in a second: too many for one count of three."""
+    watch = Watch(World())
+    watch.lives = 1
+    for word in ("once", "safe", "keyed", "safe"):
+        watch.leaves("b", (), 1, word=word, signed=False)
+    told = list(watch.crowded(Rate(requests=3, seconds=1.0), read_rate))
+    assert len(told) == (1 if read_rate is None else 0)
+    watch.leaves("b", (), 1, word="safe", signed=False)
+    told = list(watch.crowded(None, read_rate))
+    assert told == ([] if read_rate is None else ["3 requests within 0.00 s; allowed: 2 in 1 s"])
+
+
+@pytest.mark.parametrize("skew", [0.0, 7200.0])
+def test_a_window_may_be_crowded_after_our_clock_has_jumped(skew: float) -> None:
+    """What waited for its moment leaves beside what comes; without a jump nothing may."""
+    world = World()
+    watch = Watch(world)
+    watch.lives = 1
+    watch.leaves("b", (), 1, word="once", signed=False)
+    world.skew = skew
+    for _ in range(3):
+        world.advance(world.time + 5.0)
+        watch.leaves("b", (), 1, word="once", signed=False)
+    assert len(list(watch.crowded(Rate(requests=2, seconds=60.0), None))) == (skew == 0.0)
 
 
 def test_polls_without_an_answer_are_counted() -> None:

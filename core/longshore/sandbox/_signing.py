@@ -29,6 +29,8 @@ _SUBRESOURCE = re.compile(
     "uploadId|uploads|versionId|versioning|versions|website|response-(cache-control|expires|"
     "content-(disposition|encoding|language|type))"
 )
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -153,12 +155,13 @@ def _verify_v4(
     stamp, expires = given.get("X-Amz-Date", ""), given.get("X-Amz-Expires", "")
     key_id, _, scope = given.get("X-Amz-Credential", "").partition("/")
     names = given.get("X-Amz-SignedHeaders", "").split(";")
-    _check_parameters(given, stamp, expires, names)
+    _check_parameters(given, expires, names)
+    signed_at = _moment(stamp)
     if key_id != credentials.access_key:
         raise _unknown_key(key_id)
     if scope != _scope(stamp, credentials.region):
         raise _bad_parameter("the credential's scope does not fit the date, region or service")
-    _check_window(timegm(strptime(stamp, "%Y%m%dT%H%M%SZ")), int(expires), now)
+    _check_window(signed_at, int(expires), now)
     unsigned = [name.lower() for name in headers if name.lower().startswith("x-amz-")]
     unsigned = sorted(set(unsigned) - set(names))
     if unsigned:
@@ -175,12 +178,19 @@ def _verify_v4(
         raise _mismatch(key_id)
 
 
-def _check_parameters(given: Mapping[str, str], stamp: str, expires: str, names: list[str]) -> None:
+def _moment(stamp: str) -> int:
+    try:
+        if _STAMP.fullmatch(stamp):
+            return timegm(strptime(stamp, "%Y%m%dT%H%M%SZ"))
+    except ValueError:  # the 45th of a month, for instance
+        pass
+    raise _bad_parameter("X-Amz-Date must be in the ISO8601 long format")
+
+
+def _check_parameters(given: Mapping[str, str], expires: str, names: list[str]) -> None:
     if given.get("X-Amz-Algorithm") != ALGORITHM:
         raise _bad_parameter(f"X-Amz-Algorithm only supports {ALGORITHM}")
-    if not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
-        raise _bad_parameter("X-Amz-Date must be in the ISO8601 long format")
-    if not expires.isascii() or not expires.isdigit():
+    if not _NUMBER.fullmatch(expires):
         raise _bad_parameter("X-Amz-Expires should be a number")
     if not 1 <= int(expires) <= LONGEST:
         raise _bad_parameter(f"X-Amz-Expires must be between 1 and {LONGEST} seconds")
@@ -270,7 +280,7 @@ def _verify_v2(
     pairs = pairs_of(urlsplit(url).query)
     given = dict(pairs)
     until, key_id = given.get("Expires", ""), given.get("AWSAccessKeyId", "")
-    if not until.isascii() or not until.isdigit():
+    if not _NUMBER.fullmatch(until):
         raise SignatureRefused(403, "AccessDenied", f"Invalid date (should be seconds): {until}")
     if key_id != credentials.access_key:
         raise _unknown_key(key_id)

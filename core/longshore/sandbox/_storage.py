@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -332,7 +333,7 @@ class Storage:
         upload = self._upload(upload_id)
         if upload.key != key:
             raise StorageError(404, "NoSuchUpload", "The upload belongs to another key.")
-        if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= MAXIMUM_PARTS:
+        if not re.fullmatch("[0-9]{1,5}", number) or not 1 <= int(number) <= MAXIMUM_PARTS:
             message = f"Part number must be an integer between 1 and {MAXIMUM_PARTS}, inclusive"
             raise StorageError(400, "InvalidArgument", message, ArgumentValue=number)
         return upload, int(number)

@@ -47,7 +47,7 @@ from longshore.sandbox import Call, Vendor
 from longshore.testing._flow import drive_flow, kind_of
 from longshore.transfer import AnswerLost, Deliver, Lost, Policy, decide, encode
 
-__all__ = ["EPOCH", "GivenUp", "Pier", "Sent", "drive_flow"]
+__all__ = ["EPOCH", "QUESTIONS", "GivenUp", "Pier", "Sent", "drive_flow"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Provider[Any])
@@ -56,7 +56,9 @@ V = TypeVar("V", bound=Vendor)
 EPOCH = 1_700_000_000.0
 """When every story begins, in seconds."""
 
-_QUESTIONS = 5
+QUESTIONS = 5
+"""How often a lost request is asked about."""
+
 _TRIES = 3
 
 
@@ -140,9 +142,9 @@ class Pier(Generic[P, V]):
 
     # ------------------------------------------------------------------ one request
 
-    def outgoing(self, request: Request, key: str = "") -> Call:
+    def outgoing(self, request: Request) -> Call:
         """Return a request as the vendor gets it, with credentials and key."""
-        key = key or f"{self.key}-{self.verb}-{self.object}-{request.step}"
+        key = f"{self.key}-{self.verb}-{self.object}-{request.step}"
         if request.key_header:
             request = request.with_header(request.key_header, key)
         if not request.absolute:
@@ -251,7 +253,7 @@ class Pier(Generic[P, V]):
             raise GivenUp
         if isinstance(lost, Remedy):
             raise UnknownOutcome(f"the answer to {request.step!r} was lost")
-        for asked in range(_QUESTIONS):
+        for asked in range(QUESTIONS):
             answer = self.ask(request, asked=asked)
             if isinstance(answer, Found):
                 return answer.response

@@ -1,4 +1,4 @@
-"""What a provider may offer beside the upload: renew, abort, cancel, act, results."""
+"""What a provider may offer beside the upload: renew, abort, cancel, act, results, inventory."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, TypeVar
 
-from longshore.lifecycle import Action, Job, State, Status
-from longshore.provider import Refused, Results, Retry
+from longshore.lifecycle import Action, Job, State, Status, Transfer
+from longshore.provider import Inventory, Refused, Results, Retry
 from longshore.testing.conformance._kit import Kit, Mode
+from longshore.testing.conformance._mutate import json_of
+from longshore.testing.conformance._replies import ODD_ID
 from longshore.testing.conformance._say import as_stored, expect, in_tree, skip, told
 from longshore.testing.conformance._story import Story, calm, tell
-from longshore.testing.conformance._uploads import good
+from longshore.testing.conformance._uploads import arrived, carried, good
 
 __all__ = ["AfterwardsChecks"]
 
@@ -94,16 +96,9 @@ class AfterwardsChecks:
 
     def test_renewed_transfers_keep_their_ids(self, mode: Mode) -> None:
         """``renew`` returns the same transfers with fresh URLs, and nothing else changes."""
-        self._offered("renew")
-        story = self._told(mode, "open")
-        batch, session, pier = story.batch, story.session, story.pier
-        assert batch is not None
+        story = self._with_urls(mode)
+        session, fresh = story.session, _renewed(story, 60.0)
         assert session is not None
-        if not any(t.url for t in session.transfers):
-            skip("no transfer of this mode has a URL")
-        pier.now += 60.0
-        renew = pier.provider.renew
-        fresh = pier.run(lambda: renew(batch, session, session.transfers), verb="renew")
         expect(
             [(t.id, t.number, t.pieces) for t in fresh]
             == [(t.id, t.number, t.pieces) for t in session.transfers],
@@ -117,10 +112,37 @@ class AfterwardsChecks:
         ]
         expect(not late, f"expire earlier than before: {late}", "fresh URLs hold longer")
 
+    def test_renewed_transfers_are_sent(self, mode: Mode) -> None:
+        """When the first URLs have expired, the renewed ones carry every byte to its place."""
+        story = self._with_urls(mode)
+        batch, session, pier = story.batch, story.session, story.pier
+        assert batch is not None
+        assert session is not None
+        known = [t.expires_at for t in session.transfers if t.expires_at is not None]
+        if not known:
+            skip("the vendor says of no URL how long it holds")
+        fresh = _renewed(story, min(known) - pier.now - 1.0)
+        renewed = session.model_copy(update={"transfers": fresh})
+        pier.now = max(known) + 1.0
+        error = _error_of(lambda: pier.complete(batch, renewed, pier.send_all(batch, renewed)))
+        expect(
+            error is None and arrived(story) == carried(mode),
+            f"with renewed URLs: {told(error)}, arrived {dict(arrived(story))}",
+            "each fresh URL is that of its own transfer, and holds from now on",
+        )
+
+    def _with_urls(self, mode: Mode) -> Story:
+        """Open a session whose transfers have URLs that can be renewed."""
+        self._offered("renew")
+        story = self._told(mode, "open")
+        if story.session is None or not any(t.url for t in story.session.transfers):
+            skip("no transfer of this mode has a URL")
+        return story
+
     # ------------------------------------------------------------------ cancel, act
 
     def test_a_job_can_be_cancelled(self, mode: Mode) -> None:
-        """``cancel`` returns a ``Status`` and stops the job, or says how it stands."""
+        """``cancel`` asks the vendor to stop, and returns how the job stands then."""
         self._offered("cancel")
         story = self._told(mode, "cancel")
         status = story.statuses[-1] if story.statuses else None
@@ -128,6 +150,20 @@ class AfterwardsChecks:
             story.error is None and type(status) is Status,
             f"cancel: {told(story.error)}, {status!r}",
             "cancel returns the status after the vendor was asked to stop",
+        )
+        assert status is not None
+        assert story.job is not None
+        expect(
+            _acts(story, "cancel") or status.state.terminal,
+            "cancel sends nothing that changes anything",
+            "cancel asks the vendor to stop: a request that is not safe",
+        )
+        job, seen = story.job, list[Status]()
+        _error_of(lambda: story.pier.poll(job), seen)  # it may be gone by now
+        expect(
+            not status.state.terminal or all(polled.state.terminal for polled in seen),
+            f"cancel says {status.state}, and a poll right after it {[s.state for s in seen]}",
+            "cancel says how the job stands, not how it was wished to stand",
         )
 
     def test_cancel_may_come_twice(self, mode: Mode) -> None:
@@ -163,7 +199,7 @@ class AfterwardsChecks:
         )
 
     def test_what_is_offered_can_be_done(self) -> None:
-        """Where a job needs action, it offers some, and each leads to a status."""
+        """Where a job needs action, it offers some; each changes something, and has a status."""
         self._offered("act")
         mode = self.kit.review
         if mode is None:
@@ -182,11 +218,17 @@ class AfterwardsChecks:
             action, job = story.statuses[-1].actions[number], story.job
             assert job is not None
             act = story.pier.provider.act
+            begun = len(story.pier.sent)
             status = story.pier.run(partial(act, job, action), verb="act")
             expect(
                 type(status) is Status and status.error is None,
                 f"{action}: {status!r}",
                 "what is offered can be done",
+            )
+            expect(
+                any(r.retry is not Retry.SAFE for r in story.pier.requests[begun:]),
+                f"{action} sends nothing that changes anything",
+                "act does what a person has chosen: a request that is not safe",
             )
 
     # ------------------------------------------------------------------ results
@@ -203,7 +245,12 @@ class AfterwardsChecks:
         )
         assert found is not None
         expect(as_stored(found) == found, f"{found!r}", "results are stored as JSON")
-        expect(found.raw is not None, "raw is empty", "raw keeps the replies as they came")
+        came = [value for _, r in story.of("results") if r and (value := json_of(r)) is not None]
+        expect(
+            any(_holds(found.raw, value) for value in came) if came else found.raw is not None,
+            f"raw is {str(found.raw)[:80]}",
+            "raw keeps the replies as they came",
+        )
         expect(
             found.documents or found.warnings,
             "neither documents nor a warning",
@@ -214,15 +261,47 @@ class AfterwardsChecks:
         """``results`` holds safe requests only."""
         self._offered("results")
         story = self._told(mode, "results")
-        acts = [s.label for s, _ in story.of("results") if s.request.retry is not Retry.SAFE]
+        acts = _acts(story, "results")
         expect(not acts, f"{acts}", "results may be fetched any number of times")
+
+    # ------------------------------------------------------------------ inventory
+
+    def test_the_inventory_holds_what_was_carried(self, mode: Mode) -> None:
+        """``inventory`` returns an ``Inventory`` in which the job stands, or a gap says why not."""
+        self._offered("inventory")
+        story = self._told(mode, "inventory")
+        found, job, batch = story.inventory, story.job, story.batch
+        expect(
+            story.error is None and type(found) is Inventory,
+            f"inventory: {told(story.error)}, {found!r}",
+            "inventory returns an Inventory",
+        )
+        assert found is not None
+        assert job is not None
+        assert batch is not None
+        names = {document.name for document in batch.documents}
+        known = any(
+            held.job == job.id or held.reference == batch.reference or held.name in names
+            for held in found.holdings
+        )
+        expect(
+            known or found.gaps,
+            f"neither job {job.id} nor {sorted(names)}: {found!r}",
+            "what is missing there is looked for in vain; gaps say what the list does not hold",
+        )
+
+    def test_the_inventory_only_asks(self, mode: Mode) -> None:
+        """``inventory`` holds safe requests only."""
+        self._offered("inventory")
+        acts = _acts(self._told(mode, "inventory"), "inventory")
+        expect(not acts, f"{acts}", "a list may be read any number of times")
 
     # ------------------------------------------------------------------ what nobody knows
 
     def test_a_job_that_nobody_knows(self) -> None:
         """A poll for a job that the vendor does not know is refused, or says that it expired."""
         pier, seen = self.kit.pier(self.kit.modes[0]), list[Status]()
-        error = _error_of(lambda: pier.poll(Job(id=f"{_NOWHERE}/../?x=1#y")), seen)
+        error = _error_of(lambda: pier.poll(Job(id=ODD_ID)), seen)
         expired = [status.state for status in seen] == [State.EXPIRED]
         expect(
             expired or (error is not None and in_tree(error)),
@@ -235,6 +314,27 @@ class AfterwardsChecks:
             f"{[sent.call.url for sent in pier.sent]}",
             "an id comes from a reply: it is quoted before it goes into a path",
         )
+
+
+def _renewed(story: Story, after: float) -> tuple[Transfer, ...]:
+    """Let some seconds go by, and renew all transfers of a session."""
+    batch, session, pier = story.batch, story.session, story.pier
+    assert batch is not None
+    assert session is not None
+    pier.now += after
+    renew = pier.provider.renew
+    return pier.run(lambda: renew(batch, session, session.transfers), verb="renew")
+
+
+def _holds(value: object, part: object) -> bool:
+    """Tell whether a JSON value stands in another one, at any depth."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value == part or any(_holds(item, part) for item in inner)
+
+
+def _acts(story: Story, verb: str) -> list[str]:
+    """Return the requests of a verb that change something."""
+    return [s.label for s, _ in story.of(verb) if s.request.retry is not Retry.SAFE]
 
 
 def _error_of(act: Callable[[], T], results: list[T] | None = None) -> Exception | None:

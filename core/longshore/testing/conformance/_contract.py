@@ -19,7 +19,9 @@ from longshore.testing.conformance._story import calm
 __all__ = ["ContractChecks"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_VERBS = ("prepare", "start", "send", "complete", "poll", "renew", "abort", "cancel", "act")
+_REQUIRED = ("prepare", "start", "send", "complete", "poll")
+_OPTIONAL = ("renew", "abort", "cancel", "act", "results", "inventory", "authorize")
+_OTHERS = ("sign", "refusal", "capabilities", "account")
 _TOKEN = "access-token-123456"  # noqa: S105 - of nobody
 _SECRET = re.compile(r"key|token|secret|password|credential", re.I)
 
@@ -77,7 +79,7 @@ class ContractChecks:
 
     def test_the_verbs_take_what_the_contract_gives(self) -> None:
         """Every overridden method has the parameters of the one that it overrides."""
-        for verb in (*_VERBS, "results", "authorize", "sign", "refusal", "capabilities", "account"):
+        for verb in (*_REQUIRED, *_OPTIONAL, *_OTHERS):
             own, base = getattr(self.kit.provider, verb), getattr(Provider, verb)
             expect(
                 len(inspect.signature(own).parameters) == len(inspect.signature(base).parameters),
@@ -129,11 +131,11 @@ class ContractChecks:
         )
 
     def test_missing_settings_are_named(self) -> None:
-        """``missing`` names settings that exist, and nothing when all is given."""
+        """``missing`` names settings that exist: some of them, or nothing when all is given."""
         kind, given = self.kit.provider.Settings, self.kit.adapter().settings
         named = kind().missing()
         expect(
-            set(named) <= set(kind.model_fields) and not given.missing(),
+            named and set(named) <= set(kind.model_fields) and not given.missing(),
             f"with nothing given {named}, with the kit's settings {given.missing()}",
             "missing() names the fields without which the vendor cannot be talked to",
         )
@@ -220,14 +222,18 @@ class ContractChecks:
             "prepare": (),
             "start": (batch,),
             "send": (batch, session, session.transfers[0]),
+            "complete": (batch, session, (session.transfers[0].receipt("j"),)),
             "poll": (Job(id="j"),),
+            "renew": (batch, session, session.transfers),
             "abort": (session,),
             "cancel": (Job(id="j"),),
             "act": (Job(id="j"), Action(name="x")),
             "results": (Job(id="j"),),
+            "inventory": (batch.setup,),
+            "authorize": (),
         }
         for verb, arguments in calls.items():
-            if verb in ("abort", "cancel", "act", "results") and not provider.offers(verb):
+            if verb in _OPTIONAL and not provider.offers(verb):
                 continue
             with poisoned(self.kit.provider, found):
                 flow = cast("Any", getattr(provider, verb))(*arguments)

@@ -26,6 +26,9 @@ __all__ = ["STATUSES", "ErrorChecks"]
 STATUSES = (400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503)
 
 _ACCOUNT: dict[int, type[AccountError]] = {401: Unauthorized, 402: PaymentRequired, 403: Forbidden}
+_REFUSED = frozenset({400, 413, 422})
+"""After which nothing can have arrived; 409, for instance, may say that it is there already."""
+
 _SECRET = "s3cr3t-in-the-reply"  # noqa: S105 - it is to be hidden
 _BODIES: tuple[bytes, ...] = (
     b"",
@@ -54,6 +57,11 @@ class ErrorChecks:
         story = disturb(self.kit, spot, lambda _deliver: reply)
         what = f"{status} at {spot}: {told(story.error)}"
         expect(in_tree(story.error), what, "only errors of Longshore's tree leave a flow")
+        expect(
+            not story.shows_secret(),
+            f"{status} at {spot}: the message shows a secret",
+            "messages are stored and shown: no session secret, no signed URL",
+        )
         request = sent.request
         if status in _ACCOUNT and not request.absolute:
             expect(
@@ -70,11 +78,22 @@ class ErrorChecks:
                 what,
                 "an outage is no refusal: it is tried again as the retry word allows",
             )
+        self._no_false_receipt(story, spot, status)
         self._no_false_success(story, spot, status)
+
+    def _no_false_receipt(self, story: Story, spot: Spot, status: int) -> None:
+        """A transfer whose only request was refused has not arrived."""
+        alone = spot.verb == "send" and all(spot.is_of(sent) for sent, _ in story.of("send"))
+        taken = [r for r in story.receipts if not any(entry.error for entry in r.documents)]
+        expect(
+            status not in _REFUSED or not alone or not taken,
+            f"{status} at {spot}, all that it sends, and there is a receipt: {taken}",
+            "a receipt is the proof that a transfer arrived: let Refused pass",
+        )
 
     def _no_false_success(self, story: Story, spot: Spot, status: int) -> None:
         """A request that never acted must not count as done."""
-        if story.error is not None or not story.statuses or spot.verb in ("cancel", "results"):
+        if story.error is not None or not story.statuses or spot.script != "upload":
             return
         if story.statuses[-1].state is not self.kit.ends_as:
             return

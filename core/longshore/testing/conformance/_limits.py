@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from longshore.capabilities import Capabilities, PartRule
@@ -14,6 +15,8 @@ from longshore.testing.conformance._story import tell
 from longshore.testing.conformance._uploads import good
 
 __all__ = ["NAMES", "LimitChecks"]
+
+_URL = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]*")
 
 NAMES = {
     "quotes": 'a "quoted" name{}',
@@ -37,14 +40,11 @@ class LimitChecks:
 
     def _document(self, size: int | None = None, **more: object) -> Document:
         """A document that is fit in all that is not said."""
-        limits = self._capabilities().limits
         name, content = self.kit.modes[0].documents[0]
-        known = {"id": "d0", "name": name, "size": len(content), "media_type": media_type_of(name)}
-        if limits.min_bytes_per_document > len(content):
-            known["size"] = limits.min_bytes_per_document
-        if size is not None:
-            known["size"] = size
-        return Document.model_validate({**known, **more})
+        least = max(len(content), self._capabilities().limits.min_bytes_per_document)
+        known = {"id": "d0", "name": name, "size": least if size is None else size, **more}
+        known.setdefault("media_type", media_type_of(str(known["name"])))
+        return Document.model_validate(known)
 
     def _plan(self, *documents: Document) -> list[Group | Refusal]:
         return list(group(documents, self._capabilities()))
@@ -254,11 +254,11 @@ class LimitChecks:
             "a header holds what no header may hold",
             "names go into bodies, where they are encoded; in a header they need encoding",
         )
-        paths = [s.call.path for s in story.pier.sent if not s.request.absolute]
+        urls = [s.call.url for s in story.pier.sent if not s.request.absolute]
         expect(
-            all(path.isascii() and "/../" not in path for path in paths),
-            f"a path holds the raw name: {paths}",
-            "what goes into a path is percent-encoded",
+            all(_URL.fullmatch(url) and "/../" not in url for url in urls),
+            f"a URL holds the raw name: {urls}",
+            "what goes into a path or a query is percent-encoded",
         )
 
     def test_the_sandbox_sees_the_name(self) -> None:

@@ -9,7 +9,10 @@ from typing import Any, TypeAlias
 
 from longshore.provider import Headers, Response
 
-__all__ = ["BODIES", "paths", "replaced", "with_unknown", "without"]
+__all__ = [
+    "BODIES", "Path", "at", "json_of", "other_type", "paths", "replaced", "with_body",
+    "with_unknown", "with_word", "without",
+]  # fmt: skip
 
 Path: TypeAlias = tuple[str | int, ...]
 

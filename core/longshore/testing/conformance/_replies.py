@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -15,6 +14,7 @@ from longshore.provider import Response
 from longshore.testing.conformance._kit import Kit, Mode
 from longshore.testing.conformance._mutate import (
     BODIES,
+    Path,
     at,
     json_of,
     other_type,
@@ -29,9 +29,11 @@ from longshore.testing.conformance._say import as_stored, expect, in_tree, skip,
 from longshore.testing.conformance._story import Spot, Story, calm, disturb, request_at, tell
 from longshore.testing.conformance._uploads import good
 
-__all__ = ["ReplyChecks"]
+__all__ = ["ODD_ID", "ReplyChecks"]
 
-_MOST_FIELDS = 24
+ODD_ID = "longshore-no-such-thing/../?x=1#y"
+"""What an id would be if somebody wished to be asked for something else."""
+
 _UNKNOWN_WORD = "longshore-unheard-of"
 
 
@@ -52,19 +54,28 @@ class ReplyChecks:
 
     def test_fields_may_be_missing(self, json_reply: Spot) -> None:
         """A reply without one of its fields is used all the same, or refused by name."""
-        self._each_field(json_reply, "without", without)
+        for field, story in self._each_field(json_reply, without):
+            self._fine(story, f"without {field}")
 
     def test_fields_may_be_null(self, json_reply: Spot) -> None:
         """A reply in which one field is null is used all the same, or refused by name."""
-        self._each_field(json_reply, "null in", lambda value, path: replaced(value, path, None))
+        for field, story in self._each_field(json_reply, lambda v, path: replaced(v, path, None)):
+            self._fine(story, f"null in {field}")
 
     def test_fields_may_be_of_another_type(self, json_reply: Spot) -> None:
         """A reply in which one field has another type is used all the same, or refused by name."""
-        self._each_field(
-            json_reply,
-            "another type in",
-            lambda v, path: replaced(v, path, other_type(at(v, path))),
-        )
+        for field, story in self._each_field(json_reply, _of_another_type):
+            self._fine(story, f"another type in {field}")
+
+    def test_ids_of_a_reply_are_quoted(self, json_reply: Spot) -> None:
+        """No text of a reply, such as an id, gets into a path of the vendor's as it came."""
+        for field, story in self._each_field(json_reply, _with_odd_id):
+            bad = [sent.label for sent in story.pier.sent if "/../" in sent.call.url]
+            expect(
+                not bad,
+                f"{field} is in the URL of {bad} as it came",
+                "an id comes from a reply: it is quoted before it goes into a path",
+            )
 
     def test_any_body_is_survived(self, spot: Spot, body: str) -> None:
         """A reply that is empty, cut off, HTML or no text at all never makes the flow fall over."""
@@ -130,13 +141,14 @@ class ReplyChecks:
 
         return disturb(self.kit, spot, act)
 
-    def _each_field(self, spot: Spot, how: str, change: Callable[[Any, Any], Any]) -> None:
+    def _each_field(
+        self, spot: Spot, change: Callable[[Any, Path], Any]
+    ) -> Iterator[tuple[str, Story]]:
+        """Tell the story with each field of a reply changed; say which field it was."""
         _, reply = request_at(self.kit, spot)
-        value = json_of(reply)
-        for path in islice(paths(value), _MOST_FIELDS):
+        for path in paths(json_of(reply)):
             story = self._with(spot, lambda v, p=path: _if_there(change, v, p))  # type: ignore[misc]
-            field = ".".join(map(str, path))
-            self._fine(story, f"{how} {field} of the reply to {spot}")
+            yield f"{'.'.join(map(str, path))} of the reply to {spot}", story
 
     def _fine(self, story: Story, what: str) -> None:
         expect(
@@ -149,7 +161,7 @@ class ReplyChecks:
             text = f"{story.error.message} {story.error.hint}"
             expect("\n" not in text, f"{what}: {text!r}", "a message is one line")
             expect(
-                not any(secret in text for secret in _hidden(self.kit, story)),
+                not story.shows_secret(),
                 f"{what}: the message shows a secret: {text}",
                 "what came is shown by excerpt(), which hides what is named as a secret",
             )
@@ -163,19 +175,22 @@ class ReplyChecks:
                 expect(False, f"{what}: {returned!r}: {error}", "what flows return can be stored")
 
 
-def _if_there(change: Callable[[Any, Any], Any], value: Any, path: Any) -> Any:
+def _of_another_type(value: Any, path: Path) -> Any:
+    return replaced(value, path, other_type(at(value, path)))
+
+
+def _with_odd_id(value: Any, path: Path) -> Any:
+    """Change a text that may be an id; what has a slash is a path, or a URL."""
+    text = at(value, path)
+    return replaced(value, path, ODD_ID) if isinstance(text, str) and "/" not in text else value
+
+
+def _if_there(change: Callable[[Any, Path], Any], value: Any, path: Path) -> Any:
     """Change a field, unless this reply has it not."""
     try:
         return change(value, path)
     except (KeyError, IndexError, TypeError):
         return value
-
-
-def _hidden(kit: Kit, story: Story) -> tuple[str, ...]:
-    """The secrets of the story as far as it came, and as it would have gone on."""
-    return tuple(
-        secret for secret in (*story.secrets, *calm(kit, story.mode).secrets) if len(secret) >= 6
-    )
 
 
 def _ends(story: Story) -> object:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from longshore.provider import (
     Found,
-    LostRequest,
     NotDone,
     Remedy,
     Request,
@@ -15,7 +14,7 @@ from longshore.provider import (
     Retry,
     Undecided,
 )
-from longshore.testing._drive import Sent, drive_flow
+from longshore.testing._drive import QUESTIONS, Sent
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._say import expect, in_tree, skip, told
 from longshore.testing.conformance._story import Spot, Story, calm, request_at, tell
@@ -28,15 +27,14 @@ class RetryChecks:
 
     kit: ClassVar[Kit]
 
-    def _twice(self, spot: Spot, *, key: str = "") -> tuple[Story, Any, Any, Response | None]:
+    def _twice(self, spot: Spot) -> tuple[Story, Any, Any]:
         """Deliver a request twice, and go on with the second answer.
 
         Returns:
-            The story, what the vendor held after the first delivery (before it, if the request
-            is safe) and after the second one, and the second answer.
+            The story, and what the vendor held after the first delivery (before it, if the
+            request is safe) and after the second one.
         """
         held: list[Any] = []
-        answers: list[Response] = []
         story: list[Story] = []
 
         def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
@@ -45,24 +43,22 @@ class RetryChecks:
             own = story[0]
             if sent.request.retry is Retry.SAFE:
                 held.append(_held(own.state()))
-            first = deliver()
+            deliver()
             if sent.request.retry is not Retry.SAFE:
                 held.append(_held(own.state()))
-            call = own.pier.outgoing(sent.request, key)
-            again = own.pier.deliver(call)
+            again = deliver()
             held.append(_held(own.state()))
-            answers.append(again)
-            return first if key else again
+            return again
 
         result = tell(self.kit, spot.mode, spot.script, between=between, hold=story)
         if len(held) < 2:
             skip(f"{spot} does not come in the story")
-        return result, held[0], held[1], answers[0]
+        return result, held[0], held[1]
 
     def test_safe_requests_change_nothing(self, safe: Spot | None) -> None:
         """A request that is called safe leaves the vendor as it was."""
         spot = _there(safe, "safe")
-        story, before, after, _ = self._twice(spot)
+        story, before, after = self._twice(spot)
         expect(
             before == after and in_tree(story.error),
             f"{spot} changes the vendor: {before} / {after}",
@@ -72,7 +68,7 @@ class RetryChecks:
     def test_idempotent_requests_are(self, idempotent: Spot | None) -> None:
         """A request that is called idempotent does the same twice as once."""
         spot = _there(idempotent, "idempotent")
-        story, before, after, _ = self._twice(spot)
+        story, before, after = self._twice(spot)
         expect(
             before == after,
             f"{spot} sent twice: {before} / {after}",
@@ -84,20 +80,13 @@ class RetryChecks:
     def test_a_repeated_key_is_known_again(self, keyed: Spot | None) -> None:
         """A keyed request that comes again with its key does the same as once."""
         spot = _there(keyed, "keyed")
-        story, before, after, _ = self._twice(spot)
+        story, before, after = self._twice(spot)
         expect(
             before == after,
             f"{spot} sent twice with one key: {before} / {after}",
             "keyed means: the vendor knows the request again by its key",
         )
         self._as_well(story, spot)
-
-    def test_another_key_is_another_request(self, keyed: Spot | None) -> None:
-        """With another key the same request acts again, or is refused: the key matters."""
-        spot = _there(keyed, "keyed")
-        _, before, after, again = self._twice(spot, key="another-key-0123456789")
-        if before == after and again is not None and again.status < 400:
-            skip(f"{spot} does the same without its key: idempotent would do")
 
     def _as_well(self, story: Story, spot: Spot) -> None:
         one = calm(self.kit, spot.mode, spot.script)
@@ -116,8 +105,7 @@ class RetryChecks:
         Returns:
             The last answer, and what the question sent that is not safe.
         """
-        found: list[Any] = []
-        unsafe: list[str] = []
+        found: list[tuple[Any, list[str]]] = []
         story: list[Story] = []
 
         def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
@@ -125,34 +113,11 @@ class RetryChecks:
                 return deliver()
             if acted:
                 deliver()
-            found.append(self._ask(story[0], sent.request, unsafe, claimed=claimed))
+            found.append(_ask(story[0], sent.request, claimed=claimed))
             return deliver()
 
         tell(self.kit, spot.mode, spot.script, between=between, hold=story)
-        return found[0] if found else None, unsafe
-
-    def _ask(self, story: Story, request: Request, unsafe: list[str], *, claimed: bool) -> Any:
-        assert callable(request.lost)
-        pier = story.pier
-        jobs = frozenset(j["id"] for j in story.state()["jobs"]) if claimed else frozenset[str]()
-        at, sent_at = pier.now, pier.now
-        answer: Any = None
-
-        def checked(wanted: Request) -> Response:
-            if wanted.retry is not Retry.SAFE:
-                unsafe.append(f"{wanted.method} {wanted.url}")
-            call = pier.outgoing(wanted)
-            reply = pier.deliver(call)
-            return pier.checked(wanted, reply)
-
-        for asked in range(5):
-            question = request.lost(LostRequest(sent_at, asked=asked, claimed=jobs))
-            answer = drive_flow(question, checked)
-            if not isinstance(answer, Undecided):
-                break
-            pier.now += answer.again_in
-        pier.now = at
-        return answer
+        return found[0] if found else (None, [])
 
     def test_questions_only_ask(self, asked: Spot | None) -> None:
         """The question after a lost answer holds safe requests only, and gives an answer."""
@@ -234,6 +199,21 @@ class RetryChecks:
             f"{spot} is held when its answer is lost",
             "the kit says that nothing stays unknown here: give a question, or RESTART",
         )
+
+
+def _ask(story: Story, request: Request, *, claimed: bool) -> tuple[Any, list[str]]:
+    """Ask until there is an answer; return it, and what was sent for it that is not safe."""
+    pier = story.pier
+    jobs = [job["id"] for job in story.state()["jobs"]] if claimed else []
+    begun, at = len(pier.sent), pier.now
+    answer: Any = None
+    for asked in range(QUESTIONS):
+        answer = pier.ask(request, asked=asked, claimed=jobs, sent_at=at)
+        if not isinstance(answer, Undecided):
+            break
+        pier.now += answer.again_in
+    pier.now = at
+    return answer, [s.label for s in pier.sent[begun:] if s.request.retry is not Retry.SAFE]
 
 
 def _there(spot: Spot | None, kind: str) -> Spot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,7 +13,7 @@ from longshore.errors import LongshoreError, PluginError
 from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, State, Status
 from longshore.pipeline import RETURNS, capabilities_of
 from longshore.planning import Group, group
-from longshore.provider import Flow, Provider, Refused, Response, Results
+from longshore.provider import Inventory, Provider, Refused, Response, Results
 from longshore.sandbox import Vendor
 from longshore.testing._drive import Pier, Sent
 from longshore.testing.conformance._kit import Kit, Mode
@@ -39,6 +39,8 @@ class Story:
         calls: for each request the number of its flow call, from 0.
         replies: what came, one for each request in ``pier.sent``; None where none came.
         error: why it ended early; None when it did not.
+        afresh: each flow is run by an adapter of its own, as in another process.
+        interrupted: the process ended once already.
     """
 
     kit: Kit
@@ -51,17 +53,32 @@ class Story:
     job: Job | None = None
     statuses: list[Status] = field(default_factory=list)
     results: Results | None = None
+    inventory: Inventory | None = None
     flows: list[tuple[str, str, object]] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     replies: list[Response | None] = field(default_factory=list)
     error: Exception | None = None
-    again: int = 0
+    afresh: bool = False
+    interrupted: bool = False
+
+    @property
+    def opened(self) -> Session:
+        """The session, once there is one."""
+        assert self.session is not None
+        return self.session
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be seen: the credentials and the session's secrets."""
         held = self.session.secrets.values() if self.session else ()
         return (*self.kit.secrets, *held)
+
+    def shows_secret(self) -> bool:
+        """Tell whether the error's words hold what must not be seen, signed URLs included."""
+        text = f"{self.error} {getattr(self.error, 'hint', '')}"
+        hidden = [*self.secrets, *calm(self.kit, self.mode).secrets]
+        urls = [t.url for t in self.session.transfers if t.url] if self.session else []
+        return any(len(secret) >= 6 and secret in text for secret in (*hidden, *urls))
 
     def of(self, verb: str) -> Iterator[tuple[Sent, Response | None]]:
         """Give the exchanges of one verb."""
@@ -102,6 +119,7 @@ def tell(
     between: Between | None = None,
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
     interrupt_at: int | None = None,
+    afresh: bool = False,
     hold: list[Story] | None = None,
 ) -> Story:
     """Tell a story.
@@ -109,20 +127,21 @@ def tell(
     Args:
         kit: which provider.
         mode: what is carried, and how.
-        script: ``upload``; or one that goes on after the session (``abort``), the job
-            (``cancel``) or the end (``results``).
+        script: ``upload``; or one that stops sooner, or goes on with a verb after the session
+            (``abort``), the job (``cancel``) or the end (``results``); see ``_SCRIPTS``.
         between: may answer instead of the vendor.
         watch: a context in which the flows' own code runs.
         interrupt_at: the process ends before the request of this number, and a new one goes on.
+        afresh: each flow is run by an adapter of its own, as in another process.
         hold: gets the story before its first word, for a ``between`` that needs it.
     """
-    story = Story(kit, mode, kit.pier(mode))
+    story = Story(kit, mode, kit.pier(mode), afresh=afresh)
     if hold is not None:
         hold.append(story)
 
     def carried(sent: Sent, deliver: Callable[[], Response]) -> Response:
-        if interrupt_at == len(story.pier.sent) - 1 and not story.again:
-            story.again = 1
+        if interrupt_at == len(story.pier.sent) - 1 and not story.interrupted:
+            story.interrupted = True
             story.pier.sent.pop()
             raise _Interrupted
         story.replies.append(None)
@@ -143,11 +162,16 @@ def tell(
     return story
 
 
-def _call(story: Story, verb: str, make: Callable[[], Flow[T]], object: str = "") -> T:
-    answers: dict[str, Response] = {}
+def _call(story: Story, verb: str, *arguments: object, object: str = "") -> Any:
+    """Run one flow of the provider to its end, and look at what it returns."""
+    pier, answers = story.pier, dict[str, Response]()
+    if story.afresh:
+        token, pier.provider = pier.provider.token, story.kit.adapter(story.mode)
+        pier.provider.token = token
+    flow = getattr(pier.provider, verb)
     while True:
         try:
-            result = story.pier.run(make, answers, verb=verb, object=object)
+            result = pier.run(lambda: flow(*arguments), answers, verb=verb, object=object)
         except _Interrupted:
             continue
         if type(result) is not _RETURNS[verb]:
@@ -158,12 +182,18 @@ def _call(story: Story, verb: str, make: Callable[[], Flow[T]], object: str = ""
         return result
 
 
-_RETURNS = {**RETURNS, "abort": type(None), "results": Results}
+_RETURNS = {
+    **RETURNS,
+    "abort": type(None),
+    "renew": tuple,
+    "results": Results,
+    "inventory": Inventory,
+}
 
 
 def _open(story: Story) -> None:
     pier = story.pier
-    setup = story.setup = _call(story, "prepare", pier.provider.prepare)
+    setup = story.setup = _call(story, "prepare")
     documents = [pier.document(name, content) for name, content in story.mode.documents]
     capabilities = capabilities_of(pier.provider, setup)
     if capabilities.wants_sha256:
@@ -173,7 +203,7 @@ def _open(story: Story) -> None:
         raise LongshoreError(f"the plan refuses the document: {'; '.join(planned.reasons)}")
     batch = Batch(id="b1", documents=planned.documents, part_size=planned.part_size, setup=setup)
     story.batch, pier.key = batch, "b1-1"
-    session = story.session = _call(story, "start", lambda: pier.provider.start(batch))
+    session = story.session = _call(story, "start", batch)
     if not session.transfers:
         raise PluginError("start returns a session without a transfer: nothing would be sent")
 
@@ -185,54 +215,58 @@ def digest_of(story: Story, document: str) -> str:
 
 def _send(story: Story) -> None:
     _open(story)
-    batch, session, send = story.batch, story.session, story.pier.provider.send
-    assert batch is not None
-    assert session is not None
-    for transfer in session.transfers:
-        receipt = _call(story, "send", lambda t=transfer: send(batch, session, t), transfer.id)  # type: ignore[misc]
+    for transfer in story.opened.transfers:
+        receipt = _call(story, "send", story.batch, story.session, transfer, object=transfer.id)
         story.receipts += (receipt,)
 
 
 def _complete(story: Story) -> None:
     _send(story)
-    batch, session, receipts = story.batch, story.session, story.receipts
-    assert batch is not None
-    assert session is not None
-    flow = story.pier.provider.complete
-    story.job = _call(story, "complete", lambda: flow(batch, session, receipts))
+    story.job = _call(story, "complete", story.batch, story.session, story.receipts)
 
 
 def _upload(story: Story) -> None:
     _complete(story)
-    job, poll = story.job, story.pier.provider.poll
-    assert job is not None
     for _ in range(MOST_POLLS):
-        story.statuses.append(_call(story, "poll", lambda: poll(job)))
+        story.statuses.append(_call(story, "poll", story.job))
         if story.statuses[-1].state is not State.RUNNING:
             break
         story.pier.now += 1.0
 
 
+def _renew(story: Story) -> None:
+    _open(story)
+    transfers = story.opened.transfers
+    if any(transfer.url for transfer in transfers):
+        fresh = _call(story, "renew", story.batch, story.session, transfers)
+        story.session = story.opened.model_copy(update={"transfers": fresh})
+
+
 def _abort(story: Story) -> None:
     _open(story)
-    session = story.session
-    assert session is not None
-    _call(story, "abort", lambda: story.pier.provider.abort(session))
+    _call(story, "abort", story.session)
 
 
 def _cancel(story: Story) -> None:
     _complete(story)
-    job = story.job
-    assert job is not None
-    cancel = story.pier.provider.cancel
-    story.statuses.append(_call(story, "cancel", lambda: cancel(job)))
+    story.statuses.append(_call(story, "cancel", story.job))
+
+
+def _act(story: Story) -> None:
+    """Do what is offered first."""
+    _upload(story)
+    for action in story.statuses[-1].actions[:1]:
+        story.statuses.append(_call(story, "act", story.job, action))
 
 
 def _results(story: Story) -> None:
     _upload(story)
-    job = story.job
-    assert job is not None
-    story.results = _call(story, "results", lambda: story.pier.provider.results(job))
+    story.results = _call(story, "results", story.job)
+
+
+def _inventory(story: Story) -> None:
+    _upload(story)
+    story.inventory = _call(story, "inventory", story.setup)
 
 
 _SCRIPTS: dict[str, Callable[[Story], None]] = {
@@ -240,10 +274,14 @@ _SCRIPTS: dict[str, Callable[[Story], None]] = {
     "send": _send,
     "complete": _complete,
     "upload": _upload,
+    "renew": _renew,
     "abort": _abort,
     "cancel": _cancel,
+    "act": _act,
     "results": _results,
+    "inventory": _inventory,
 }
+"""What is told; those after ``upload`` are named after the verb that they end with."""
 
 
 @lru_cache(maxsize=256)
@@ -254,7 +292,14 @@ def calm(kit: Kit, mode: Mode, script: str = "upload") -> Story:
 
 def scripts(kit: Kit) -> tuple[str, ...]:
     """Return the stories that this provider can be told in."""
-    return ("upload", *(verb for verb in ("abort", "cancel", "results") if kit.offers(verb)))
+    verbs = ("renew", "abort", "cancel", "act", "results", "inventory")
+    return ("upload", *(verb for verb in verbs if kit.offers(verb)))
+
+
+def _told_in(kit: Kit, script: str) -> Sequence[Mode]:
+    if script == "act":
+        return (kit.review,) if kit.review is not None else ()
+    return kit.modes
 
 
 @lru_cache(maxsize=64)
@@ -264,16 +309,15 @@ def spots(kit: Kit) -> tuple[Spot, ...]:
     A mode in which the upload fails without any fault has none: that is told by one check.
     """
     found: dict[tuple[str, str, str], Spot] = {}
-    for script in scripts(kit):
-        for mode in kit.modes:
-            if calm(kit, mode).error is not None:
+    for script, mode in ((s, mode) for s in scripts(kit) for mode in _told_in(kit, s)):
+        if calm(kit, mode).error is not None:
+            continue
+        story = calm(kit, mode, script)
+        for place, sent in enumerate(story.pier.sent):
+            if story.replies[place] is None:
                 continue
-            story = calm(kit, mode, script)
-            for place, sent in enumerate(story.pier.sent):
-                if story.replies[place] is None:
-                    continue
-                key = (sent.verb, sent.template, sent.request.step)
-                found.setdefault(key, Spot(mode, script, *key, place))
+            key = (sent.verb, sent.template, sent.request.step)
+            found.setdefault(key, Spot(mode, script, *key, place))
     return tuple(found.values())
 
 
@@ -285,24 +329,16 @@ def request_at(kit: Kit, spot: Spot) -> tuple[Sent, Response]:
     return story.pier.sent[spot.place], reply
 
 
-def disturb(
-    kit: Kit, spot: Spot, act: Callable[[Callable[[], Response]], Response], *, once: bool = False
-) -> Story:
+def disturb(kit: Kit, spot: Spot, act: Callable[[Callable[[], Response]], Response]) -> Story:
     """Tell the story with something in the place of one request, each time it is sent.
 
     Args:
         kit: which provider.
         spot: the request.
         act: gets what delivers it to the vendor, and returns the reply that the flow gets.
-        once: only the first time.
     """
-    times = 0
 
     def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
-        nonlocal times
-        if not spot.is_of(sent) or (once and times):
-            return deliver()
-        times += 1
-        return act(deliver)
+        return act(deliver) if spot.is_of(sent) else deliver()
 
     return tell(kit, spot.mode, spot.script, between=between)

@@ -15,7 +15,14 @@ from longshore.testing.conformance._kit import Kit, Mode
 from longshore.testing.conformance._mutate import json_of
 from longshore.testing.conformance._poison import poisoned
 from longshore.testing.conformance._say import as_stored, expect, skip, told
-from longshore.testing.conformance._story import MOST_POLLS, Spot, Story, calm, tell
+from longshore.testing.conformance._story import (
+    MOST_POLLS,
+    Spot,
+    Story,
+    calm,
+    scripts,
+    tell,
+)
 from longshore.testing.simulation import broken_promises, play
 
 __all__ = ["UploadChecks"]
@@ -27,6 +34,16 @@ def good(kit: Kit, mode: Mode) -> Story:
     if story.error is not None or story.batch is None or story.session is None:
         skip("without faults it does not succeed either: see test_the_upload_succeeds")
     return story
+
+
+def arrived(story: Story) -> Counter[str]:
+    """Return the digests of the documents that the vendor has in its jobs."""
+    return Counter(d["sha256"] for d in story.state()["documents"] if d["job"])
+
+
+def carried(mode: Mode) -> Counter[str]:
+    """Return the digests of the documents that a mode carries."""
+    return Counter(hashlib.sha256(content).hexdigest() for _, content in mode.documents)
 
 
 class UploadChecks:
@@ -47,9 +64,7 @@ class UploadChecks:
 
     def test_the_bytes_arrive(self, mode: Mode) -> None:
         """The vendor holds each document once, with the bytes that were sent."""
-        story = good(self.kit, mode)
-        held = Counter(d["sha256"] for d in story.state()["documents"] if d["job"])
-        sent = Counter(hashlib.sha256(content).hexdigest() for _, content in mode.documents)
+        held, sent = arrived(good(self.kit, mode)), carried(mode)
         expect(held == sent, f"held {dict(held)}, sent {dict(sent)}", "whole, and exactly once")
 
     def test_the_engine_succeeds_as_well(self, mode: Mode) -> None:
@@ -188,6 +203,19 @@ class UploadChecks:
         one, other = good(self.kit, mode), tell(self.kit, mode)
         told = [[_plain(sent.request) for sent in story.pier.sent] for story in (one, other)]
         expect(told[0] == told[1], _first_difference(*told), "flows use no randomness, no globals")
+
+    def test_a_flow_needs_only_its_arguments(self, mode: Mode) -> None:
+        """The requests are the same when each flow is run by an adapter of its own."""
+        good(self.kit, mode)
+        for script in scripts(self.kit):
+            one, other = calm(self.kit, mode, script), tell(self.kit, mode, script, afresh=True)
+            told = [[_plain(sent.request) for sent in story.pier.sent] for story in (one, other)]
+            expect(
+                told[0] == told[1] and (one.error is None) == (other.error is None),
+                f"{script}: {_first_difference(*told)} {other.error or ''}",
+                "what a later flow needs goes into Setup, Session, Receipt or Job: another "
+                "process may run it",
+            )
 
     def test_the_flows_only_describe(self, mode: Mode) -> None:
         """No flow asks a clock, dice, the environment, a file or the network."""

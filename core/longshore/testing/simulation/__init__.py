@@ -8,6 +8,7 @@ the end of each against what Longshore promises.
 
 from __future__ import annotations
 
+from longshore.testing.simulation._case import Case
 from longshore.testing.simulation._check import broken_promises
 from longshore.testing.simulation._enumerate import (
     Tally,
@@ -18,7 +19,7 @@ from longshore.testing.simulation._enumerate import (
     single_faults,
 )
 from longshore.testing.simulation._faults import CORE, FAULTS, WEAK, faults_at
-from longshore.testing.simulation._history import Case, History, play
+from longshore.testing.simulation._history import History, play
 from longshore.testing.simulation._journal import SimulatedJournal
 from longshore.testing.simulation._sources import MemorySources
 from longshore.testing.simulation._transport import SimulatedTransport

@@ -16,10 +16,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from longshore.testing.simulation._case import Case
 from longshore.testing.simulation._check import broken_promises
 from longshore.testing.simulation._enumerate import Tally, shrink
 from longshore.testing.simulation._faults import CORE, FAULTS
-from longshore.testing.simulation._history import Case, play
+from longshore.testing.simulation._history import play
 from longshore.testing.simulation._many import Job, Progress, jobs_of, play_job, tallies
 from longshore.testing.simulation._world import Plan
 

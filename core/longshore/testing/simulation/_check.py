@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from longshore.journal import DocumentRecord, UnitRecord
 from longshore.lifecycle import Outcome
+from longshore.testing.simulation._case import Case
 from longshore.testing.simulation._faults import LOSSES, WEAK
-from longshore.testing.simulation._history import Case, History
+from longshore.testing.simulation._history import History
+from longshore.testing.simulation._sources import sha256_of
 from longshore.testing.simulation._world import Happened
 
 __all__ = ["broken_promises"]
@@ -41,7 +42,7 @@ def broken_promises(case: Case, history: History) -> list[str]:
         *_parts(case, history),
         *_leftovers(case, history),
         *_counters(history),
-        *_pace(history),
+        *_pace(case, history),
         *_secrets(history),
         *case.also(history.vendor),
     ]
@@ -101,8 +102,8 @@ def _worked_on(case: Case, history: History) -> set[str]:
     return {job["id"] for job in history.state["jobs"] if job["state"] not in case.idle}
 
 
-def _digests(case: Case) -> dict[int, str]:
-    return {n: hashlib.sha256(data).hexdigest() for n, (_, data) in enumerate(case.documents)}
+def _digests(case: Case) -> list[str]:
+    return [sha256_of(data) for _, data in case.documents]
 
 
 def _jobs(case: Case, history: History) -> Iterator[str]:
@@ -137,7 +138,7 @@ def _own_job(unit: UnitRecord, jobs: set[str], more: int) -> Iterator[str]:
 def _unit_of(case: Case, history: History) -> dict[str, str]:
     """Digest -> batch, for documents whose bytes no other one has."""
     digests = _digests(case)
-    count = Counter(digests.values())
+    count = Counter(digests)
     return {
         digests[record.place]: record.unit_id
         for record in history.documents
@@ -148,12 +149,17 @@ def _unit_of(case: Case, history: History) -> dict[str, str]:
 def _beyond_our_means(history: History) -> int:
     """Jobs that a request made which came after every question, where no key helps.
 
-    A clock that jumps ahead ends the wait before the time is over: then any late request may.
+    A clock that jumps ahead ends the wait before the time is over: then any late request may. So
+    may that of a process that stands still, with its request ready, while another one does all.
     """
     jumped = any(happened.fault == "jump" for happened in history.happened)
     weak = WEAK | {"late"} if jumped else WEAK
-    return sum(
-        happened.fault in weak and " once " in f" {happened.what}" for happened in history.happened
+    stood_still = 0
+    if history.seed is None:
+        weak, stood_still = weak | {"rival"}, history.watch.outdated
+    return stood_still + sum(
+        happened.fault in weak and happened.what.startswith("request once")
+        for happened in history.happened
     )
 
 
@@ -225,26 +231,23 @@ def _leftovers(case: Case, history: History) -> Iterator[str]:
 
 
 def _counters(history: History) -> Iterator[str]:
-    """The counters never say more than what left, and without an end nothing less."""
-    watch = history.watch
+    """The counters never say more than what left, and where nothing went wrong nothing less."""
     for unit in history.units:
-        counted = unit.counters
-        if counted.requests > watch.sent[unit.id] or counted.retries > counted.requests:
-            yield f"{unit.id} counts {counted} of {watch.sent[unit.id]} requests"
-        if counted.bytes_sent > watch.bytes[unit.id]:
-            yield f"{unit.id} counts {counted.bytes_sent} of {watch.bytes[unit.id]} bytes"
-        if not history.happened and counted.requests != watch.sent[unit.id]:
-            yield f"{unit.id} counts {counted.requests} requests, {watch.sent[unit.id]} left"
+        counted, sent = unit.counters, history.watch.sent[unit.id]
+        carried = history.watch.bytes[unit.id]
+        calm = (counted.requests, counted.bytes_sent) == (sent, carried)
+        more = counted.requests > sent or counted.bytes_sent > carried
+        if more or counted.retries > counted.requests or not (calm or history.happened):
+            yield f"{unit.id} counts {counted}; {sent} requests and {carried} bytes left"
 
 
-def _pace(history: History) -> Iterator[str]:
+def _pace(case: Case, history: History) -> Iterator[str]:
     """No more requests than are allowed, and an end in reasonable time."""
     days = sum(h.fault == "crash/days" for h in history.happened) + 1
     if history.seconds > days * _LONGEST:
         yield f"it took {history.seconds / 86_400:.1f} days"
     yield from history.watch.hurried(len(history.happened))
-    if history.rate is not None:
-        yield from history.watch.crowded(history.rate)
+    yield from history.watch.crowded(case.planned.rate, case.planned.read_rate)
 
 
 # -------------------------------------------------------------------------------- secrets

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from longshore.lifecycle import Outcome
+from longshore.testing.simulation._case import Case
 from longshore.testing.simulation._check import broken_promises
 from longshore.testing.simulation._faults import CORE, faults_at
-from longshore.testing.simulation._history import Case, History, play
+from longshore.testing.simulation._history import History, play
 from longshore.testing.simulation._logs import listening
 from longshore.testing.simulation._world import Event, Plan
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from longshore.errors import JournalError
 from longshore.journal import (
     ChangeUnit,
+    Fact,
     FactKind,
     MemoryJournal,
     PutFact,
-    RunRecord,
     Taken,
     Write,
 )
@@ -32,14 +32,14 @@ class SimulatedJournal(MemoryJournal):
         super().__init__()
         self._world = world
         self._watch = watch
-        self._alive: dict[str, float] = {}
-        self.commits = 0
 
-    async def take(self, unit_id: str) -> Taken:
-        self._pass("before", "take", unit_id)
-        taken = await super().take(unit_id)
-        self._pass("after", "take", unit_id)
-        return taken
+    async def take(self, *unit_ids: str) -> tuple[Taken, ...]:
+        taken: list[Taken] = []
+        for unit_id in unit_ids:  # one by one, so that it may end between two of them
+            self._pass("before", "take", unit_id)
+            taken += await super().take(unit_id)
+            self._pass("after", "take", unit_id)
+        return tuple(taken)
 
     async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
         world = self._world
@@ -48,7 +48,6 @@ class SimulatedJournal(MemoryJournal):
         world.current = unit_id
         self._pass("before", "commit", names)
         await super().commit(unit_id, epoch, writes)
-        self.commits += 1
         if self._watch is not None:
             for write in writes:
                 if isinstance(write, PutFact) and write.fact.kind in _WATCHED:
@@ -69,15 +68,11 @@ class SimulatedJournal(MemoryJournal):
 
     def alive(self, run_id: str, at: float) -> None:
         """Note an executor's sign of life."""
-        self._alive[run_id] = at
+        self._runs[run_id] = self._runs[run_id].changed({"alive_at": at})
 
-    async def run(self, run_id: str) -> RunRecord:
-        run, alive_at = await super().run(run_id), self._alive.get(run_id)
-        return run if alive_at is None else run.model_copy(update={"alive_at": alive_at})
-
-    def holds(self, unit_id: str, kind: FactKind) -> bool:
-        """Tell whether a unit has a fact of a kind."""
-        return any(key[0] is kind for key in self._facts.get(unit_id, {}))
+    def kept(self, unit_id: str) -> Collection[Fact]:
+        """Return the facts that a unit has."""
+        return self._facts.get(unit_id, {}).values()
 
 
 _WATCHED = frozenset({FactKind.SESSION, FactKind.RECEIPT})

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import NamedTuple
 
+from longshore.testing.simulation._case import Case
 from longshore.testing.simulation._enumerate import (
     Tally,
     enumerate_pairs,
     enumerate_points,
     enumerate_seeds,
 )
-from longshore.testing.simulation._history import Case
 from longshore.testing.simulation._world import Event
 
 __all__ = ["Job", "Progress", "jobs_of", "play_job", "tallies"]

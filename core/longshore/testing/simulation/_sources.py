@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 from longshore.documents import Document
 from longshore.errors import SourceChanged, SourceMissing
 from longshore.transfer import Source
 
-__all__ = ["MemorySources"]
+__all__ = ["MemorySources", "sha256_of"]
+
+
+@lru_cache(maxsize=1024)
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of a document, the same few in every history."""
+    return hashlib.sha256(content).hexdigest()
 
 
 class MemorySources:
@@ -23,10 +30,10 @@ class MemorySources:
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self.contents = dict(contents)
+        self._planned = contents
         self.touched: set[str] = set()
         self.altered: set[str] = set()
         self._deleted: dict[str, bytes] = {}
-        self._digests = {id: hashlib.sha256(b).hexdigest() for id, b in contents.items()}
 
     def open(self, document: Document) -> _MemorySource:
         """Open a document."""
@@ -37,7 +44,7 @@ class MemorySources:
     async def digest(self, document: Document) -> str:
         """Return the SHA-256 of a document."""
         self.open(document).check()
-        return self._digests[document.id]
+        return sha256_of(self._planned[document.id])
 
     def touch(self, id: str, how: str) -> None:
         """Change a file under our hands: ``changed``, ``cut`` or ``deleted``."""

@@ -78,7 +78,7 @@ class SimulatedTransport:
         what = f"{word} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current
         if self._watch is not None:
-            self._watch.leaves(unit, pieces, self._life, signed=signed)
+            self._watch.leaves(unit, pieces, self._life, word=word, signed=signed)
             if signed:
                 self._watch.strips(outgoing.headers)
         await self._pass()

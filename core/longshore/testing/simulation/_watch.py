@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -20,11 +21,17 @@ _SIGNATURES = frozenset({"signature", "x-amz-signature", "x-amz-security-token",
 
 
 class Leaving(NamedTuple):
-    """A request that left: by which process, and when by either clock."""
+    """A request that left: by which process, and when by either clock; and what it was for."""
 
     life: int
     ours: float
     true: float
+    reads: bool = False
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which our clock was ahead."""
+        return self.ours - self.true
 
     def since(self, earlier: Leaving) -> float:
         """Seconds that have passed: our clock may jump; who kept to it did what can be done."""
@@ -47,6 +54,7 @@ class Watch:
         early: unit -> polls that came soon after one whose answer nobody wrote down.
         lives: processes so far.
         said: every text that somebody may read: events, log lines.
+        outdated: requests that must not come twice, sent by a process that was overtaken.
         problems: promises that broke on the way.
     """
 
@@ -61,6 +69,7 @@ class Watch:
     early: Counter[str] = field(default_factory=Counter)
     lives: int = 0
     said: list[str] = field(default_factory=list)
+    outdated: int = 0
     problems: list[str] = field(default_factory=list)
     _sessions: dict[str, Session] = field(default_factory=dict)
     _finished: dict[str, set[Piece]] = field(default_factory=dict)
@@ -95,12 +104,15 @@ class Watch:
 
     # ------------------------------------------------------------------ what leaves
 
-    def leaves(self, unit: str, pieces: Sequence[Piece], life: int, *, signed: bool) -> None:
+    def leaves(
+        self, unit: str, pieces: Sequence[Piece], life: int, *, word: str, signed: bool
+    ) -> None:
         """Note a try that leaves; a signed one does not go to the vendor itself."""
         self.sent[unit] += 1
+        self.outdated += life < self.lives and word == "once"
         if not signed:
             self._obeys(life)
-            self.leaving.append(Leaving(life, self.world.now(), self.world.time))
+            self.leaving.append(Leaving(life, self.world.now(), self.world.time, word == "safe"))
         if not pieces:
             return
         self.bytes[unit] += sum(piece.size for piece in pieces)
@@ -150,30 +162,55 @@ class Watch:
             if count > faults:
                 yield f"the job of {unit} was polled early {count} times after {faults} faults"
 
-    def crowded(self, rate: Rate) -> Iterator[str]:
+    def crowded(self, rate: Rate | None, read_rate: Rate | None) -> Iterator[str]:
         """Say where more requests left in a window than the vendor allows.
 
         Each process keeps the rate by itself, for it cannot know what an earlier one sent: a window
         in which two of them were alive may hold twice as many.
+
+        Args:
+            rate: of all requests; None: no limit.
+            read_rate: of those that only read, which then count for themselves.
         """
+        if rate is not None:
+            counted = [left for left in self.leaving if not (left.reads and read_rate)]
+            yield from islice(self._crowds(counted, rate), 1)
+        if read_rate is not None:
+            reads = [left for left in self.leaving if left.reads]
+            yield from islice(self._crowds(reads, read_rate), 1)
+
+    def _crowds(self, leaving: Sequence[Leaving], rate: Rate) -> Iterator[str]:
         most = max(int(rate.requests), 1)
-        if len(self.leaving) <= most:
+        if len(leaving) <= most:
             return
         for life in range(1, self.lives + 1):
-            own = [leaving for leaving in self.leaving if leaving.life == life]
+            own = [left for left in leaving if left.life == life]
             for earlier, later in zip(own, own[most:], strict=False):
-                if (took := later.since(earlier)) < rate.seconds - 0.001:
+                took = later.since(earlier)
+                if took < rate.seconds - 0.001 and not _jumped(own, earlier, later, rate.seconds):
                     allowed = f"{most} in {rate.seconds:g} s"
                     yield f"{most + 1} requests within {took:.2f} s; allowed: {allowed}"
-                    return
 
     def leaks(self, texts: Iterable[str]) -> Iterator[str]:
         """Say which secrets stand in texts that somebody may read."""
         shown = "\n".join([*self.said, *texts])
-        for secret in sorted(self.secrets):
-            if len(secret) >= 6 and secret in shown:
-                at = shown.index(secret)
-                yield f"a secret is shown: {shown[max(at - 60, 0) : at]!r}"
+        for secret in sorted(self.found_in(shown)):
+            at = shown.index(secret)
+            yield f"a secret is shown: {shown[max(at - 60, 0) : at]!r}"
+
+    def found_in(self, text: str) -> Iterator[str]:
+        """Give the secrets in a text; what is shorter than a redactor hides is none."""
+        return (secret for secret in self.secrets if len(secret) >= 6 and secret in text)
+
+
+def _jumped(leaving: Sequence[Leaving], since: Leaving, until: Leaving, before: float) -> bool:
+    """Tell whether our clock jumped in a time, or shortly before.
+
+    What waits for its moment then leaves when that has come by the old time, beside what leaves
+    by the new one.
+    """
+    near = [left for left in leaving if since.true - before <= left.true <= until.true]
+    return max(left.skew for left in near) - min(left.skew for left in near) > 1.0
 
 
 def _pieces(session: Session, transfer: str) -> tuple[Piece, ...]:

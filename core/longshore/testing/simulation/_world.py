@@ -129,8 +129,10 @@ class Chance:
 
     def draw(self, what: str) -> Event | None:
         """Draw what goes wrong at a point; mostly nothing."""
-        exchange = what[0] == "r" or what.startswith("answer")
-        if not self._budget or self._rng.random() >= self._rate * (2 if exchange else 1):
+        if not self._budget:
+            return None
+        exchange = what.startswith(("request", "answer"))
+        if self._rng.random() >= self._rate * (2 if exchange else 1):
             return None
         known = [f for f in faults_at(what) if self._faults is None or f in self._faults]
         special = [fault for fault in known if fault not in EVERYWHERE]
@@ -158,7 +160,8 @@ class World:
         alone: nothing else could go on now: whoever lets others go on, or time pass, goes on.
         executors: processes that are alive.
         stopping: somebody wants the run to end in good order.
-        rival: somebody starts a second executor.
+        rival: somebody starts a second executor, which goes on beside the first one.
+        overtake: where one thing happens after another: a second executor does all that is left.
     """
 
     plan: Plan = field(default_factory=dict)
@@ -173,6 +176,7 @@ class World:
     executors: int = 1
     stopping: bool = False
     rival: bool = False
+    overtake: Callable[[], None] = lambda: None
     _later: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
 
     # ------------------------------------------------------------------ time
@@ -232,5 +236,6 @@ class World:
         self.skew += _JUMP.get(fault, 0.0)
         self.stopping |= fault == "stop"
         if fault == "rival":
-            self.rival, self.alone = True, False
+            self.overtake()
+            self.rival, self.alone = self.rng is not None, self.alone and self.rng is None
         return fault
