@@ -80,7 +80,7 @@ async def test_runs_are_listed_oldest_first(journal: Journal) -> None:
 async def test_a_forgotten_run_leaves_only_its_claims(journal: Journal) -> None:
     """Nothing of it can be read any more, but its jobs stay claimed."""
     await journal.enqueue([unit("b1")], [document("d1", "b1")])
-    epoch = (await journal.take("b1")).unit.epoch
+    epoch = (await journal.take("b1"))[0].unit.epoch
     session = fact(FactKind.SESSION, "", "session", {"secret": "s"})
     await journal.commit("b1", epoch, [ClaimJob("acme", "j1", 5.0), QueueAbort(1, {}), session])
     await journal.post("run1", "cancel", {})
@@ -112,11 +112,11 @@ async def test_taking_a_unit_gives_all_that_is_known(journal: Journal) -> None:
     """Its documents in order, its facts, and a higher epoch."""
     await journal.enqueue([unit("b1"), unit("b2")], [document("d2", "b1"), document("d1", "b1")])
     await journal.enqueue([], [document("d3", "b2")])
-    first = await journal.take("b1")
+    (first,) = await journal.take("b1")
     put = fact(FactKind.ANSWER, "start", "create", {"n": 1.0, "list": [None, True]})
     await journal.commit("b1", first.unit.epoch, [put])
 
-    taken = await journal.take("b1")
+    (taken,) = await journal.take("b1")
 
     assert taken.unit == unit("b1").model_copy(update={"epoch": first.unit.epoch + 1})
     assert taken.documents == (document("d2", "b1"), document("d1", "b1"))
@@ -139,7 +139,7 @@ async def test_a_batch_that_is_not_there_is_told_from_a_journal_that_fails(
 async def test_an_old_epoch_writes_nothing(journal: Journal) -> None:
     """Whoever was overtaken is told so, and nothing of its commit is there."""
     await journal.enqueue([unit("b1")], [])
-    old = (await journal.take("b1")).unit.epoch
+    old = (await journal.take("b1"))[0].unit.epoch
     await journal.take("b1")
 
     with pytest.raises(StaleEpoch):

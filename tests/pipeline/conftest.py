@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from longshore.pipeline import Executor, _executor
+from longshore.pipeline import Executor, _executor, _incompatible
 
 
 @pytest.fixture
@@ -26,3 +28,10 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Executor, "_launch", counted)
     return count
+
+
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell versions of a distribution apart."""
+    plugins = SimpleNamespace(version_of=lambda provider: f"{provider.state_version}.0")
+    monkeypatch.setattr(_incompatible, "load_plugins", lambda: plugins)

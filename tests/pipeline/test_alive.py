@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from longshore.lifecycle import Batch, Outcome, Session
-from longshore.pipeline import _executor
+from longshore.pipeline import _executor, advance
 from longshore.provider import Flow, Request, Wait
 from longshore.transfer import Outgoing
-from tests.pipeline.support import Acme, hasty, reply
+from tests.pipeline.support import Acme, VirtualClock, hasty, reply
 from tests.pipeline.test_executor import run
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("short")]
@@ -83,3 +83,29 @@ async def test_a_clock_that_was_set_back_holds_up_no_job_that_was_asked_about() 
     world.clock = type(today)()
     report = await asyncio.wait_for(run(world), 5)
     assert report.outcomes == {Outcome.SUCCEEDED: 1}
+
+
+async def test_a_wait_goes_on_after_a_kill_no_sooner_than_without_it() -> None:
+    """The flow is run from its top again, and its first request is what is waited with."""
+    world = hasty(Waiting, poll_interval=30.0)
+    clock, asked = VirtualClock(), list[float]()
+    world.clock = clock
+    await world.plan([4])
+    clock.time += 5.0
+    world.vendor.script = {"GET /slot": [reply({"free": False})]}
+    world.vendor.always = {"GET /slot": reply({"free": True})}
+
+    def note(sent: Outgoing) -> None:
+        if sent.url.endswith("/slot"):
+            asked.append(clock.now())
+
+    world.vendor.on_request = note
+    await world.journal.change_run("run", alive_at=clock.now())  # for the last time
+    await advance("b0000", engine=await world.engine())
+    clock.time += 1.0
+    later = await advance("b0000", engine=await world.engine())
+    assert (later.state, len(asked)) == ("later", 1)
+    while len(asked) == 1:
+        clock.time = later.at
+        later = await advance("b0000", engine=await world.engine())
+    assert 30.0 <= asked[1] - asked[0] <= 40.0

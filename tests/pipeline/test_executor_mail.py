@@ -71,7 +71,7 @@ async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
     from longshore.pipeline._mailbox import Mailbox, _alone
 
     await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
-    unit = await world.journal.take("b0000")
+    (unit,) = await world.journal.take("b0000")
     from longshore.journal import ChangeUnit
 
     later = world.clock.now() + 60.0

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from longshore.errors import PluginError
 from longshore.lifecycle import Outcome
 from longshore.pipeline import DocumentFinished, Event, TransferSent, execute
 from longshore.provider import Response
@@ -50,3 +51,23 @@ async def test_an_error_of_a_listener_loses_no_answer(when: type[Event]) -> None
         await execute(world.journal, world.target(), record, world.environment(), listener=listener)
     report = await run(world)
     assert (report.outcomes, vendor.count("POST")) == ({Outcome.SUCCEEDED: 2}, 2)
+
+
+async def test_a_listener_cannot_cancel_a_step() -> None:
+    """The run ends, and says why: nobody would bring the batch back."""
+    world = hasty(OneRequest, timeout=5.0)
+    await world.plan([4], [4])
+
+    def listen(event: Event) -> None:
+        if isinstance(event, TransferSent):
+            raise asyncio.CancelledError
+
+    record, listener = await world.journal.run("run"), listen
+    async with asyncio.timeout(20.0):
+        report = await execute(
+            world.journal, world.target(), record, world.environment(), listener=listener
+        )
+    assert isinstance(report.trouble, PluginError)
+    assert "cancelled a step" in report.trouble.message
+    report = await run(world)
+    assert (report.outcomes, world.vendor.count("POST")) == ({Outcome.SUCCEEDED: 2}, 2)

@@ -203,7 +203,7 @@ async def test_an_ask_knows_claims_and_rivals() -> None:
             await FlowRunner(engine, unit, "start", Tally()).run(asking(ask_with())())
     from longshore.journal import ClaimJob
 
-    other = await world.journal.take("b0001")
+    (other,) = await world.journal.take("b0001")
     account = engine.run.account
     await world.journal.commit(
         "b0001", other.unit.epoch, [ClaimJob(account, "job-9", world.clock.now())]

@@ -143,7 +143,7 @@ class Careless(Acme):
         return Setup(data={"project": reply.json()["id"]})
 
 
-LOST_PROJECT = "the answer to POST 'make' was lost"
+LOST_PROJECT = "the answer to POST 'make' was lost: time-out"
 
 
 async def test_a_lost_restart_in_prepare_is_tried_again() -> None:

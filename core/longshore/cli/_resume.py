@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +16,7 @@ from longshore.errors import LongshoreError, RunInUse, UsageError
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.journal import Journal, RunRecord
+    from longshore.pipeline import Event
     from longshore.targets import Target
 
 __all__ = ["rerun", "resume"]
@@ -23,7 +25,17 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the jobs to
 
 
 @command("longshore resume", "longshore resume 4f1c2a9b --json")
-def resume(terminal: Terminal, run: SomeRun = None, set: Set = None, wait: Wait = True) -> int:
+def resume(
+    terminal: Terminal,
+    *,
+    run: SomeRun = None,
+    set: Set = None,
+    wait: Wait = True,
+    on_incompatible: Annotated[
+        Literal["fail", "restart"],
+        typer.Option(help="When another version of the plugin wrote the run."),
+    ] = "fail",
+) -> int:
     """Go on with a run, or with every unfinished one; only what is missing is sent.
 
     The settings are those that the run began with. Secrets come freshly; --set may change those,
@@ -31,11 +43,12 @@ def resume(terminal: Terminal, run: SomeRun = None, set: Set = None, wait: Wait 
     """
     from longshore.cli._interrupt import run_async
 
-    return run_async(_resume(terminal, run, pairs(set), wait=wait))
+    restart = on_incompatible == "restart"
+    return run_async(_resume(terminal, run, pairs(set), wait=wait, restart=restart))
 
 
 async def _resume(
-    terminal: Terminal, run_id: str | None, given: dict[str, str], *, wait: bool
+    terminal: Terminal, run_id: str | None, given: dict[str, str], *, wait: bool, restart: bool
 ) -> int:
     from longshore.cli._carry import worst
     from longshore.cli._interrupt import Interrupt
@@ -44,27 +57,42 @@ async def _resume(
     codes: list[int] = []
     async with open_journal(terminal.journal) as journal:
         with Interrupt(terminal) as interrupt:
+            go = partial(
+                go_on,
+                terminal,
+                journal,
+                given=given,
+                interrupt=interrupt,
+                wait=wait,
+                restart=restart,
+            )
             if run_id is not None:
-                run = await journal.run(run_id)
-                return await go_on(terminal, journal, run, given, interrupt, wait=wait)
-            passages: set[object] = set()  # several runs of one upload go on together
-            for run in await journal.runs():
-                if run.finished_at is not None or interrupt.stop.is_set():
-                    continue
-                if (passage := run.notes.get("passage")) in passages:
-                    continue
-                if passage is not None:
-                    passages.add(passage)
+                return await go(await journal.run(run_id))
+            unfinished = await _unfinished(journal)
+            if not unfinished:
+                terminal.note("longshore: nothing to resume")
+            for run in unfinished:
+                if interrupt.stop.is_set():  # the line before this one names only one run
+                    terminal.last(terminal.typed("longshore resume"))
+                    break
                 try:
-                    codes.append(await go_on(terminal, journal, run, given, interrupt, wait=wait))
+                    codes.append(await go(run))
                 except RunInUse as error:
                     terminal.note(printable(f"longshore: {error.message}; left to it"))
                 except LongshoreError as error:  # the others go on
                     terminal.fail(error, run.id)
                     codes.append(TROUBLE)
-    if not codes:
-        terminal.note("longshore: nothing to resume")
     return worst(codes)
+
+
+async def _unfinished(journal: Journal) -> list[RunRecord]:
+    """Find the runs that are not over; the first of an upload's, for they go on together."""
+    found: dict[tuple[str, object], RunRecord] = {}
+    for run in await journal.runs():
+        if run.finished_at is None:
+            passage = run.notes.get("passage")
+            found.setdefault(("run", run.id) if passage is None else ("passage", passage), run)
+    return list(found.values())
 
 
 async def go_on(
@@ -75,14 +103,27 @@ async def go_on(
     interrupt: Interrupt,
     *,
     wait: bool,
+    restart: bool = False,
 ) -> int:
     """Execute a run of the journal with the settings it began with.
+
+    Args:
+        terminal: to speak.
+        journal: of the run.
+        run: as it stands there.
+        given: by ``--set``.
+        interrupt: what signals do.
+        wait: follow the jobs to their end.
+        restart: begin afresh what its plugin, as it is now, cannot read.
 
     Raises:
         LongshoreError: it cannot be executed.
     """
     from longshore.cli._carry import carry
 
+    if restart:
+        await _restart(terminal, journal, run, given)
+        run = await journal.run(run.id)
     if run.notes.get("passage") is not None:
         from longshore.cli._route import go_on_by_route
 
@@ -101,6 +142,29 @@ async def go_on(
     run = run.model_copy(update={"options": {**run.options, "wait": wait}})
     report = await carry(terminal, journal, target, run, interrupt, given=given)
     return report.exit_code
+
+
+async def _restart(
+    terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
+) -> None:
+    """Make a run, with all runs of its upload, fit for their plugins as they are now."""
+    from longshore.pipeline import Environment, Notice, restart_incompatible
+    from longshore.targets import overrides_of
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            terminal.note(printable(f"longshore: {event.text}"))
+
+    passage = run.notes.get("passage")
+    for leg in [run] if passage is None else await journal.runs():
+        if not leg.planned or leg.notes.get("passage") != passage:
+            continue
+        try:
+            target = target_of(terminal, leg, overrides_of(leg.target, given))
+            await restart_incompatible(journal, target, leg.id, Environment(), tell)
+        except LongshoreError:
+            if leg.notes.get("role") != "shadow":  # of which it is told when the upload goes on
+                raise
 
 
 def target_of(terminal: Terminal, run: RunRecord, given: dict[str, str]) -> Target:

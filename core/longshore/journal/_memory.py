@@ -123,10 +123,10 @@ class MemoryJournal:
             insort(agenda, (unit.at, order, unit.id))
         self._units[unit.id] = unit
 
-    async def take(self, unit_id: str) -> Taken:
-        unit = await self.unit(unit_id)
-        self._keep(unit.changed({"epoch": unit.epoch + 1}))
-        return await self.facts(unit_id)
+    async def take(self, *unit_ids: str) -> tuple[Taken, ...]:
+        for unit in [await self.unit(unit_id) for unit_id in unit_ids]:
+            self._keep(unit.changed({"epoch": unit.epoch + 1}))
+        return tuple([await self.facts(unit_id) for unit_id in unit_ids])
 
     async def facts(self, unit_id: str) -> Taken:
         unit = await self.unit(unit_id)
@@ -158,7 +158,7 @@ class MemoryJournal:
         match write:
             case PutFact(fact):
                 if isinstance(fact.value, Frozen):
-                    fact = replace(fact, value=fact.value.model_dump(mode="json"))
+                    fact = fact._replace(value=fact.value.model_dump(mode="json"))
                 facts[fact.kind, fact.attempt, fact.flow, fact.name] = fact
             case DropFacts():
                 for key in [key for key, fact in facts.items() if falls_under(fact, write)]:

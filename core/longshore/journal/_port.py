@@ -73,11 +73,11 @@ class Journal(Protocol):
 
     # ------------------------------------------------------------------ units
 
-    async def take(self, unit_id: str) -> Taken:
-        """Raise the unit's epoch and return all that is known about it.
+    async def take(self, *unit_ids: str) -> tuple[Taken, ...]:
+        """Raise the epoch of each unit and return all that is known about them, in this order.
 
         Raises:
-            RunNotFound: there is no such unit; its run may have been forgotten.
+            RunNotFound: one is not there; its run may have been forgotten. None was taken.
         """
         ...
 

@@ -137,8 +137,11 @@ class SQLiteJournal:
 
     # ------------------------------------------------------------------ units
 
-    async def take(self, unit_id: str) -> Taken:
-        return await self._write(lambda connection: _rows.take(connection, unit_id))
+    async def take(self, *unit_ids: str) -> tuple[Taken, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[Taken, ...]:
+            return tuple([_rows.take(connection, unit_id) for unit_id in unit_ids])
+
+        return await self._write(work)
 
     async def facts(self, unit_id: str) -> Taken:
         return await self._read(lambda connection: _rows.known(connection, unit_id))

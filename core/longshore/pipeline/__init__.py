@@ -25,6 +25,7 @@ from longshore.pipeline._events import (
 from longshore.pipeline._executor import Executor
 from longshore.pipeline._existing import Existing, place_of
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
+from longshore.pipeline._incompatible import OnIncompatible, restart_incompatible
 from longshore.pipeline._intake import Candidate, find_documents
 from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, check_offer, offered
@@ -58,6 +59,7 @@ __all__ = [
     "LocalFiles",
     "Next",
     "Notice",
+    "OnIncompatible",
     "Plan",
     "PlannedBatch",
     "Polled",
@@ -97,6 +99,7 @@ __all__ = [
     "ready",
     "recheck",
     "rerun",
+    "restart_incompatible",
     "run_line",
     "run_step",
     "settle",

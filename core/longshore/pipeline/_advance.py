@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from longshore.errors import LongshoreError
 from longshore.journal import DropFacts, FactKind, Write
@@ -15,7 +15,7 @@ from longshore.pipeline._stopping import GRACE, end_soon
 from longshore.pipeline._unit import Unit
 from longshore.sources import is_small
 
-__all__ = ["BEAT", "adopt", "advance", "advance_unit", "equip", "prepare", "take"]
+__all__ = ["BEAT", "adopt", "advance", "advance_unit", "equip", "prepare", "take", "take_all"]
 
 BEAT = 5.0
 """Seconds between an executor's signs of life."""
@@ -28,8 +28,19 @@ async def take(engine: Engine, unit_id: str) -> Unit:
         engine: everything that moves it.
         unit_id: the batch id, or the run id for ``prepare``.
     """
-    taken = await engine.journal.take(unit_id)
-    return equip(engine, Unit.load(taken, min(engine.clock.now(), engine.run.alive_at + 2 * BEAT)))
+    (unit,) = await take_all(engine, [unit_id])
+    return unit
+
+
+async def take_all(engine: Engine, unit_ids: Sequence[str]) -> list[Unit]:
+    """Take several units over; see ``take``."""
+    known = await engine.journal.take(*unit_ids)
+    alive_at = min(engine.clock.now(), engine.run.alive_at + 2 * BEAT)
+    units = [equip(engine, Unit.load(taken, alive_at)) for taken in known]
+    if engine.run.alive_at > engine.run.created_at:  # there was an earlier process
+        for unit in units:
+            unit.wait_on(alive_at)
+    return units
 
 
 def equip(engine: Engine, unit: Unit) -> Unit:

@@ -37,7 +37,8 @@ from longshore.lifecycle import (
 )
 from longshore.pipeline._engine import MOST_RESTARTS, SLOW_POLL, Engine
 from longshore.pipeline._requests import UNKNOWN_HINT
-from longshore.pipeline._unit import SCRATCH, Unit, Verdict
+from longshore.pipeline._scratch import SCRATCH
+from longshore.pipeline._unit import Unit, Verdict
 
 __all__ = [
     "check_size", "conclude", "error_info", "follow", "may_be_at_work", "with_digest",
@@ -75,7 +76,8 @@ def with_digest(record: DocumentRecord) -> dict[str, object]:
 def may_be_at_work(engine: Engine, unit: Unit) -> bool:
     """Tell whether the vendor has a job, or may have one that we do not know yet."""
     one_request = bool(unit.receipts) and not engine.provider.offers("complete")
-    return unit.job is not None or bool(unit.intents) or one_request
+    held = unit.writer not in (None, engine.provider.state_version)  # nobody here can tell
+    return unit.job is not None or bool(unit.intents) or one_request or held
 
 
 def conclude(engine: Engine, unit: Unit) -> list[Write]:
@@ -247,16 +249,21 @@ def _words(status: Status | DocumentStatus) -> tuple[str, ...]:
 
 def _documents(engine: Engine, unit: Unit, status: Status) -> Iterator[Write]:
     """What a status changes in the records of the documents."""
-    assert unit.job is not None
-    # The receipts go with the session; the records keep what they said.
-    known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
-    job = unit.job.changed({"documents": (*known, *unit.job.documents)})
-    found = match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
+    found = _found(engine, unit, status) if status.documents else {}
     rejected = {a.document: a.error for r in unit.receipts.values() for a in r.documents if a.error}
     for id, record in unit.documents.items():
         change = _document(engine, record, status, found.get(id), rejected.get(id))
         if change is not None:
             yield change
+
+
+def _found(engine: Engine, unit: Unit, status: Status) -> dict[str, DocumentStatus]:
+    """Find which of our documents a status tells of."""
+    assert unit.job is not None
+    # The receipts go with the session; the records keep what they said.
+    known = [Accepted(document=id, vendor_id=r.vendor_id) for id, r in unit.documents.items()]
+    job = unit.job.changed({"documents": (*known, *unit.job.documents)})
+    return match_documents(unit.batch(engine.capabilities), unit.receipts.values(), job, status)
 
 
 def _document(

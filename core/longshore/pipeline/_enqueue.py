@@ -226,7 +226,7 @@ async def _recheck_unit(journal: Journal, unit_id: str, capabilities: Capabiliti
     if taken.facts or taken.unit.settled or taken.unit.accepted_at is not None:
         return 0
     alone = len(against) == len(taken.documents)
-    taken = await journal.take(unit_id)
+    (taken,) = await journal.take(unit_id)
     writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})] * alone
     for id, reasons in against.items():
         info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
@@ -238,7 +238,7 @@ async def _recheck_unit(journal: Journal, unit_id: str, capabilities: Capabiliti
 
 async def _refuse_all(journal: Journal, run: RunRecord) -> None:
     async for unit in units_of(journal, run.id):
-        taken = await journal.take(unit.id)
+        (taken,) = await journal.take(unit.id)
         writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})]
         writes += [
             ChangeDocument(record.document.id, {"outcome": Outcome.REFUSED, "error": _STRICT})

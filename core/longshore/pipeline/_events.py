@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, ParamSpec, TypeAlias
 
 from longshore.journal import DocumentRecord, ErrorInfo, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
@@ -12,7 +15,12 @@ from longshore.lifecycle import Outcome
 __all__ = [
     "BytesMoved", "DocumentChanged", "DocumentFinished", "Event", "JobAccepted", "Listener",
     "Notice", "Polled", "Retried", "RunFinished", "RunStarted", "StepEnded", "TransferSent",
+    "heard",
 ]  # fmt: skip
+
+_log = logging.getLogger(__name__)
+
+Told = ParamSpec("Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +195,40 @@ Event: TypeAlias = (
 )
 
 Listener: TypeAlias = Callable[[Event], None]
+
+
+@contextmanager
+def heard(
+    listener: Callable[Told, object] | None, stop: asyncio.Event
+) -> Iterator[Callable[Told, None] | None]:
+    """Give a listener, if there is one, whose errors are logged (the first as a warning).
+
+    Args:
+        listener: of somebody else's.
+        stop: set when the listener wants the program to end.
+
+    Raises:
+        SystemExit, KeyboardInterrupt: at the end, as the listener did.
+    """
+    if listener is None:
+        yield None
+        return
+    level, ends = logging.WARNING, list[BaseException]()
+
+    def tell(*told: Told.args, **named: Told.kwargs) -> None:
+        nonlocal level
+        try:
+            listener(*told, **named)
+        except (KeyboardInterrupt, SystemExit) as error:
+            ends.append(error)
+            stop.set()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it harms nobody
+            words = f"{type(error).__name__}: {error}"
+            _log.log(level, "the listener failed: %s", words, exc_info=level > logging.DEBUG)
+            level = logging.DEBUG
+
+    try:
+        yield tell
+    finally:
+        if ends:
+            raise ends[0]

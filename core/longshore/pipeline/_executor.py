@@ -7,16 +7,16 @@ their budgets. Units that wait long leave memory; the journal says when they are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from math import inf
 
-from longshore.errors import JournalError, LongshoreError, VendorUnavailable
+from longshore.errors import JournalError, LongshoreError, PluginError, VendorUnavailable
 from longshore.journal import ChangeUnit
 from longshore.lifecycle import Outcome
 from longshore.pipeline._abandoned import give_all_back
-from longshore.pipeline._advance import BEAT, equip, prepare, take
+from longshore.pipeline._advance import BEAT, equip, prepare, take, take_all
 from longshore.pipeline._aside import Aside
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
@@ -154,14 +154,18 @@ class Executor:
             room = self._window - len(self._active)
             self._looked_at = now
             due = await self._due(now, room)
-            for unit in await asyncio.gather(*map(self._take, due)):
+            for unit in await self._take(due):
                 self._active[unit.id] = unit
                 self._turns.line_up(unit.id)
         self._hungry = len(due) == room
 
-    async def _take(self, unit_id: str) -> Unit:
-        unit = self._aside.pop(unit_id)
-        return equip(self._engine, unit) if unit else await take(self._engine, unit_id)
+    async def _take(self, due: Sequence[str]) -> list[Unit]:
+        """Have units in memory, those that are not there any more in one go from the journal."""
+        engine = self._engine
+        kept = {unit.id: equip(engine, unit) for unit in map(self._aside.pop, due) if unit}
+        if left := [unit_id for unit_id in due if unit_id not in kept]:
+            kept |= {unit.id: unit for unit in await take_all(engine, left)}
+        return [kept[unit_id] for unit_id in due]
 
     async def _due(self, now: float, room: int) -> tuple[str, ...]:
         """Choose units: half the room is for what was begun, if that is due.
@@ -339,6 +343,8 @@ class Executor:
 
     def _ended(self, task: asyncio.Task[Next | None], unit: Unit, step: Step) -> None:
         if task.cancelled():
+            if not self._ending():  # not by us: nobody would bring the unit back
+                self._fatal = PluginError("a listener, or the provider, cancelled a step")
             return
         try:
             outcome = task.result()

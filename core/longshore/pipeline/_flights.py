@@ -141,4 +141,4 @@ def _once(unit: Unit, step: Step) -> bool:
 
 def _idle(unit: Unit, step: Step) -> bool:
     tally = unit.tallies.get(step.flow)
-    return tally is not None and tally.idle
+    return tally is not None and tally.waits

@@ -55,8 +55,9 @@ def ready(
         return Next("unknown" if unknown else "finished", why=unit.record.why)
     if not unit.running.isdisjoint(_ALONE):
         return Next("busy")
-    undigested = (checksum or capabilities.wants_sha256) and unit.lacks_digest()
-    undigested &= not (unit.small and unit.fresh)
+    by_the_way = unit.small and unit.fresh
+    digests = (checksum or capabilities.wants_sha256) and not by_the_way
+    undigested = digests and unit.lacks_digest()
     digest = [Step("digest")] if undigested and unit.verdict is None else []
     wanted = chain(digest, _wanted(unit, now, capabilities, undigested=undigested))
     due: list[Step] = []

@@ -40,8 +40,8 @@ from longshore.provider import (
 
 __all__ = [
     "RETURNS", "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same",
-    "checked_answer", "digest_of",
-    "is_dear", "key_of", "makes_work", "move", "read_refusal", "torn_by", "words_of_loss",
+    "checked_answer", "digest_of", "held_hint", "is_dear", "key_of", "makes_work", "move",
+    "read_refusal", "torn_by", "words_of_loss",
 ]  # fmt: skip
 
 UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
@@ -145,9 +145,15 @@ def check_same(request: Request, before: str) -> None:
         )
 
 
-def words_of_loss(request: Request) -> str:
-    """Say which answer was lost."""
-    return f"the answer to {request.method} {request.step!r} was lost"
+def words_of_loss(request: Request, why: str = "") -> str:
+    """Say which answer was lost, and why if this process knows."""
+    words = f"the answer to {request.method} {request.step!r} was lost"
+    return f"{words}: {why}" if why else words
+
+
+def held_hint(reference: str) -> str:
+    """Say what to do where nobody can ask what became of a request."""
+    return f"look for {reference}, or the files, at the vendor; upload again what is not there"
 
 
 def torn_by(error: DocumentError) -> UnknownOutcome:

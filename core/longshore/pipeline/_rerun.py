@@ -108,5 +108,5 @@ async def _renew(
         for document in planned.documents
     ]
     writes.append(ChangeUnit({"outcome": Outcome.RUNNING, "settled": False, "at": 0.0}))
-    taken = await journal.take(unit_id)
+    (taken,) = await journal.take(unit_id)
     await journal.commit(unit_id, taken.unit.epoch, writes)

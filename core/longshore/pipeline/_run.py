@@ -127,7 +127,8 @@ def check_state_version(run: RunRecord, provider: Provider[ProviderSettings]) ->
         raise IncompatibleState(
             f"run {run.id} was begun with {run.provider} {run.provider_version} "
             f"(state version {run.state_version}, now {provider.state_version})",
-            hint=f"install version {run.provider_version} to resume it, or upload again",
+            hint=f"install version {run.provider_version} to go on with it, or: "
+            f"longshore resume {run.id} --on-incompatible restart",
         )
 
 
@@ -213,6 +214,7 @@ async def execute(
 
     Raises:
         RunInUse: another process executes it.
+        IncompatibleState: another ``state_version`` of the provider wrote it, or has by now.
         LongshoreError: nothing could be done at all.
     """
     began = environment.clock.now()
@@ -223,8 +225,9 @@ async def execute(
         open_engine(journal, target, run, environment, listener) as engine,
     ):
         engine.until = until or engine.until
-        # Another process may have had the run until now.
-        alive_at = (await journal.run(run.id)).alive_at
+        now = await journal.run(run.id)  # another process may have had it until now
+        check_state_version(now, target.provider)
+        alive_at = now.alive_at
         engine.run = run.model_copy(update={"alive_at": alive_at})
         outcomes = await journal.outcomes(run.id)
         documents, left = sum(outcomes.values()), count_open(outcomes)

@@ -37,6 +37,7 @@ from longshore.pipeline._requests import (
     check_same,
     checked_answer,
     digest_of,
+    held_hint,
     is_dear,
     key_of,
     makes_work,
@@ -45,7 +46,8 @@ from longshore.pipeline._requests import (
     torn_by,
     words_of_loss,
 )
-from longshore.pipeline._unit import Answered, Intent, Unit
+from longshore.pipeline._scratch import Answered, Intent
+from longshore.pipeline._unit import Unit
 from longshore.provider import (
     Abandon,
     Answer,
@@ -192,7 +194,7 @@ class FlowRunner:
             lost_at = self._engine.clock.now()
             intent = replace(unit.intents[slot], lost_at=lost_at)
             await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
-            self._give_up(request, crashed=False)
+            self._give_up(request, crashed=False, why=str(lost))
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
         except (AccountError, PluginError, ConfigurationError) as error:  # also: no token, no TLS
             left = isinstance(error, AccountError) or self._tally.acted
@@ -210,7 +212,8 @@ class FlowRunner:
     def _intent(self, request: Request) -> list[Write]:
         if request.retry is Retry.IDEMPOTENT:
             return []
-        intent = Intent(digest_of(request), self._engine.clock.now())
+        now = self._engine.clock.now()
+        intent = Intent(digest_of(request), now, makes_work=makes_work(request))
         return [self._unit.fact(FactKind.INTENT, self._flow, request.step, intent.json())]
 
     async def _turn_down(
@@ -239,8 +242,7 @@ class FlowRunner:
         """
         slot, now = (self._flow, request.step), self._engine.clock.now()
         intent = self._unit.intents[slot]
-        if request.lost is Remedy.HOLD:
-            raise UnknownOutcome(words_of_loss(request), hint=UNKNOWN_HINT)
+        self._hold(request)
         if not callable(request.lost):
             return None
         lost_just_now = request.retry is Retry.KEYED and self._tally.repeated
@@ -340,9 +342,8 @@ class FlowRunner:
         """
         now = self._engine.clock.now()
         window = self._engine.capabilities.idempotency_window
-        if request.retry is Retry.KEYED and now - intent.at < window:
-            return None
-        if request.retry is Retry.IDEMPOTENT:
+        keyed = request.retry is Retry.KEYED and now - intent.at < window
+        if keyed or request.retry is Retry.IDEMPOTENT:
             return None
         slot = (self._flow, request.step)
         self._give_up(request, crashed=slot in self._unit.crashed)
@@ -409,31 +410,37 @@ class FlowRunner:
     def _patience(self, request: Request) -> float:
         return request.timeout or self._engine.provider.settings.timeout
 
-    def _give_up(self, request: Request, *, crashed: bool) -> None:
+    def _give_up(self, request: Request, *, crashed: bool, why: str = "") -> None:
         """Raise where no question helps; there is nothing to wait for either.
 
         A restart because our own process ended is not held against the vendor.
         """
-        if request.lost is Remedy.HOLD:
-            raise UnknownOutcome(words_of_loss(request), hint=UNKNOWN_HINT)
+        self._hold(request, why)
+        words = words_of_loss(request, why)
         if request.lost is Remedy.RESTART:
-            raise Restart(words_of_loss(request), blame=not crashed)
+            raise Restart(words, blame=not crashed)
         if isinstance(request.lost, Abandon):
-            raise Restart(words_of_loss(request), blame=not crashed, abandon=request.lost.session)
+            raise Restart(words, blame=not crashed, abandon=request.lost.session)
+
+    def _hold(self, request: Request, why: str = "") -> None:
+        if request.lost is Remedy.HOLD:
+            hint = held_hint(self._unit.batch(self._engine.capabilities).reference)
+            raise UnknownOutcome(words_of_loss(request, why), hint=hint)
 
     # ------------------------------------------------------------------ waiting, checking
 
     async def _wait(self, wait: Wait) -> NoReturn:
         engine, unit, slot = self._engine, self._unit, (self._flow, wait.name)
-        now = engine.clock.now()
-        first = unit.timers.get(slot, now)
-        if now >= first + wait.limit:
+        now, pause = engine.clock.now(), engine.pause(wait.seconds)
+        timer = unit.timers.get(slot)
+        if timer is not None and now >= timer.since + wait.limit:
             raise WaitExpired(
                 f"waited {wait.limit:.0f} s for {wait.name!r} in vain",
                 hint="look at the vendor's own pages, then upload again",
             )
-        await self._flush([] if slot in unit.timers else [unit.fact(FactKind.TIMER, *slot, now)])
-        raise Suspended(now + engine.pause(wait.seconds), f"waiting for {wait.name}")
+        put = unit.fact(FactKind.TIMER, *slot, {"since": now, "pause": pause})
+        await self._flush([] if timer else [put])
+        raise Suspended(now + pause, f"waiting for {wait.name}")
 
     def _check_step(self, request: Request) -> None:
         if self._asking:

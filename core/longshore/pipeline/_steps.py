@@ -18,7 +18,7 @@ from longshore.errors import (
     UnknownOutcome,
 )
 from longshore.journal import ChangeDocument, ChangeUnit, ClaimJob, FactKind, PutFact, Write
-from longshore.lifecycle import Action, Job, Session, Transfer
+from longshore.lifecycle import Action, Job, Outcome, Session, Transfer
 from longshore.pipeline._conclude import (
     check_size,
     conclude,
@@ -84,6 +84,8 @@ async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     unit.delays.pop(step.flow, None)
     try:
         try:
+            if unit.writer is not None and step.verb != "conclude":
+                _check_writer(engine, unit)
             writes = await _VERBS[step.verb](engine, unit, step, tally)
         except asyncio.CancelledError:
             unit.count(step.verb, tally, began, engine.clock.now())
@@ -195,6 +197,22 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
     words = f"{step.verb} {step.object}".strip()
     engine.emit(Notice(f"{words}: {engine.redactor.text(str(failure))}"))
     await unit.write(engine.journal, [*unit.scratch(step.flow), unit.cost()])
+
+
+def _check_writer(engine: Engine, unit: Unit) -> None:
+    """Run no flow on what another version of the provider wrote: it may mean something else now.
+
+    Raises:
+        UnknownOutcome: in the words with which the batch was held, if it was.
+    """
+    provider, record = engine.provider, unit.record
+    if unit.writer == provider.state_version:
+        return
+    if record.outcome is Outcome.UNKNOWN and record.error is not None:
+        raise UnknownOutcome(record.error.message, hint=record.error.hint)
+    raise UnknownOutcome(
+        f"state version {unit.writer} of {provider.name} wrote it, now {provider.state_version}"
+    )
 
 
 # ------------------------------------------------------------------------------ the verbs

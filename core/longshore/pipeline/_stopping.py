@@ -17,32 +17,42 @@ GRACE = 10.0
 T = TypeVar("T")
 
 
-async def stoppable(
-    work: Callable[..., Coroutine[Any, Any, T]], stop: asyncio.Event | None = None
-) -> T:
+async def stoppable(work: Callable[..., Coroutine[Any, Any, T]], *stops: asyncio.Event | None) -> T:
     """Do a work that ends in good order when it is told to stop; a cancellation tells it to.
 
     Requests in flight may then end, so that no answer is lost. A second cancellation, or one
-    after the stop, waits for nothing.
+    after a stop, waits for nothing.
 
     Args:
-        work: takes ``stop``, which tells it to.
-        stop: that, where somebody else may set it, too.
+        work: takes ``stop``, which tells it to, and no other work.
+        stops: tell it to when they are set, or if they are already; others may share them.
     """
-    stop = stop or asyncio.Event()
-    doing = asyncio.create_task(work(stop=stop))
+    given = [stop for stop in stops if stop is not None]
+    own = asyncio.Event()
+    if any(stop.is_set() for stop in given):
+        own.set()
+    doing = asyncio.create_task(work(stop=own))
+    following = [asyncio.create_task(_follow(stop, own)) for stop in given]
     try:
         await asyncio.wait([doing])
     except asyncio.CancelledError:
         from anyio import CancelScope  # rarely needed; it would make every start slower
 
-        if stop.is_set():
+        if any(stop.is_set() for stop in (own, *given)):
             doing.cancel()
-        stop.set()
+        own.set()
         with CancelScope(shield=True), suppress(LongshoreError):
             await doing
         raise
+    finally:
+        for task in following:
+            task.cancel()
     return await doing
+
+
+async def _follow(stop: asyncio.Event, own: asyncio.Event) -> None:
+    await stop.wait()
+    own.set()
 
 
 async def end_soon(

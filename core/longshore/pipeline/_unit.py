@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -35,16 +34,13 @@ from longshore.journal import (
     Write,
 )
 from longshore.lifecycle import Batch, Job, Outcome, Receipt, Session, Setup, Status, Transfer
-from longshore.provider import Headers, Response
+from longshore.pipeline._scratch import SCRATCH, Answered, Intent, Timer
 from longshore.transfer import Tally
 
-__all__ = ["SCRATCH", "Answered", "Intent", "Step", "Unit", "Verdict"]
+__all__ = ["Step", "Unit", "Verdict"]
 
 Slot: TypeAlias = tuple[str, str]
 """The flow and the step (or wait) in it."""
-
-SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
-"""What a flow needs to be run again, and nobody needs once it has a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,71 +58,6 @@ class Step:
     def __post_init__(self) -> None:
         flow = f"{self.verb}/{self.object}" if self.object else self.verb
         object.__setattr__(self, "flow", flow)
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A request that is about to leave, or whose answer is missing.
-
-    Attributes:
-        digest: of method, URL and body; another request is never sent in its place.
-        at: when it was written.
-        asked: how often it was asked about.
-        lost_at: when its answer was given up; None when this process never knew.
-        torn: a file changed while it was sent: no answer makes that a success.
-        since: when the first of several tries was written; None where there is one.
-    """
-
-    digest: str
-    at: float
-    asked: int = 0
-    lost_at: float | None = None
-    torn: bool = False
-    since: float | None = None
-
-    def sent_again(self, now: float) -> Intent:
-        """Return the intent of one more try; whatever the first one did still counts."""
-        if self.since is None:
-            return Intent(self.digest, now, since=self.at)
-        return Intent(self.digest, now, asked=1, since=self.since)
-
-    def json(self) -> JsonValue:
-        """Return it as it is journalled."""
-        return {
-            "digest": self.digest,
-            "at": self.at,
-            "asked": self.asked,
-            "lost_at": self.lost_at,
-            "torn": self.torn,
-            "since": self.since,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer that is given back when its flow is run again."""
-
-    digest: str
-    response: Response
-
-    def json(self) -> JsonValue:
-        """Return it as it is journalled."""
-        return {
-            "digest": self.digest,
-            "status": self.response.status,
-            "headers": dict(self.response.headers),
-            "body": base64.b64encode(self.response.body).decode(),
-        }
-
-    @classmethod
-    def read(cls, value: dict[str, object]) -> Answered:
-        """Read it back."""
-        headers = value["headers"]
-        assert isinstance(headers, dict)
-        body = base64.b64decode(str(value["body"]))
-        return cls(
-            str(value["digest"]), Response(int(str(value["status"])), Headers(headers), body)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +97,10 @@ class Unit:
     job: Job | None = None
     status: Status | None = None
     callback: str | None = None
+    writer: int | None = None  # whose state_version this is, once another one had the run
     answers: dict[Slot, Answered] = field(default_factory=dict)
     intents: dict[Slot, Intent] = field(default_factory=dict)
-    timers: dict[Slot, float] = field(default_factory=dict)
+    timers: dict[Slot, Timer] = field(default_factory=dict)
     # Only true right now, never durable:
     running: set[str] = field(default_factory=set)
     tallies: dict[str, Tally] = field(default_factory=dict)  # of the running flows
@@ -211,6 +143,11 @@ class Unit:
                 unit.crashed.add(slot)
                 unit.intents[slot] = replace(intent, lost_at=max(intent.at, alive_at))
         return unit
+
+    def wait_on(self, alive_at: float) -> None:
+        """Look at what is waited for no sooner than an earlier process would have done."""
+        for (flow, name), timer in self.timers.items():
+            self.delays[flow] = (alive_at + timer.pause, f"waiting for {name}")
 
     @property
     def id(self) -> str:
@@ -397,8 +334,8 @@ class Unit:
                 assert isinstance(value, dict)
                 self.answers[slot] = Answered.read(dict(value))
             case FactKind.TIMER:
-                assert isinstance(value, int | float)
-                self.timers[slot] = value
+                assert isinstance(value, dict)
+                self.timers[slot] = Timer(**value)  # type: ignore[arg-type]
             case FactKind.SETUP:
                 self.setup, self.prepared = Setup.model_validate(value), True
             case FactKind.SESSION:
@@ -411,22 +348,25 @@ class Unit:
                 self.job = Job.model_validate(value)
             case FactKind.STATUS:
                 self.status = Status.model_validate(value)
+            case FactKind.WRITER:
+                assert isinstance(value, int)
+                self.writer = value
 
     def _open(self, session: Session) -> None:
         self.session = session
         self.transfers = {transfer.id: transfer for transfer in session.transfers}
         self.missing = {id: t for id, t in self.transfers.items() if id not in self.receipts}
 
-    def _drop(self, kinds: Iterable[FactKind], flow: str | None, name: str | None) -> None:
-        tables: dict[FactKind, dict[Slot, object]] = {
-            FactKind.INTENT: self.intents,  # type: ignore[dict-item]
-            FactKind.ANSWER: self.answers,  # type: ignore[dict-item]
-            FactKind.TIMER: self.timers,  # type: ignore[dict-item]
-        }
-        for kind in kinds:
-            table = tables.get(kind, {})
-            for slot in [slot for slot in table if _under(slot, flow, name)]:
-                del table[slot]
+    def _drop(self, kinds: Sequence[FactKind], flow: str | None, name: str | None) -> None:
+        tables = (
+            (FactKind.INTENT, self.intents),
+            (FactKind.ANSWER, self.answers),
+            (FactKind.TIMER, self.timers),
+        )
+        for kind, table in tables:
+            if kind in kinds:
+                for slot in [slot for slot in table if _under(slot, flow, name)]:
+                    del table[slot]
         if FactKind.SESSION in kinds:
             self.session, self.transfers, self.missing = None, {}, {}
         if FactKind.RECEIPT in kinds:
