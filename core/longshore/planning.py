@@ -57,7 +57,7 @@ def group(
             above the vendor's limit is lowered to it.
     """
     limits, parts = capabilities.limits, capabilities.parts
-    check_part_size(part_size, parts)
+    _check_part_size(part_size, parts)
     most = _documents_per_batch(limits, batch_size)
     open_: list[Document] = []
     size = 0
@@ -149,7 +149,7 @@ def _grown(maximum: int | None, least: int) -> int:
     return _at_most(maximum, -(-least // _MIB) * _MIB)
 
 
-def check_part_size(asked: int | None, rule: PartRule | None) -> None:
+def _check_part_size(asked: int | None, rule: PartRule | None) -> None:
     """Refuse a part size that the vendor would refuse.
 
     Raises:

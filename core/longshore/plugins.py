@@ -7,7 +7,6 @@ same way. One broken plugin never stops the others: it is quarantined, with the 
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import logging
 import re
@@ -16,10 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from longshore._closest import closest
 from longshore.errors import LongshoreError, PluginError, UnknownTarget
 from longshore.provider import Card
 
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from longshore.provider import Provider
 
 __all__ = [
-    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "closest",
-    "load_plugins",
+    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "load_plugins",
 ]  # fmt: skip
 
 API_VERSION = 1
@@ -115,18 +115,6 @@ class _Observer(Protocol):
     def __call__(self, *, event: object) -> object: ...
 
 
-def closest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return a hint that names the words most like this one, or "" if none is.
-
-    Args:
-        word: that nobody knows.
-        words: that are known.
-        cutoff: how alike they must be, up to 1: a typing error leaves more than 0.8.
-    """
-    near = difflib.get_close_matches(word, sorted(set(words)), n=3, cutoff=cutoff)
-    return f"did you mean {' or '.join(near)}?" if near else ""
-
-
 class Plugins:
     """The plugins of one process: those that work, and those in quarantine.
 
@@ -142,7 +130,8 @@ class Plugins:
         self._manager.add_hookspecs(Hooks)
         self._providers: dict[str, ProviderInfo] = {}
         self._owners: dict[str, object] = {}
-        self._observers: dict[str, _Observer] = {}
+        # Never changed in place: they come and go while those of another thread are told.
+        self._observers: tuple[tuple[str, _Observer], ...] = ()
         self._silenced: set[str] = set()
         self.aliases: dict[str, str] = {}
         self.quarantined: tuple[Quarantined, ...] = ()
@@ -251,10 +240,12 @@ class Plugins:
 
     def notify(self, event: object) -> None:
         """Tell all observers. Their errors are logged (the first of each plugin), never raised."""
-        for name, observe in self._observers.items():
+        for name, observe in self._observers:
             try:
                 observe(event=event)
-            except Exception as error:  # noqa: BLE001 - an observer must not stop an upload
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - not even by SystemExit does it stop a run
                 level = logging.DEBUG if name in self._silenced else logging.WARNING
                 self._silenced.add(name)
                 _log.log(level, "the observer of plugin %r failed: %s", name, _described(error))
@@ -265,12 +256,13 @@ class Plugins:
 
         A run whose executor began before is not heard of, unless somebody else listened to it.
         """
-        label = f"{name}@{id(observe)}"
-        self._observers[label] = lambda *, event: observe(event)
+        observer = name, lambda *, event: observe(event)
+        self._observers += (observer,)
         try:
             yield
         finally:
-            del self._observers[label]
+            self._observers = tuple(other for other in self._observers if other is not observer)
+            self._silenced.discard(name)
 
     # ------------------------------------------------------------------------------- admission
 
@@ -323,7 +315,7 @@ class Plugins:
         for label, plugin in self._manager.list_name_plugin():
             callers = self._manager.get_hookcallers(plugin) or []
             if any(caller.name == "longshore_event" for caller in callers):
-                self._observers[label] = self._only(plugin, "longshore_event")
+                self._observers += ((label, self._only(plugin, "longshore_event")),)
 
     def _only(self, plugin: object, hook: str) -> Any:
         others = [other for other in self._manager.get_plugins() if other is not plugin]
@@ -334,6 +326,9 @@ class Plugins:
         if not callers:
             raise PluginError("it has no function marked with hookimpl")
         for caller in callers:
+            own = [impl.function for impl in caller.get_hookimpls() if impl.plugin is plugin]
+            if any(map(iscoroutinefunction, own)):
+                raise PluginError(f"{caller.name} is async, and nobody awaits it")
             optional = all(impl.optionalhook for impl in caller.get_hookimpls())
             if not caller.has_spec() and not optional:
                 hooks = [word for word in vars(Hooks) if word.startswith("longshore_")]

@@ -12,7 +12,6 @@ from pydantic import BeforeValidator
 
 __all__ = [
     "ByteSize", "Seconds", "format_bytes", "format_seconds", "parse_bytes", "parse_seconds",
-    "parse_switch",
 ]  # fmt: skip
 
 _NUMBER = re.compile(r"\s*(\d{1,30}(?:\.\d+)?)\s*([A-Za-z]*)\s*")
@@ -70,23 +69,6 @@ def parse_seconds(text: object) -> float:
         ValueError: the text is no duration; the message says what is.
     """
     return float(_parse(text, _SECONDS, "a time", _MOST_SECONDS))
-
-
-_SWITCH = {
-    "true": True, "1": True, "yes": True, "on": True,
-    "": False, "false": False, "0": False, "no": False, "off": False,
-}  # fmt: skip
-
-
-def parse_switch(text: str) -> bool:
-    """Read yes or no; an empty text is no.
-
-    Raises:
-        ValueError: the text is neither; the message says what is.
-    """
-    if (found := _SWITCH.get(text.strip().lower())) is None:
-        raise ValueError(f"{text[:40]!r} is neither true nor false (1, 0, yes, no, on, off)")
-    return found
 
 
 def format_bytes(size: float) -> str:

@@ -154,6 +154,12 @@ BEFORE_ANYTHING = {
         "no file matches",
         "",
     ),
+    "no run at all": Wrong(("forget", ""), "'RUN': it is empty", "forget --help"),
+    "no run to migrate": Wrong(
+        ("migrate", "--from", "sendai", "--to", "geolens", "--run", ""),
+        "'--run': it is empty",
+        "migrate --help",
+    ),
     "unknown run": Wrong(("resume", "nowhere"), "no run 'nowhere'", "longshore status"),
     "unknown run of another journal": Wrong(
         ("resume", "nowhere", "--journal", "j.db"),

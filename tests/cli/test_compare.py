@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,22 @@ def test_it_writes_report_csv_and_json_lines(shore: Shore) -> None:
     lines = [json.loads(line) for line in (shore.folder / "r.jsonl").read_text().splitlines()]
     assert told == [(line["target"], line["outcome"]) for line in lines]
     assert told == [("plangrep", "succeeded"), ("sendai", "succeeded")]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="only Linux has /proc")
+def test_results_that_cannot_be_written_are_told(shore: Shore) -> None:
+    """With the place; the same command with another one sends nothing again."""
+    names = [shore.file(name) for name in ("a.pdf", "b.pdf")]
+    call = ("compare", *names, "--to", "subworkflow", "--to", "plangrep")
+    ended = shore.run(*call, "--results", "/proc")
+    (shore.folder / "results").mkdir()
+    again = shore.run(*call, "--results", "results", "--json")
+    assert (ended.code, again.code) == (2, 0)
+    assert ended.err.startswith("longshore: /proc/")
+    assert "hint: the same command with another folder; nothing is sent again" in ended.err
+    assert len(list((shore.folder / "results").iterdir())) == 3
+    runs = {line["run_id"] for line in again.lines if line["event"] == "run"}
+    assert len(runs) == len(shore.run("status", "--json").lines) == 2
 
 
 def test_people_read_what_did_not_succeed_and_a_table(shore: Shore) -> None:

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from longshore.cli import main
 from longshore.cli._demo import make_documents
-from longshore.cli._demo_shown import Bars, Row, table
+from longshore.cli._demo_shown import Row, table
+from longshore.cli._target_bars import TargetBars
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, RunRecord
 from longshore.lifecycle import Outcome
@@ -166,7 +167,7 @@ def test_bars_tell_what_happens() -> None:
         (DocumentFinished(run, refused, None), "[odd].tif: refused"),
     ]
 
-    with Bars(console, ["acme"]) as bars:
+    with TargetBars(["acme"], console) as bars:
         for event, _ in events:
             bars.see("acme", event)
             bars.refresh()
@@ -174,3 +175,12 @@ def test_bars_tell_what_happens() -> None:
     for _, words in events:
         assert words in out.getvalue()
     assert "100/100 bytes" in out.getvalue()
+
+
+def test_a_document_of_a_run_that_never_began_is_told() -> None:
+    """Its target could not be talked to at all; there is no size of it."""
+    console = Console(file=StringIO(), force_terminal=True, width=160)
+    run = RunRecord(id="r", target="acme", provider="acme")
+    record = DocumentRecord(document=Document(id="d", name="a.pdf", size=40), run_id="r")
+    with TargetBars(["acme"], console) as bars:
+        bars.see("acme", DocumentFinished(run, record, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pty
 import re
@@ -189,6 +190,21 @@ def test_a_terminal_that_cannot_draw_gets_lines(shore: Shore, more: Mapping[str,
     assert run.startswith("run ")
     assert not rest
     assert "\x1b[?25l" not in said
+
+
+@pytest.mark.process
+def test_several_targets_are_shown_where_a_terminal_can_draw(shore: Shore) -> None:
+    """Else nothing is drawn; and no line of JSON is torn at the edge of a terminal."""
+    shore.file("a.pdf")
+    call = ("compare", "a.pdf", "--to", "sendai", "--to", "plangrep", "--new")
+    drawn = on_terminal(shore, *call, "--json")
+    dumb = on_terminal(shore, *call, TERM="dumb")
+    logged = on_terminal(shore, *call, "--json", LONGSHORE_LOG="json")
+    documents = re.findall(r'\{"event": "document"[^\r\n]*\}', drawn)
+    assert {json.loads(line)["target"] for line in documents} == {"sendai", "plangrep"}
+    assert "\x1b[?25l" in drawn
+    assert "\x1b" not in dumb
+    assert {type(json.loads(line)) for line in logged.splitlines()} == {dict}
 
 
 async def test_a_dumb_terminal_is_told_how_far_it_is(

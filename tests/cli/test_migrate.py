@@ -87,6 +87,25 @@ def test_a_changed_or_missing_source_is_listed_and_kept_out(shore: Shore) -> Non
     assert (verified.code, told[0]["there"], told[0]["not_carried"]) == (1, 1, 2)
 
 
+def test_a_source_that_is_kept_out_shows_no_secret(shore: Shore) -> None:
+    """Neither a password nor a signature of its URL."""
+    shore.file("list.txt", b"http://me:hidden@127.0.0.1:1/a.pdf?X-Amz-Signature=hidden\n")
+    ended = shore.run(*THERE, "--manifest", "list.txt", "--map", "map.jsonl", "--json")
+    (kept,) = [line for line in ended.lines if line["event"] == "kept_out"]
+    assert kept["path"] == "http://127.0.0.1:1/a.pdf?X-Amz-Signature=REDACTED"
+    assert "hidden" not in ended.out + ended.err + (shore.folder / "map.jsonl").read_text()
+
+
+def test_a_name_that_is_no_text_is_kept_out_and_the_others_go(shore: Shore) -> None:
+    """A line of Latin-1 in a manifest, and half a surrogate; neither stops the migration."""
+    (name,) = files(shore, 1)
+    shore.file("list.txt", b"caf\xe9.pdf\n" + name.encode() + b'\n{"path": "\\ud800.pdf"}\n')
+    ended = shore.run(*THERE, "--manifest", "list.txt", "--map", "map.jsonl", "--json")
+    kept = [line["path"] for line in ended.lines if line["event"] == "kept_out"]
+    assert kept == [f"{shore.folder}/caf\\xe9.pdf", f"{shore.folder}/\\ud800.pdf"]
+    assert (ended.code, ended.line("run")["succeeded"], len(lines_of(shore))) == (1, 1, 3)
+
+
 def test_what_an_upload_brought_there_is_in_the_map_too(shore: Shore) -> None:
     """It is not carried again, and its line names the job that it has there already."""
     first, second, other = files(shore, 3)
@@ -320,6 +339,34 @@ def test_verify_is_two_when_a_vendor_cannot_be_asked(
     there = {line["target"]: line["there"] for line in ended.lines}
     assert (ended.code, there) == (2, {OLD: 1, "sendai": 0})
     assert "401" in ended.err
+
+
+def test_verify_tells_what_the_new_vendor_says_when_the_old_one_is_set_no_more(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers to many requests are not thrown away for a key that is gone."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    monkeypatch.delenv("LONGSHORE_PLANGREP_API_KEY")
+    ended = shore.run("migrate", "verify", "map.jsonl", "--json")
+    assert (ended.code, {line["target"]: line["there"] for line in ended.lines}) == (
+        2,
+        {NEW: 1, OLD: 0},
+    )
+    assert "LONGSHORE_PLANGREP_API_KEY" in ended.err
+
+
+def test_verify_asks_about_each_job_where_the_list_cannot_be_read(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """That is a gap; the other findings, and the other vendor's, are told all the same."""
+    trouble([{"path": "/v1/jobs", "method": "GET", "nth": [2], "status": 400}], only=NEW)
+    shore.run("upload", *files(shore, 2), "--to", OLD)
+    shore.run(*THERE, "--map", "map.jsonl")
+    ended = shore.run("migrate", "verify", "map.jsonl", "--json")
+    told = {line["target"]: line for line in ended.lines}
+    assert (ended.code, [line["there"] for line in told.values()]) == (0, [2, 2])
+    assert any("the list cannot be read" in gap for gap in told[NEW]["not_checkable"])
 
 
 def test_verify_does_not_show_a_key_that_the_vendor_shows(

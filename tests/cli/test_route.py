@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from longshore.cli import _route
+from longshore.cli import _progress
 from tests.cli.conftest import Ended, Shore
 
 
@@ -204,7 +204,7 @@ def test_progress_counts_a_document_once(
     shore: Shore, trouble: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a shadow's copy nor a fallback's run makes more documents than the user gave."""
-    monkeypatch.setattr(_route, "PAUSE", 0.001)
+    monkeypatch.setattr(_progress, "PAUSE", 0.001)
     words = 'primary = "sendai"\nshadow = ["subworkflow"]\nfallback = ["plangrep"]\n'
     config(shore, f"[routes.main]\n{words}")
     trouble([{"status": 401}], only="sendai")

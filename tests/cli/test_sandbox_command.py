@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -82,6 +85,22 @@ def test_a_port_that_is_taken(empty_shore: Shore) -> None:
     assert ended.code == 2
     assert f"port {port} cannot be used" in ended.err
     assert "hint: --port 0" in ended.err
+
+
+@pytest.mark.process
+def test_a_reader_that_went_away_is_not_called_a_taken_port(empty_shore: Shore) -> None:
+    """As with ``longshore sandbox --port 9000 | head -1``."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run(
+        [sys.executable, "-m", "longshore", "sandbox", "--provider", "sendai", "--port", "0"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        timeout=40,
+        check=False,
+    )
+    os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (130, b"")
 
 
 # --------------------------------------------------------------------------------- providers

@@ -130,6 +130,41 @@ async def test_after_a_stop_a_cancellation_waits_for_nothing(tmp_path: Path, fil
     assert report.outcomes == {Outcome.UNKNOWN: 1}  # nobody can ask this vendor
 
 
+@pytest.mark.parametrize("end", ["closed", "cancelled", "stopped"])
+async def test_a_stop_may_be_shared(tmp_path: Path, files: Any, end: str) -> None:
+    """It ends all who share it; what ends one of them by itself does not touch the others."""
+    stop, slow, other = asyncio.Event(), Slow(), Slow()
+    given = arguments(tmp_path, slow, listener=Ear(slow.comes.set))
+    async with AsyncClient("one", **arguments(tmp_path, other)) as client:
+        goes_on = asyncio.create_task(client.upload(files(4, 5), stop=stop))
+        async with AsyncClient("one", **given) as closed:
+            ends = asyncio.create_task(closed.upload(files(4), stop=stop))
+            await slow.has_one.wait()
+            await other.has_one.wait()
+            if end == "cancelled":
+                ends.cancel()
+                await asyncio.wait([ends])
+            elif end == "stopped":
+                stop.set()
+                await asyncio.wait([ends])
+        other.comes.set()
+        report = await goes_on
+    assert ends.cancelled() if end == "cancelled" else (await ends).interrupted
+    assert stop.is_set() == report.interrupted == (end == "stopped")
+
+
+async def test_a_stop_that_was_set_before(tmp_path: Path, files: Any) -> None:
+    """The run is planned, and nothing is sent; it can be resumed."""
+    vendor, stop = Vendor(), asyncio.Event()
+    stop.set()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        report = await client.upload(files(4), stop=stop)
+        assert (report.interrupted, report.outcomes) == (True, {Outcome.RUNNING: 1})
+        assert vendor.log == []
+        report = await client.resume(report.run.id)
+    assert report.outcomes == {Outcome.SUCCEEDED: 1}
+
+
 @pytest.mark.parametrize("by_scope", [False, True])
 async def test_cancelled_while_it_is_planned_a_run_leaves_nothing_behind(
     tmp_path: Path, files: Any, by_scope: bool

@@ -242,3 +242,21 @@ async def test_stop_ends_an_upload_in_good_order(tmp_path: Path, files: Any) -> 
         report = await client.upload(files(4, 4), stop=stop)
         assert report.exit_code == 130
         assert (await client.resume(report.run.id)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "said", "hint"),
+    [
+        ({"concurency": 3}, "there is no option 'concurency'", "did you mean concurrency?"),
+        ({"concurrency": -1}, "concurrency: -1 is too small", ""),
+        ({"max_failures": 0}, "max_failures: 0 is too small", ""),
+        ({"part_size": "5 parsecs"}, "part_size: '5 parsecs' is not a size", ""),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_told(
+    tmp_path: Path, option: dict[str, Any], said: str, hint: str
+) -> None:
+    """Before anything else is done: with a negative concurrency nothing would ever leave."""
+    with pytest.raises(UsageError, match=said) as caught:
+        Client("acme", **arguments(tmp_path, Vendor()) | option)
+    assert caught.value.hint == hint

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from longshore import AsyncClient, Client
 from longshore.errors import UsageError
+from longshore.journal import open_journal
 from longshore.lifecycle import Outcome
 from longshore.pipeline import Event, JobAccepted
 from tests.client.conftest import Ear, arguments
@@ -65,6 +68,99 @@ async def test_a_step_of_a_client_that_is_closed_says_so(tmp_path: Path, files: 
         await sending
 
 
+async def test_a_client_that_is_closed_while_it_plans_leaves_nothing_behind(
+    tmp_path: Path, files: Any
+) -> None:
+    """Nothing was sent: whoever waits for it is told, and the journal knows no half planned run."""
+    given = arguments(tmp_path, Vendor())
+    plans = asyncio.Event()
+
+    def id_of_a_run() -> str:
+        plans.set()
+        return "a-run"
+
+    given["environment"] = replace(given["environment"], new_run_id=id_of_a_run)
+    for begin in (AsyncClient.upload, AsyncClient.start):
+        plans.clear()
+        async with AsyncClient("acme", **given) as client:
+            planning = asyncio.create_task(begin(client, files(4)))
+            await plans.wait()
+        with pytest.raises(UsageError, match="not open any more"):
+            await planning
+        async with AsyncClient("acme", **given) as client:
+            assert await client._journal.runs() == ()
+
+
+async def test_a_poll_of_a_client_that_is_closed_ends(tmp_path: Path, files: Any) -> None:
+    """It waits for its moment, or for the vendor: closing does not."""
+    vendor = Vendor()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.complete(await client.send(await client.start(files(4))))
+        vendor.delay = 3600.0
+        vendor.busy.clear()
+        polling = asyncio.create_task(client.poll(upload))
+        await vendor.busy.wait()
+    with pytest.raises(UsageError, match="not open any more"):
+        await polling
+
+
+async def test_a_store_is_asked_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While documents are looked up in it, everything else of the program goes on."""
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    memory().pipe("/beside/a.pdf", b"%PDF")
+    asked, comes, known = threading.Event(), threading.Event(), memory.info
+
+    def info(fs: Any, path: str) -> Any:
+        asked.set()
+        assert comes.wait(5.0), "the loop stood still"
+        return known(fs, path)
+
+    monkeypatch.setattr(memory, "info", info)
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        starting = asyncio.create_task(client.start("memory://beside/a.pdf"))
+        await asyncio.to_thread(asked.wait)
+        comes.set()
+        upload = await starting
+        asked.clear()
+        comes.clear()
+        cancelled = asyncio.create_task(client.upload("memory://beside/a.pdf"))
+        await asyncio.to_thread(asked.wait)
+        cancelled.cancel()
+        comes.set()
+        await asyncio.wait([cancelled])
+        assert cancelled.cancelled()
+        assert [run.id for run in await client._journal.runs()] == [upload.run_id]
+
+
+async def test_a_store_that_nobody_waits_for_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled twice, a plan goes on in its thread; a later ``resume`` is not to send it."""
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    memory().pipe("/forsaken/a.pdf", b"%PDF")
+    asked, comes, known = threading.Event(), threading.Event(), memory.info
+
+    def info(fs: Any, path: str) -> Any:
+        asked.set()
+        assert comes.wait(5.0), "the loop stood still"
+        return known(fs, path)
+
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        monkeypatch.setattr(memory, "info", info)
+        planning = asyncio.create_task(client.upload("memory://forsaken/a.pdf"))
+        await asyncio.to_thread(asked.wait)
+        for _ in range(2):
+            planning.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([planning], timeout=1.0)
+        assert planning.cancelled(), "it waited for the store"
+        asyncio.get_running_loop().call_later(0.01, comes.set)
+    async with open_journal(tmp_path / "journal.db") as again:
+        assert not await again.runs()
+
+
 async def test_closing_under_a_cancellation_leaves_no_thread(tmp_path: Path) -> None:
     """As where a framework cancels a request that has a client of its own."""
     before = set(threading.enumerate())
@@ -92,7 +188,9 @@ async def test_a_client_is_open_once_at_a_time(tmp_path: Path, files: Any) -> No
         assert sync.upload(files(4)).exit_code == 0
 
 
-def test_a_listener_that_calls_its_client_is_told(tmp_path: Path, files: Any) -> None:
+def test_a_listener_that_calls_its_client_is_told(
+    tmp_path: Path, files: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is called on the loop that would have to do it: to wait there would wait for ever."""
 
     def listen(event: Event) -> None:
@@ -101,8 +199,8 @@ def test_a_listener_that_calls_its_client_is_told(tmp_path: Path, files: Any) ->
 
     with Client("acme", **arguments(tmp_path, Vendor(), listener=listen)) as client:
         report = client.upload(files(4))
-    assert isinstance(report.trouble, UsageError)
-    assert report.trouble.message == "a listener cannot call the client that waits for it"
+    assert report.exit_code == 0
+    assert "a listener cannot call the client that waits for it" in caplog.text
 
 
 def test_an_async_listener_is_refused(tmp_path: Path) -> None:
@@ -111,8 +209,13 @@ def test_an_async_listener_is_refused(tmp_path: Path) -> None:
     async def listen(_event: Event) -> None:
         """Hear nothing."""
 
-    with pytest.raises(UsageError, match="nobody awaits"):
-        Client("acme", **arguments(tmp_path, Vendor(), listener=listen))
+    class Listens:
+        async def __call__(self, _event: Event) -> None:
+            """Hear nothing."""
+
+    for listener in (listen, partial(listen), Listens()):
+        with pytest.raises(UsageError, match="nobody awaits"):
+            Client("acme", **arguments(tmp_path, Vendor(), listener=listener))
 
 
 def run_program(code: str, folder: Path) -> str:

@@ -13,7 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from longshore import Client
-from longshore._portal import call
+from longshore.client._portal import call
 from longshore.lifecycle import Outcome
 from longshore.provider import Response
 from longshore.transfer import Outgoing

@@ -119,10 +119,13 @@ class Quay:
 
     def compare(self, docs: Path, *to: str, **more: Any) -> Comparison:
         """Compare."""
-        settings = {key: value for key, value in self._settings.items()
-                    if key.partition(":")[0] in to} | more.pop("settings", {})  # fmt: skip
+        settings = self.settings_of(*to) | more.pop("settings", {})
         journal = self._folder / "journal.db"
         return compare([docs], to=to, settings=settings, journal=journal, **more)
+
+    def settings_of(self, *targets: str) -> dict[str, str]:
+        """Return the settings that lead to these sandboxes."""
+        return {k: v for k, v in self._settings.items() if k.partition(":")[0] in targets}
 
     def jobs(self, vendor: str) -> int:
         """Count the jobs that a vendor has."""

@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from longshore.errors import ConfigurationError, UsageError
+from longshore.errors import ConfigurationError, RunInUse, UsageError
 from longshore.evaluate import Comparison, Request, compare, compare_async, compare_in
 from longshore.journal import open_journal
-from longshore.pipeline import DocumentFinished, Environment, Event, RunStarted
+from longshore.pipeline import DocumentFinished, Environment, Event, JobAccepted, RunStarted
 from longshore.sandbox import Fault
 from tests.evaluate.conftest import EVIL, Quay
 
@@ -30,6 +31,24 @@ def test_the_same_documents_go_to_every_target(docs: Path, quay: Quays) -> None:
         assert len({row.sha256 for row in alike if row.sha256}) == 1
 
 
+def test_what_a_listener_raises_is_logged(docs: Path, quay: Quays) -> None:
+    """It stops no target; `sys.exit()` ends the call in good order, and the same one goes on."""
+
+    def fails(*_told: object) -> None:
+        raise ZeroDivisionError
+
+    def leaves(_target: str, _round: int, event: Event) -> None:
+        if isinstance(event, JobAccepted):
+            raise SystemExit(3)
+
+    port = quay()
+    with pytest.raises(SystemExit):
+        port.compare(docs, "sendai", "subworkflow", listener=leaves)
+    found = port.compare(docs, "sendai", "subworkflow", listener=fails)
+    assert found.continued
+    assert {side.reports[0].trouble for side in found.sides} == {None}
+
+
 def test_what_a_target_does_not_take_is_listed_with_the_reason(docs: Path, quay: Quays) -> None:
     """It is refused there, goes to the others, and counts in no figure of that target."""
     found = quay().compare(docs, "subworkflow", "geolens")
@@ -40,6 +59,48 @@ def test_what_a_target_does_not_take_is_listed_with_the_reason(docs: Path, quay:
     figures = found.figures["geolens"]
     assert (figures.documents, figures.refused, figures.succeeded) == (1, 3, 1.0)
     assert found.exit_code == 1
+
+
+def test_a_second_call_meanwhile_is_told_and_changes_nothing(docs: Path, quay: Quays) -> None:
+    """While the first plans, and while it works: its documents are not noted as interrupted."""
+    started = quay(subworkflow={"walk": "IN_PROGRESS:0.5,SUCCESS"})
+    refused: list[BaseException] = []
+
+    def again() -> None:
+        try:
+            started.compare(docs / "a.pdf", "subworkflow", "plangrep")
+        except RunInUse as error:
+            refused.append(error)
+
+    def watch(target: str, round: int, event: Event) -> None:
+        if isinstance(event, JobAccepted) and target == "subworkflow":
+            threads.append(Thread(target=again))
+            threads[-1].start()
+
+    threads: list[Thread] = []
+    found = started.compare(docs / "a.pdf", "subworkflow", "plangrep", listener=watch)
+    for thread in threads:
+        thread.join()
+    assert [type(error) for error in refused] == [RunInUse]
+    assert [row.interrupted for row in found.rows] == [False, False]
+
+
+async def test_one_of_two_equal_calls_plans(tmp_path: Path, quay: Quays, docs: Path) -> None:
+    """The other is told, and does not forget what the first has planned so far."""
+    started = quay()
+    settings = started.settings_of("plangrep", "sendai")
+    request = Request((str(docs / "a.pdf"),), ("plangrep", "sendai"), settings=settings)
+
+    async def call() -> Comparison:
+        async with open_journal(tmp_path / "journal.db") as journal:
+            return await compare_in(journal, request, Environment())
+
+    ended = await asyncio.gather(call(), call(), return_exceptions=True)
+    (told,) = [error for error in ended if isinstance(error, BaseException)]
+    (found,) = [made for made in ended if isinstance(made, Comparison)]
+    assert isinstance(told, RunInUse)
+    assert told.message == "the same comparison is being planned"
+    assert {row.outcome for row in found.rows} == {"succeeded"}
 
 
 def test_what_is_measured(docs: Path, quay: Quays) -> None:

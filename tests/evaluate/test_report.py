@@ -171,6 +171,15 @@ def test_an_engineer_finds_how_to_repeat_it(html: str) -> None:
         assert words in text
 
 
+def test_large_numbers_are_written_whole() -> None:
+    """Not as 1.23457e+06."""
+    page = render(comparison([row(requests=1_234_567, usage_credits=7_654_321.5, batch_id="b")]))
+    assert "1\u202f234\u202f567" in page
+    assert "7\u202f654\u202f321.5" in page
+    assert ">7654321.5<" in page  # at its bar
+    assert "e+06" not in page
+
+
 def test_differences_are_in_the_data(html: str) -> None:
     """The field that was read differently stands with what each target said."""
     assert Page(html).data["differences"] == [[1, "total", ["1", "99"]]]

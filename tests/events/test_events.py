@@ -18,6 +18,7 @@ from longshore.errors import ConfigurationError, PluginError
 from longshore.events import (
     BytesMoved,
     DocumentChanged,
+    Event,
     JobAccepted,
     JsonLines,
     Notice,
@@ -160,6 +161,19 @@ async def test_events_as_lines_of_json(tmp_path: Path) -> None:
     }  # fmt: skip
     assert "sk-123456" not in file.read_text()
     assert "key-123456" not in file.read_text()
+
+
+def test_of_several_listeners_each_is_told() -> None:
+    """Also when one before it fails, whose error is not hidden by that."""
+    seen: list[Event] = []
+
+    def fails(_event: Event) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        together(seen.append, fails, seen.append)(Notice("a"))
+
+    assert seen == [Notice("a"), Notice("a")]
 
 
 def test_what_holds_a_credential_is_hidden() -> None:

@@ -14,7 +14,15 @@ import pytest
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, RunRecord, UnitRecord, open_journal
 from longshore.lifecycle import Outcome
-from longshore.migrate import Check, Problem, migrate_async, open_map, verify_async
+from longshore.migrate import (
+    Check,
+    Problem,
+    RouteRequest,
+    begin_passage,
+    migrate_async,
+    open_map,
+    verify_async,
+)
 from longshore.pipeline import Environment
 
 FEW, MANY = 1000, 2000
@@ -97,6 +105,32 @@ async def test_a_plan_takes_no_memory_for_each_document(
 
     assert await growth(plan) < 1800
     assert most < 100
+
+
+async def test_a_route_takes_no_memory_for_each_document(
+    tmp_path: Path, vendors: Callable[..., None]
+) -> None:
+    """Although each is hashed before it is known where it goes."""
+    vendors("plangrep")
+    vendors("sendai")
+    table = 'primary = "plangrep"\npercent = {sendai = 50}'
+    (tmp_path / "longshore.toml").write_text(f"[routes.main]\n{table}\n")
+    (tmp_path / "documents").mkdir()
+    for n in range(2 * MANY):
+        (tmp_path / "documents" / f"{n}.pdf").write_bytes(b"1")
+
+    async def digest(document: Document) -> str:
+        return f"{int(document.stem):064x}"
+
+    async def plan(count: int) -> object:
+        paths = tuple(str(tmp_path / "documents" / f"{n}.pdf") for n in range(count))
+        request = RouteRequest("main", paths)
+        async with open_journal(tmp_path / f"{count}.db") as journal:
+            return await begin_passage(journal, request, Environment(digest=digest))
+
+    await plan(10)  # what is made once
+    more = await peak(plan, 2 * MANY) - await peak(plan, MANY)  # a commit is of 500 for each
+    assert more / MANY < 700
 
 
 async def test_a_map_takes_no_memory_for_each_document(tmp_path: Path) -> None:

@@ -69,7 +69,17 @@ def test_the_map_of_another_migration_is_left_alone(tmp_path: Path, name: str) -
     assert list(read_map(path)) == [line("a.pdf", to="other")]
 
 
-@pytest.mark.parametrize("content", ["no json\n", '{"a": 1}\n', "[1]\n", "SQLite\n"])
+NONE = [
+    "no json\n", '{"a": 1}\n', "[1]\n", "SQLite\n",
+    "no line end", '{"a": 1}', '{"path": "a.pdf", "name": "b.pdf"}', '{"pat": "h',
+    json.dumps({**line("a.pdf"), "from": 3}) + "\n",
+    json.dumps({**line("a.pdf"), "path": ["a"]}) + "\n",
+    json.dumps({**line("a.pdf"), "to": {"target": "new"}}) + "\n",
+    json.dumps({"path": "/docs/a.pdf", "sha256": None, "to": line("a.pdf")["to"]}) + "\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", NONE)
 @pytest.mark.parametrize("name", ["map.jsonl", "map.db"])
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path, name: str, content: str) -> None:
     """Neither read as a map nor written to."""
@@ -80,6 +90,25 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path, name: str, conte
     with pytest.raises(UsageError):
         list(read_map(path))
     assert path.read_text() == content
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, 12, 80, -1])
+def test_a_map_of_which_not_one_line_is_whole_is_a_map(tmp_path: Path, length: int) -> None:
+    """A kill came while its first line was written, or when only its end was missing."""
+    path = tmp_path / "map.jsonl"
+    path.write_text((json.dumps(line("a.pdf")) + "\n")[:length])
+    with open_map(path, "new") as map:
+        map.put(line("a.pdf"))
+    assert list(read_map(path)) == [line("a.pdf")]
+
+
+def test_an_empty_file_is_a_map_to_be(tmp_path: Path) -> None:
+    """As ``mktemp`` makes it."""
+    path = tmp_path / "map.db"
+    path.touch()
+    with open_map(path, "new") as map:
+        map.put(line("a.pdf"))
+    assert list(read_map(path)) == [line("a.pdf")]
 
 
 def test_nothing_is_left_behind_when_nothing_was_begun(tmp_path: Path) -> None:

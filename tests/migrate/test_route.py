@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from longshore import AsyncClient
+from longshore.errors import UsageError
 from longshore.journal import DocumentRecord, documents_of, open_journal
+from longshore.lifecycle import Outcome
 from longshore.migrate import (
     Leg,
     RouteRequest,
     begin_passage,
     carry_passage,
     find_passage,
+    migrate_async,
     passage_of,
     upload_by_route_async,
 )
-from longshore.pipeline import DocumentFinished, Environment, Event
+from longshore.pipeline import DocumentFinished, Environment, Event, JobAccepted
 
 Vendors = Callable[..., None]
 
@@ -173,6 +178,121 @@ async def test_a_fallback_gets_nothing_that_it_does_not_take(
     }
 
 
+async def test_after_a_crash_each_fallback_gets_what_it_takes(
+    tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
+) -> None:
+    """What was given up for the second fallback is not planned for the first, which refuses it."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["subworkflow", "sendai"]')
+    vendors("plangrep", [{"status": 401}])
+    vendors("subworkflow")
+    vendors("sendai")
+    (tmp_path / "scan.png").write_bytes(b"png")
+
+    async def crash(*arguments: object, **more: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("longshore.migrate._route.begin", crash)
+        with pytest.raises(RuntimeError, match="killed"):
+            await upload_by_route_async(
+                tmp_path / "scan.png", "main", journal=tmp_path / "j.db", environment=hurried
+            )
+    async with open_journal(tmp_path / "j.db") as journal:
+        (run,) = await journal.runs()
+        request = RouteRequest("")
+        passage = await find_passage(journal, request, passage_of(run) or "")
+        arrival = await carry_passage(journal, passage, request, hurried)
+    assert arrival.exit_code == 0
+    assert await carried(tmp_path / "j.db") == {"scan.png": [("sendai", "succeeded")]}
+
+
+async def test_what_is_left_of_an_upload_goes_on_when_a_run_of_it_was_forgotten(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """It is not taken for a plan that was never whole: of that nothing was sent."""
+    route(tmp_path, 'primary = "plangrep"\npercent = {sendai = 50}')
+    vendors("plangrep")
+    vendors("sendai")
+    request = RouteRequest("main", paths=tuple(files(tmp_path, 10)))
+    async with open_journal(tmp_path / "j.db") as journal:
+        torn = await begin_passage(journal, request, hurried)
+        await journal.forget_run(torn.legs[0].run.id)
+        with pytest.raises(UsageError, match="nothing was sent"):
+            await find_passage(journal, request, torn.id)
+        whole = await begin_passage(journal, request, hurried)
+        await carry_passage(journal, whole, request, hurried)
+        first, second = (leg.run.id for leg in whole.legs)
+        await journal.forget_run(first)
+        found = await find_passage(journal, request, whole.id)
+        arrival = await carry_passage(journal, found, request, hurried)
+    assert [leg.run.id for leg in found.legs] == [second]
+    assert arrival.exit_code == 0
+
+
+async def test_what_a_fallback_carried_is_not_sent_again_when_its_run_was_forgotten(
+    tmp_path: Path, vendors: Vendors, hurried: Environment
+) -> None:
+    """Whoever tidies up means no document; the run that gave them up may still be gone on with."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]')
+    vendors("plangrep", [{"status": 401}])
+    vendors("sendai")
+    first = await upload_by_route_async(
+        files(tmp_path, 2), "main", journal=tmp_path / "j.db", environment=hurried
+    )
+    request = RouteRequest("")
+    async with open_journal(tmp_path / "j.db") as journal:
+        await journal.forget_run(first.passage.legs[1].run.id)
+        found = await find_passage(journal, request, first.passage.id)
+        again = await carry_passage(journal, found, request, hurried)
+        left = [run.target for run in await journal.runs()]
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert left == ["plangrep"]
+
+
+async def test_it_is_not_sent_again_when_a_crash_came_before_it_was_noted(
+    tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
+) -> None:
+    """The next call finds the fallback's run, and notes that there was one."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]')
+    vendors("plangrep", [{"status": 401}])
+    vendors("sendai")
+
+    async def crash(*arguments: object, **more: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("longshore.migrate._route.note_placed", crash)
+        with pytest.raises(RuntimeError, match="killed"):
+            await upload_by_route_async(
+                files(tmp_path, 2), "main", journal=tmp_path / "j.db", environment=hurried
+            )
+    request = RouteRequest("")
+    async with open_journal(tmp_path / "j.db") as journal:
+        for _ in range(2):
+            main, *others = await journal.runs()
+            passage = await find_passage(journal, request, passage_of(main) or "")
+            assert (await carry_passage(journal, passage, request, hurried)).exit_code == 0
+            for other in others:
+                await journal.forget_run(other.id)
+        assert [run.target for run in await journal.runs()] == ["plangrep"]
+
+
+async def test_a_fallback_that_is_not_needed_stops_no_resume(
+    tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
+) -> None:
+    """Its key may be gone since the upload began: the main target takes what is left."""
+    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]')
+    vendors("plangrep")
+    vendors("sendai")
+    request = RouteRequest("main", paths=tuple(files(tmp_path, 1)))
+    async with open_journal(tmp_path / "j.db") as journal:
+        begun = await begin_passage(journal, request, hurried)
+        monkeypatch.delenv("LONGSHORE_SENDAI_API_KEY")
+        passage = await find_passage(journal, request, begun.id)
+        arrival = await carry_passage(journal, passage, request, hurried)
+    assert arrival.outcomes == {Outcome.SUCCEEDED: 1}
+
+
 async def test_a_slow_shadow_holds_nobody_up(
     tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
 ) -> None:
@@ -277,3 +397,35 @@ async def test_two_passages_never_have_one_id(
         found = await find_passage(journal, request, made[0].id)
     assert [passage.id for passage in made] == ["aaaa", "bbbb"]
     assert [leg.run.id for leg in found.legs] == ["run1"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+async def test_what_a_listener_raises_loses_nothing(
+    tmp_path: Path, vendors: Vendors, error: type[BaseException]
+) -> None:
+    """An error is logged; only who wants the program to end gets that, in good order."""
+    route(tmp_path, 'primary = "plangrep"')
+    vendors("plangrep")
+    vendors("sendai")
+
+    def listener(event: Event) -> None:
+        if isinstance(event, JobAccepted):
+            raise error
+
+    def route_listener(_leg: Leg, event: Event) -> None:
+        listener(event)
+
+    journal = tmp_path / "j.db"
+    with pytest.raises(error) if error is SystemExit else nullcontext():
+        paths = files(tmp_path, 2)
+        await upload_by_route_async(paths, "main", journal=journal, listener=route_listener)
+    async with AsyncClient("plangrep", journal=journal) as client:
+        async with open_journal(journal) as opened:
+            (run,) = await opened.runs()
+        assert (await client.resume(run.id)).outcomes == {Outcome.SUCCEEDED: 2}
+    map = tmp_path / "map.jsonl"
+    with pytest.raises(error) if error is SystemExit else nullcontext():
+        await migrate_async("plangrep", "sendai", map=map, journal=journal, listener=listener)
+    migration = await migrate_async("plangrep", "sendai", map=map, journal=journal)
+    assert migration.exit_code == 0
+    assert len(map.read_text().splitlines()) == 2

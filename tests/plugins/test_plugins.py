@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
 import types
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -272,13 +274,16 @@ def test_a_provider_without_a_sandbox_says_so() -> None:
         Plugins.of(GoodPlugin(), offering(variant())).sandbox("variant")
 
 
-def test_observers_see_events_and_cannot_stop_them(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, asyncio.CancelledError])
+def test_observers_see_events_and_cannot_stop_them(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
     """An observer's error is logged once; the others still see every event."""
 
     class Failing:
         @hookimpl
         def longshore_event(self) -> None:
-            raise RuntimeError("out of order")
+            raise error("out of order")
 
     good = GoodPlugin()
     plugins = Plugins.of(Failing(), good, Failing())
@@ -288,6 +293,35 @@ def test_observers_see_events_and_cannot_stop_them(caplog: pytest.LogCaptureFixt
 
     assert good.seen == ["first", "second"]
     assert caplog.text.count("out of order") == 2  # two plugins, each once
+
+
+def test_an_async_hook_is_no_hook() -> None:
+    """Nothing would be observed, and nothing said of it."""
+
+    class Async:
+        @hookimpl
+        async def longshore_event(self) -> None:
+            """Never runs."""
+
+    (left_out,) = Plugins.of(GoodPlugin(), Async()).quarantined
+    assert left_out.reason == "longshore_event is async, and nobody awaits it"
+
+
+def test_observers_come_and_go_while_others_are_told() -> None:
+    """As where one thread begins to observe what another one carries."""
+    good, seen = GoodPlugin(), list[object]()
+    plugins = Plugins.of(good)
+    with ExitStack() as stack:
+
+        def another(_event: object) -> None:
+            stack.enter_context(plugins.observing("another", seen.append))
+
+        with plugins.observing("first", another):
+            plugins.notify("first")
+        plugins.notify("second")
+    plugins.notify("third")
+
+    assert (good.seen, seen) == (["first", "second", "third"], ["second"])
 
 
 # ---------------------------------------------------------------------------- entry points

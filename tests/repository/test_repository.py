@@ -19,6 +19,7 @@ LONGEST_MODULE = 450
 
 # From the ground floor up: a room imports only from rooms before it.
 ROOMS = (
+    "_closest",
     "_lazy",
     "_model",
     "units",
@@ -26,7 +27,7 @@ ROOMS = (
     "redaction",
     "errors",
     "_faults",
-    "_portal",
+    "_switch",
     "documents",
     "sources",
     "capabilities",

@@ -112,3 +112,16 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         app()
 
     assert caught.value.hint == "pip install 'longshore[webhooks]'"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hooks.example.com", "ftp://hooks.example.com", "https://", "https://[bad",
+        "https://hooks.example.com:123456", "https://hooks.example.com/?to=us",
+    ],
+)  # fmt: skip
+def test_a_public_address_must_be_one(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A vendor would call nobody."""
+    assert main(["webhooks", "address", "plangrep", "--public-url", url]) == 2
+    assert f"--public-url {url}: no address" in capsys.readouterr().err

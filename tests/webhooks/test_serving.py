@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,47 @@ import httpx
 import pytest
 
 pytest.importorskip("uvicorn")
+
+from longshore.cli import main
+from longshore.journal import MemoryJournal
+from longshore.webhooks import Receiver, _serve, app
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /a HTTP/1.1\r\nHost: a\r\nX-Slow: "])
+async def test_a_connection_without_a_request_loses_its_place(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hundred that are silent, or send a head in drips, would keep all deliveries out."""
+    monkeypatch.setattr(_serve, "_LONGEST", 0.05)
+    ready = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        receiver = Receiver(MemoryJournal())
+        server = _serve._Server(app(receiver=receiver), receiver.open, ready.set)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await ready.wait()
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(sent)
+        async with asyncio.timeout(20.0):
+            assert await reader.read() == b""
+        writer.close()
+        server.should_exit = True
+        await serving
+
+
+async def test_where_nobody_reads_the_addresses_it_ends_in_order(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As `| head` leaves it: nothing is served behind anybody's back, and no traceback."""
+
+    def ready() -> None:
+        raise BrokenPipeError
+
+    receiver = Receiver(MemoryJournal())
+    server = _serve._Server(app(receiver=receiver), receiver.open, ready)
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(BrokenPipeError):
+        await server.serve(sockets=[listener])
+    assert receiver._journal is None
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -40,3 +83,30 @@ def test_a_supervisor_ends_it_in_order(tmp_path: Path, stop: signal.Signals) -> 
     }
     assert (server.returncode, "a-token" in err) == (0, False)
     assert [json.loads(line)["level"] for line in err.splitlines()]
+
+
+def test_a_journal_that_cannot_be_used_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by any other command: 3 would say that some document needs action."""
+    file = tmp_path / "journal.db"
+    file.write_text("no journal")
+    assert main(["webhooks", "serve", "--port", "0", "--journal", str(file)]) == 2
+    assert "journal.db is not a journal" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_used_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint says whether port or host is to be another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["webhooks", "serve", "--port", port]) == 2
+    assert "--port 0 takes a free one" in capsys.readouterr().err
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert main(["webhooks", "serve", "--host", "hooks.invalid"]) == 2
+    assert "check --host" in capsys.readouterr().err

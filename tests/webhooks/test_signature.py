@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from longshore.errors import ConfigurationError
+from longshore.plugins import Plugins
 from longshore.targets import load_config
 from longshore.webhooks import Signature, signatures_of
 
@@ -130,6 +131,7 @@ def test_signatures_come_from_the_configuration(tmp_path: Path) -> None:
     """Secrets are references; they are shown nowhere."""
     file = tmp_path / "longshore.toml"
     file.write_text(
+        "[targets.my-target]\n"
         '[webhooks.my-target]\nheader = "S"\nsecret = ["env:NEW", "file:old.txt"]\ntolerance="2m"\n'
     )
     (tmp_path / "old.txt").write_text("old-1\n")
@@ -146,7 +148,7 @@ def test_signatures_come_from_the_configuration(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('header = "S"', "secret"),
-        ('header = "S"\nsecret = "key-1-secret"\nwrong = 1', "wrong"),
+        ('header = "S"\nsecret = "key-1-secret"\nwrong = 1', "no setting 'wrong'"),
         ('header = "S"\nsecret = "key-1-secret"\nsigned = "x"', "body"),
         ('header = "S"\nsecret = "env:NOT_SET"', "NOT_SET"),
     ],
@@ -154,9 +156,29 @@ def test_signatures_come_from_the_configuration(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, text: str, said: str) -> None:
     """The message says where and what, and never quotes a secret."""
     file = tmp_path / "longshore.toml"
-    file.write_text(f"[webhooks.x]\n{text}\n")
+    file.write_text(f"[targets.x]\n[webhooks.x]\n{text}\n")
     config = load_config(file, cwd=tmp_path, environ={})
     with pytest.raises(ConfigurationError, match=said) as caught:
         signatures_of(config, environ={})
 
     assert "key-1-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "hint"),
+    [
+        ("drawngs", "", "did you mean drawings?"),
+        ("drawings", "prefx = 'sha256='", "did you mean prefix?"),
+    ],
+)
+def test_a_misspelt_table_is_told(tmp_path: Path, table: str, text: str, hint: str) -> None:
+    """Else the deliveries of that target would be taken on their token alone."""
+    file = tmp_path / "longshore.toml"
+    file.write_text(
+        f'[targets.drawings]\n[webhooks.{table}]\nheader = "S"\nsecret = "key-1"\n{text}\n'
+    )
+    config = load_config(file, cwd=tmp_path, environ={})
+    with pytest.raises(ConfigurationError, match=f"webhooks.{table}") as caught:
+        signatures_of(config, environ={}, plugins=Plugins.of())
+
+    assert caught.value.hint == hint

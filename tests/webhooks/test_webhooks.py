@@ -66,7 +66,7 @@ class Door:
 
     async def open(self, **changes: object) -> None:
         await self.world.plan([4])
-        taken = await self.world.journal.take("b0000")
+        (taken,) = await self.world.journal.take("b0000")
         change = ChangeUnit({"job_id": "job-1", **changes})
         await self.world.journal.commit("b0000", taken.unit.epoch, [change])
 
@@ -183,6 +183,23 @@ async def test_a_signature_is_checked_where_one_is_told() -> None:
 
     assert {reply.status_code for reply in replies} == {204}
     assert door.results == [*[Result.UNSIGNED] * 3, Result.WOKEN]
+
+
+async def test_a_told_that_fails_loses_no_delivery(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that prints where nobody reads any more; the end is in order, too."""
+
+    def told(_result: Result, _run: str, _batch: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(door.receiver, "_told", told)
+    await door.post("/longshore/nobody")
+    await door.post(door.path)
+    await door.receiver.aclose()
+
+    assert await door.mail() == [("wake", {"unit": "b0000"})]
+    assert door.receiver.counts == {Result.STRANGE: 1, Result.WOKEN: 1}
 
 
 async def test_a_flood_is_dropped_not_kept(door: Door) -> None:

@@ -5,22 +5,16 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from longshore.cli._command import command
-from longshore.cli._lines import tell_document, tell_kept
-from longshore.cli._parameters import (
-    BatchSize,
-    PartSize,
-    Paths,
-    pairs,
-)
-from longshore.cli._progress import PAUSE
+from longshore.cli._lines import columns, tell_document, tell_kept
+from longshore.cli._parameters import BatchSize, PartSize, Paths, pairs
+from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal, colour, printable
 from longshore.errors import UsageError
 
@@ -147,7 +141,8 @@ async def _compare(
 
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
-            with _watched(terminal, request, interrupt) as watch:
+            watch = _Watch(terminal, interrupt)
+            with open_displays(terminal, request.to, watch.text) as watch.display:
                 try:
                     found = await compare_in(
                         journal,
@@ -192,10 +187,10 @@ def _run_line(side: Side) -> dict[str, Any]:
 class _Watch:
     """Tells of documents as they are finished, and now and then how far all of it is."""
 
-    def __init__(self, terminal: Terminal, interrupt: Interrupt, progress: Any) -> None:
+    def __init__(self, terminal: Terminal, interrupt: Interrupt) -> None:
         self._terminal = terminal
         self._interrupt = interrupt
-        self._progress = progress
+        self.display: Displays = SILENT
         self._all: Counter[str] = Counter()
         self._finished: Counter[str] = Counter()
 
@@ -211,7 +206,7 @@ class _Watch:
         from longshore.pipeline import BytesMoved, DocumentFinished, Notice, RunStarted
 
         if round == 1 or not isinstance(event, RunStarted | BytesMoved):
-            self._progress.see(target, event)  # its bar is that of the first round
+            self.display.see(target, event)  # its bar is that of the first round
         try:
             match event:
                 case RunStarted(documents=documents):
@@ -220,7 +215,7 @@ class _Watch:
                     self._finished[target] += 1
                     self._tell(target, round, event)
                 case Notice(text):
-                    self._terminal.event(f"longshore: {target}: {text}")
+                    self._terminal.event(printable(f"longshore: {target}: {text}"))
                 case _:
                     pass
         except BrokenPipeError:
@@ -242,30 +237,10 @@ class _Watch:
         path = printable(record.path)
         self._terminal.say(f"{colour(state, state.ljust(12))}  {at}  {path}{words}")
 
-    async def speak(self) -> None:
-        """Say how far it is every 30 s."""
-        while True:
-            await asyncio.sleep(PAUSE)
-            told = (
-                f"{name} {self._finished[name]} of {count}" for name, count in self._all.items()
-            )
-            self._terminal.note(f"longshore: {', '.join(told)}")
-
-
-@contextmanager
-def _watched(terminal: Terminal, request: Request, interrupt: Interrupt) -> Iterator[_Watch]:
-    """Watch a comparison: with bars on a terminal, else with a line every 30 s."""
-    from longshore.cli._demo_shown import Progress
-
-    with Progress.on(terminal, request.to) as progress:
-        watch = _Watch(terminal, interrupt, progress)
-        plain = terminal.display is None and not terminal.quiet
-        speaking = asyncio.create_task(watch.speak()) if plain else None
-        try:
-            yield watch
-        finally:
-            if speaking is not None:
-                speaking.cancel()
+    def text(self) -> str:
+        """Say how far it is."""
+        told = (f"{name} {self._finished[name]} of {count}" for name, count in self._all.items())
+        return ", ".join(told)
 
 
 # -------------------------------------------------------------------------------- the end
@@ -288,14 +263,9 @@ def _finish(
     """
     from longshore.lifecycle import Outcome
 
-    lines = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        first, *others = (
-            cell.ljust(width) if not number else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        terminal.say("  ".join([first, *others]).rstrip())
+    rows = [_cells(name, figures) for name, figures in found.figures.items()]
+    for text in columns([_HEAD, *rows]):
+        terminal.say(text)
     named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
     again = terminal.typed(found.command + "".join(named))
     for side in found.sides:
@@ -325,6 +295,6 @@ def _cells(name: str, figures: Figures) -> tuple[str, ...]:
         str(figures.requests),
         str(figures.retries),
         str(figures.troubles["throttled"]),
-        "-" if credits is None else f"{credits:g}",
+        "-" if credits is None else f"{credits:.10g}",
         str(figures.results),
     )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from longshore.cli._carry import worst
 from longshore.cli._command import command
-from longshore.cli._demo_shown import Progress, Row, next_steps, refusals, table
+from longshore.cli._demo_shown import Row, next_steps, refusals, table
 from longshore.cli._interrupt import run_async
+from longshore.cli._progress import Displays, open_displays
 from longshore.cli._terminal import Terminal
 from longshore.errors import PluginError
 
@@ -49,9 +50,15 @@ async def _demo(terminal: Terminal, folder: Path) -> int:
             carriers = [
                 _Carrier(terminal, journal, _target(plugins, vendor, folder)) for vendor in vendors
             ]
-            with Progress.on(terminal, [carrier.target.name for carrier in carriers]) as progress:
+            names = [carrier.target.name for carrier in carriers]
+            count = len(documents) * len(carriers)
+
+            def text() -> str:
+                return f"{sum(each.row.documents for each in carriers)} of {count} documents"
+
+            with open_displays(terminal, names, text) as display:
                 reports = await asyncio.gather(
-                    *(carrier.carry(documents, progress) for carrier in carriers)
+                    *(carrier.carry(documents, display) for carrier in carriers)
                 )
         for carrier in carriers:
             carrier.check(await asyncio.to_thread(running.state, carrier.target.name))
@@ -139,7 +146,7 @@ class _Carrier:
     target: Target
     row: Row = field(default_factory=Row)
 
-    async def carry(self, documents: Sequence[Path], progress: Progress) -> RunReport:
+    async def carry(self, documents: Sequence[Path], display: Displays) -> RunReport:
         """Carry all documents that the vendor takes."""
         from longshore.pipeline import (
             Candidate,
@@ -157,7 +164,7 @@ class _Carrier:
         run = await begin(self.journal, self.target, candidates, RunOptions(), environment)
 
         def listen(event: Event) -> None:
-            progress.see(name, event)
+            display.see(name, event)
             record = getattr(event, "record", None)
             if record is not None:
                 line = document_line(run, record, getattr(event, "unit", None))

@@ -1,21 +1,16 @@
-"""What ``demo`` shows: bars on a terminal while it works, and a table at the end."""
+"""What ``demo`` tells at the end: a table, what was refused, and what to type next."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from longshore.cli._terminal import Terminal
+from longshore.cli._lines import columns
 from longshore.units import format_bytes
 
-if TYPE_CHECKING:
-    from longshore.pipeline import Event
-
-__all__ = ["Bars", "Progress", "Row", "next_steps", "refusals", "table"]
+__all__ = ["Row", "next_steps", "refusals", "table"]
 
 
 @dataclass(slots=True)
@@ -83,16 +78,9 @@ _LEFT = (0, len(_HEAD) - 1)
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """Write a table as plain text, as wide as it needs to be."""
-    lines = [_HEAD, *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    """Write the rows as a table, and what all of them come to."""
     yield ""
-    for line in lines:
-        cells = [
-            cell.ljust(width) if number in _LEFT else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+    yield from columns([_HEAD, *(row.cells() for row in rows)], left=_LEFT)
     arrived, sent = sum(row.arrived for row in rows), sum(len(row.sent) for row in rows)
     yield ""
     yield f"{arrived} of {sent} documents are at the sandboxes with the SHA-256 of their source."
@@ -125,92 +113,3 @@ def next_steps(rows: Sequence[Row]) -> Iterator[str]:
     yield "Next:"
     for step, what in steps.items():
         yield f"  {step.ljust(width)}  {what}"
-
-
-class Progress:
-    """Does nothing: nobody watches."""
-
-    @classmethod
-    @contextmanager
-    def on(cls, terminal: Terminal, names: Sequence[str]) -> Iterator[Progress]:
-        """Show bars if stderr is a terminal."""
-        if terminal.quiet or not sys.stderr.isatty():
-            yield cls()
-            return
-        from rich.console import Console
-
-        with Bars(Console(stderr=True), names) as bars:
-            terminal.display = bars
-            try:
-                yield bars
-            finally:
-                terminal.display = None
-
-    def see(self, name: str, event: Event) -> None:
-        """Take notice of what happens at one vendor."""
-
-
-class Bars(Progress):
-    """A bar for each vendor: bytes, and in words what happens."""
-
-    def __init__(self, console: Any, names: Sequence[str]) -> None:
-        from rich import progress
-
-        self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.DownloadColumn(),
-            progress.TransferSpeedColumn(),
-            progress.TextColumn("{task.fields[doing]}", markup=False),
-            console=console,
-            transient=True,
-        )
-        self._sizes: dict[str, int] = {}
-        self._tasks = {name: self._bars.add_task(name, total=None, doing="") for name in names}
-
-    def __enter__(self) -> Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._bars.stop()
-
-    def refresh(self) -> None:
-        """Draw the bars now instead of at the next tenth of a second."""
-        self._bars.refresh()
-
-    def print(self, text: str) -> None:
-        """Write a line above the bars."""
-        self._bars.console.print(text, markup=False, highlight=False)
-
-    def see(self, name: str, event: Event) -> None:
-        """Move the vendor's bar."""
-        from longshore.pipeline import (
-            BytesMoved,
-            DocumentFinished,
-            Polled,
-            Retried,
-            RunStarted,
-            TransferSent,
-        )
-
-        task = self._tasks[name]
-        match event:
-            case RunStarted(size=size):
-                self._sizes[name] = size
-                self._bars.update(task, total=size, doing="starting")
-            case BytesMoved(count=count):
-                self._bars.update(task, advance=count)
-            case TransferSent(number=number, transfers=transfers) if transfers > 1:
-                self._bars.update(task, doing=f"part {number} of {transfers}")
-            case Retried(why=why, seconds=seconds):
-                self._bars.update(task, doing=f"{why}, again in {seconds:.0f} s")
-            case Polled(word=word):
-                self._bars.update(task, doing=word)
-            case DocumentFinished(record=record):
-                if record.unit_id and record.outcome == "refused":  # it was going to go
-                    self._sizes[name] -= record.document.size
-                doing = f"{record.document.name}: {record.outcome}"
-                self._bars.update(task, total=self._sizes[name], doing=doing)
-            case _:
-                pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._terminal import Terminal, colour, printable
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATES",
+    "columns",
     "counts",
     "kept_settings",
     "next_steps",
@@ -77,6 +78,22 @@ _ONE = {
 def number(count: int, things: str) -> str:
     """Write how many there are: ``1 batch``, ``2 batches``."""
     return f"{count} {_ONE[things] if count == 1 else things}"
+
+
+def columns(lines: Sequence[Sequence[str]], *, left: Container[int] = (0,)) -> Iterator[str]:
+    """Write a table as plain text, as wide as it needs to be.
+
+    Args:
+        lines: its cells; the first line is its head.
+        left: the columns of words; numbers stand at the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
 
 
 def run_text(line: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from longshore.cli._parameters import (
     PartSize,
     Set,
     pairs,
+    said,
 )
 from longshore.cli._terminal import Terminal, colour, printable
 from longshore.errors import UsageError
@@ -51,12 +52,19 @@ def _migrate(
     ] = "",
     to: Annotated[str, typer.Option("--to", metavar="TARGET", help="Where they go.")] = "",
     run: Annotated[
-        str, typer.Option("--run", metavar="RUN", help="All documents of one earlier run.")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--run", metavar="RUN", help="All documents of one earlier run.", callback=said
+        ),
+    ] = None,
     manifest: Annotated[
-        str,
-        typer.Option(metavar="FILE", help="Documents, one path or JSON object a line; - is stdin."),
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Documents, one path or JSON object a line; - is stdin.",
+            callback=said,
+        ),
+    ] = None,
     map: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write who is who: JSON Lines, or .sqlite, .db."),
@@ -66,9 +74,11 @@ def _migrate(
         int | None, typer.Option(min=1, metavar="N", help="So many, chosen by SHA-256.")
     ] = None,
     since: Annotated[
-        str,
-        typer.Option(metavar="TIME", help="Of runs begun since: 2026-11-01, or 7d ago."),
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Of runs begun since: 2026-11-01, or 7d ago.", callback=said
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; send nothing.")] = False,
     set: Set = None,
     concurrency: Concurrency = None,
@@ -106,11 +116,11 @@ def _migrate(
     request = Request(
         source=source,
         to=to,
-        run=run,
-        manifest=manifest,
+        run=run or "",
+        manifest=manifest or "",
         limit=limit,
         sample=sample,
-        since=since,
+        since=since or "",
         settings=pairs(set),
         options=options,
         config=terminal.config,
@@ -162,14 +172,7 @@ def _tell_plan(terminal: Terminal, migration: Migration, *, dry_run: bool) -> No
         terminal.note(f"longshore: going on with migration {migration.run.id}")
         return
     for kept in migration.kept_out:
-        document, at = kept.origin.document, kept.origin.at
-        terminal.line({
-            "event": "kept_out",
-            "path": document.source,
-            "sha256": document.sha256,
-            "from": at.json() if at else None,
-            "error": kept.error.model_dump(mode="json"),
-        })  # fmt: skip
+        terminal.line(kept.json())
         terminal.say(f"{colour('refused', 'kept out'.ljust(12))}  {printable(kept.error.message)}")
     if migration.estimate is not None and dry_run:
         from longshore.journal import RunRecord
@@ -280,7 +283,7 @@ def _tell_check(terminal: Terminal, check: Check) -> None:
         + (f"; {', '.join(found)}" if found else "")
     )
     for gap in check.gaps:
-        terminal.say(f"  cannot be checked: {gap}")
+        terminal.say(f"  cannot be checked: {printable(gap)}")
     if check.trouble is not None:
         terminal.fail(check.trouble)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,7 @@ from longshore.errors import UsageError
 
 __all__ = [
     "BatchSize", "BwLimit", "Concurrency", "Follow", "GiveUpAfter", "MaxFailures", "PartSize",
-    "Paths", "Run", "Set", "SomeRun", "pairs",
+    "Paths", "Run", "Set", "SomeRun", "pairs", "said",
 ]  # fmt: skip
 
 Paths = Annotated[
@@ -18,9 +18,23 @@ Paths = Annotated[
     typer.Argument(metavar="PATH", help="Files, directories, globs, URLs; - is a list on stdin."),
 ]
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")]
 
-SomeRun = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's id, or how it begins.")]
+def said(value: str | None) -> str | None:
+    """Refuse an empty value: a script's variable was not set, and every run's id begins so.
+
+    Raises:
+        typer.BadParameter: it is.
+    """
+    if value == "":
+        raise typer.BadParameter("it is empty")
+    return value
+
+
+_RUN: Any = typer.Argument(metavar="RUN", help="A run's id, or how it begins.", callback=said)
+
+Run = Annotated[str, _RUN]
+
+SomeRun = Annotated[str | None, _RUN]
 
 Set = Annotated[
     list[str] | None,

@@ -1,4 +1,7 @@
-"""Progress on stderr: bars on a terminal, a line every 30 s otherwise, nothing with --quiet."""
+"""Progress on stderr: bars on a terminal, a line every 30 s otherwise, nothing with --quiet.
+
+``open_display`` shows one run, ``open_displays`` what several targets do at the same time.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from longshore.cli._terminal import Terminal, printable, structured
+from longshore.cli._terminal import Above, Terminal, printable, structured
 
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
     from longshore.pipeline import Event
 
-__all__ = ["Display", "Tally", "open_display"]
+__all__ = ["SILENT", "Display", "Displays", "Tally", "open_display", "open_displays"]
 
 PAUSE = 30.0
 """Seconds between two lines where stderr is no terminal."""
@@ -26,7 +29,15 @@ PAUSE = 30.0
 class Display(Protocol):
     """Takes notice of what happens in a run."""
 
-    def see(self, event: Event) -> None:
+    def see(self, event: Event, /) -> None:
+        """Take notice of one event."""
+        ...
+
+
+class Displays(Protocol):
+    """Takes notice of what happens at several targets."""
+
+    def see(self, target: str, event: Event, /) -> None:
         """Take notice of one event."""
         ...
 
@@ -114,42 +125,83 @@ class Tally:
 class _Silent:
     """Shows nothing."""
 
-    def see(self, event: Event) -> None:
+    def see(self, *what: object) -> None:
         """Take no notice."""
 
 
-class _Lines:
-    """Says now and then how far the run is."""
+SILENT = _Silent()
 
-    def __init__(self, terminal: Terminal, journal: Journal) -> None:
-        self._terminal = terminal
+
+class _Lines:
+    """Knows how far a run is, for the line that is said now and then."""
+
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._tally = Tally()
+        self.tally = Tally()
         self._looking: asyncio.Task[None] | None = None
 
     def see(self, event: Event) -> None:
         """Take notice of one event."""
         from longshore.pipeline import RunStarted
 
-        self._tally.see(event)
+        self.tally.see(event)
         if isinstance(event, RunStarted) and event.finished:
-            self._looking = asyncio.create_task(self._tally.look_back(self._journal, event.run))
+            self._looking = asyncio.create_task(self.tally.look_back(self._journal, event.run))
 
     def close(self) -> None:
         """Look no more."""
         if self._looking is not None:
             self._looking.cancel()
 
-    async def speak(self) -> None:
-        """Print a line every 30 s."""
-        while True:
-            await asyncio.sleep(PAUSE)
-            self._terminal.note(f"longshore: {self._tally.text()}")
+
+@contextmanager
+def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
+    """Show how a run goes on, in the way that fits where stderr goes."""
+    if terminal.quiet:
+        yield SILENT
+    elif _can_draw():
+        from longshore.cli._bars import Bars
+
+        with Bars(journal) as bars, _above(terminal, bars):
+            yield bars
+    else:
+        lines = _Lines(journal)
+        with _spoken(terminal, lines.tally.text):
+            try:
+                yield lines
+            finally:
+                lines.close()
+
+
+@contextmanager
+def open_displays(
+    terminal: Terminal, targets: Sequence[str], text: Callable[[], str]
+) -> Iterator[Displays]:
+    """Show how several targets go on, in the way that fits where stderr goes.
+
+    Args:
+        terminal: to speak.
+        targets: their names.
+        text: says in one line how far all of it is.
+    """
+    if terminal.quiet:
+        yield SILENT
+    elif _can_draw():
+        from longshore.cli._target_bars import TargetBars
+
+        with TargetBars(targets) as bars, _above(terminal, bars):
+            yield bars
+    else:
+        with _spoken(terminal, text):
+            yield SILENT
 
 
 def _can_draw() -> bool:
-    """Tell whether stderr is a terminal that can move its cursor, and has columns."""
-    if not sys.stderr.isatty():
+    """Tell whether stderr is a terminal that can move its cursor, and has columns.
+
+    Not where each of its lines is to be an object of JSON.
+    """
+    if structured() or not sys.stderr.isatty():
         return False
     from rich.console import Console
 
@@ -158,24 +210,26 @@ def _can_draw() -> bool:
 
 
 @contextmanager
-def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
-    """Show how a run goes on, in the way that fits where stderr goes."""
-    if terminal.quiet:
-        yield _Silent()
-    elif _can_draw() and not structured():
-        from longshore.cli._bars import Bars
+def _above(terminal: Terminal, display: Above) -> Iterator[None]:
+    """Have what a command says written above what is drawn."""
+    terminal.display = display
+    try:
+        yield
+    finally:
+        terminal.display = None
 
-        with Bars(journal) as bars:
-            terminal.display = bars
-            try:
-                yield bars
-            finally:
-                terminal.display = None
-    else:
-        lines = _Lines(terminal, journal)
-        speaking = asyncio.create_task(lines.speak())
-        try:
-            yield lines
-        finally:
-            speaking.cancel()
-            lines.close()
+
+@contextmanager
+def _spoken(terminal: Terminal, text: Callable[[], str]) -> Iterator[None]:
+    """Say now and then how far it is."""
+
+    async def speak() -> None:
+        while True:
+            await asyncio.sleep(PAUSE)
+            terminal.note(f"longshore: {text()}")
+
+    speaking = asyncio.create_task(speak())
+    try:
+        yield
+    finally:
+        speaking.cancel()

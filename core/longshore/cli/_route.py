@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from longshore.cli._lines import next_steps, run_text, tell_document, tell_kept
 from longshore.cli._offers import Ended
-from longshore.cli._progress import PAUSE
+from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal, printable
 
 if TYPE_CHECKING:
@@ -81,7 +80,6 @@ async def _carry(
     request: RouteRequest,
     interrupt: Interrupt,
 ) -> int:
-    from longshore.cli._demo_shown import Progress
     from longshore.cli._interrupt import leave_at_once
     from longshore.migrate import carry_passage
     from longshore.pipeline import Environment
@@ -91,11 +89,8 @@ async def _carry(
         terminal.note(printable(f"longshore: {notice}"))
     route = passage.route
     names = dict.fromkeys((*route.mains, *route.fallback, *route.shadow))
-    with Progress.on(terminal, list(names)) as progress:
-        watch = _Watch(terminal, interrupt, progress)
-        speaking = None
-        if terminal.display is None and not terminal.quiet:
-            speaking = asyncio.create_task(watch.speak())
+    watch = _Watch(terminal, interrupt)
+    with open_displays(terminal, list(names), watch.text) as watch.display:
         try:
             arrival = await carry_passage(
                 journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
@@ -105,11 +100,6 @@ async def _carry(
                 terminal.last(terminal.typed(f"longshore resume {passage.legs[0].run.id}"))
                 leave_at_once()
             raise
-        finally:
-            if speaking is not None:
-                speaking.cancel()
-                with suppress(asyncio.CancelledError):
-                    await speaking
     offers = {
         leg.run.id: await watch.ended[leg.run.id].commands(terminal, journal, leg.run)
         for leg in passage.legs
@@ -122,10 +112,10 @@ async def _carry(
 class _Watch:
     """Tells what happens on the way, each document by the run that carries it."""
 
-    def __init__(self, terminal: Terminal, interrupt: Interrupt, progress: Any) -> None:
+    def __init__(self, terminal: Terminal, interrupt: Interrupt) -> None:
         self._terminal = terminal
         self._interrupt = interrupt
-        self._progress = progress
+        self.display: Displays = SILENT
         self.ended: defaultdict[str, Ended] = defaultdict(Ended)
         self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
         self._finished = 0
@@ -135,7 +125,7 @@ class _Watch:
         from longshore.migrate import HANDED_OVER
         from longshore.pipeline import DocumentFinished, Notice, RunStarted
 
-        self._progress.see(leg.run.target, event)
+        self.display.see(leg.run.target, event)
         match event:
             case DocumentFinished(record=record):
                 if record.error is None or record.error.kind != HANDED_OVER:
@@ -162,12 +152,9 @@ class _Watch:
             self._terminal.deaf()
             self._interrupt.stop.set()
 
-    async def speak(self) -> None:
-        """Say how far it is every 30 s."""
-        while True:
-            await asyncio.sleep(PAUSE)
-            documents = sum(self._documents.values())
-            self._terminal.note(f"longshore: {self._finished} of {documents} documents")
+    def text(self) -> str:
+        """Say how far it is."""
+        return f"{self._finished} of {sum(self._documents.values())} documents"
 
 
 def _finish(

@@ -67,6 +67,8 @@ def sandbox(
     plan = _faults(faults)
     try:
         _serve(terminal, plugins, vendors, plan, PORT if port is None else port)
+    except BrokenPipeError:  # nobody reads the variables: the port is all right
+        raise
     except OSError as error:
         if port is not None:
             raise UsageError(

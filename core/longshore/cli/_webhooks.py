@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["webhooks"]
 
 PORT = 8710
+
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 webhooks = typer.Typer(
     invoke_without_command=True,
@@ -85,7 +88,7 @@ def serve(
     from longshore.webhooks import Receiver, Result, signatures_of
     from longshore.webhooks import serve as run
 
-    base = _checked(public_url)
+    base = _checked(public_url) if public_url is not None else None
     config = load_config(terminal.config, cwd=Path.cwd(), environ=os.environ)
     signatures = signatures_of(config)
 
@@ -107,22 +110,33 @@ def serve(
             port=port,
             ready=lambda url: _ready(terminal, url, base or url, sorted(signatures)),
         )
+    except BrokenPipeError:  # nobody reads the variables: the port is all right
+        raise
     except OSError as error:
         raise UsageError(
-            f"{host}:{port} cannot be used: {error.strerror}", hint="--port 0 takes a free one"
+            f"{host}:{port} cannot be used: {error.strerror}",
+            hint="--port 0 takes a free one" if error.errno in _TAKEN else "check --host",
         ) from None
     _count(terminal, receiver)
     return 0
 
 
-def _checked(url: str | None) -> str | None:
-    if url is None:
-        return None
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+def _checked(url: str) -> str:
+    if not _is_address(url):
         raise UsageError(
             f"--public-url {url}: no address", hint="for example https://hooks.example.com"
         )
     return url.rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    """Tell whether a path may follow."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # such as a port of six digits
+        return False
+    return bool(known) and not ("?" in url or "#" in url)
 
 
 def _ready(terminal: Terminal, url: str, base: str, signed: list[str]) -> None:
@@ -159,8 +173,7 @@ def address(
     """
     from longshore.cli._interrupt import run_async
 
-    base = _checked(public_url)
-    return run_async(_address(terminal, target, base or ""))
+    return run_async(_address(terminal, target, _checked(public_url)))
 
 
 async def _address(terminal: Terminal, target: str, base: str) -> int:

@@ -9,13 +9,13 @@ found.write_report("report.html")
 from __future__ import annotations
 
 from longshore.evaluate._agreement import Agreement, Difference, Share
-from longshore.evaluate._compare import PATIENCE, check_folder, compare, compare_async, compare_in
+from longshore.evaluate._compare import check_folder, compare, compare_async, compare_in
 from longshore.evaluate._comparison import Comparison, Side
 from longshore.evaluate._details import Detail
 from longshore.evaluate._figures import Figures, Spread
 from longshore.evaluate._report import check_extra
 from longshore.evaluate._rows import Row
-from longshore.evaluate._runs import Entry, Request, note_continued
+from longshore.evaluate._runs import PATIENCE, Entry, Request, note_continued
 
 __all__ = [
     "PATIENCE", "Agreement", "Comparison", "Detail", "Difference", "Entry", "Figures", "Request",

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.errors import IncompatibleState, JournalError, LongshoreError, RunInUse, UsageError
 from longshore.evaluate._comparison import Comparison, Side
 from longshore.evaluate._details import Budget
 from longshore.evaluate._gather import gather, number
-from longshore.evaluate._runs import Entry, Request, note_kept, open_runs
+from longshore.evaluate._runs import PATIENCE, Entry, Request, note_kept, open_runs
 from longshore.journal import Journal, RunRecord, open_journal, with_units
 from longshore.pipeline import (
     DocumentFinished,
@@ -30,12 +29,11 @@ from longshore.pipeline import (
     stoppable,
     summary,
 )
+from longshore.pipeline._events import heard
 
-__all__ = ["PATIENCE", "check_folder", "compare", "compare_async", "compare_in"]
+__all__ = ["check_folder", "compare", "compare_async", "compare_in"]
 
-PATIENCE = 600.0
-"""Seconds without any answer until a target is left out, unless ``give_up_after`` says otherwise:
-a day, as for an upload, would keep the others' figures waiting."""
+T = TypeVar("T")
 
 Watch = Callable[[str, int, Event], None]
 """Is told target, round and event."""
@@ -79,7 +77,7 @@ async def compare_async(
         journal: the journal file; None: the usual place.
         new: begin anew, although such a comparison is unfinished.
         results: a folder for the vendors' whole results, one JSON file for each job.
-        listener: is told target, round and event.
+        listener: is told target, round and event; what it raises is logged.
         environment: what a test replaces.
         stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C.
         options: see ``RunOptions``; ``wait`` is always true, ``give_up_after`` 600 seconds.
@@ -98,17 +96,19 @@ async def compare_async(
         config=Path(config) if config else None,
     )
     folder = Path(results) if results else None
+    leave = asyncio.Event()
     async with open_journal(Path(journal) if journal else None) as opened:
-        work = partial(
-            compare_in,
-            opened,
-            request,
-            environment or Environment(),
-            new=new,
-            folder=folder,
-            watch=listener,
-        )
-        return await stoppable(work, stop)
+        with heard(listener, leave) as watch:
+            work = partial(
+                compare_in,
+                opened,
+                request,
+                environment or Environment(),
+                new=new,
+                folder=folder,
+                watch=watch,
+            )
+            return await stoppable(work, stop, leave)
 
 
 async def compare_in(
@@ -144,19 +144,14 @@ async def compare_in(
     stop = stop or asyncio.Event()
     sides = {entry.target.name: _side(entry) for entry in entries}
     lanes = [[e for e in entries if e.target.name == name] for name in sides]
-    ended = await asyncio.gather(
-        *(_lane(journal, lane, environment, watch, stop) for lane in lanes),
-        return_exceptions=True,
-    )
-    for lane, reports in zip(lanes, ended, strict=True):
-        if isinstance(reports, BaseException):
-            raise reports
-        sides[lane[0].target.name].reports = reports
+    ended = await _all(_lane(journal, lane, environment, watch, stop) for lane in lanes)
+    for side, reports in zip(sides.values(), ended, strict=True):
+        side.reports = reports
     comparison = Comparison(
         id=id,
         sides=list(sides.values()),
         rows=[],
-        command=_command(request, entries),
+        command=request.command([entry.target for entry in entries]),
         began_at=min(entry.run.created_at for entry in entries),
         continued=continued,
         versions=_versions(),
@@ -183,6 +178,16 @@ def check_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder", hint="make it first")
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of it to its end, then raise the first error there was."""
+    done: list[T] = []
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done
 
 
 async def _lane(
@@ -256,21 +261,19 @@ async def _gather(
     for entry in entries:
         documents += sum((await journal.outcomes(entry.run.id)).values())
     budget = Budget.for_cells(documents)
-    gathered = await asyncio.gather(
-        *(
-            gather(
-                journal,
-                entry,
-                environment,
-                comparison=comparison.id,
-                numbers=numbers,
-                budget=budget,
-                stop=stop,
-                folder=folder,
-                listener=_listener(watch, entry),
-            )
-            for entry in entries
+    gathered = await _all(
+        gather(
+            journal,
+            entry,
+            environment,
+            comparison=comparison.id,
+            numbers=numbers,
+            budget=budget,
+            stop=stop,
+            folder=folder,
+            listener=_listener(watch, entry),
         )
+        for entry in entries
     )
     for rows, details, _ in gathered:
         comparison.rows += rows
@@ -298,33 +301,6 @@ def _side(entry: Entry) -> Side:
             "documents in one submission": options.batch_size or known.limits.documents_per_batch,
         },
     )
-
-
-def _command(request: Request, entries: Sequence[Entry]) -> str:
-    """Write the call again, without secrets."""
-    public = {e.target.name: e.target.settings_public for e in entries}
-    words = ["longshore", "compare", *request.paths]
-    for name in request.to:
-        words += ["--to", name]
-    if request.repeat > 1:
-        words += ["--repeat", str(request.repeat)]
-    for key, value in request.settings.items():
-        target, _, bare = key.rpartition(":")
-        names = [target] if target else list(request.to)
-        if any(bare.partition(".")[0] in public[name] for name in names):
-            words += ["--set", f"{key}={value}"]
-    for flag, given in _given(request.options):
-        words += [flag, str(given)]
-    return shlex.join(words)
-
-
-def _given(options: RunOptions) -> list[tuple[str, object]]:
-    usual = RunOptions(give_up_after=PATIENCE)
-    return [
-        ("--" + name.replace("_", "-"), getattr(options, name))
-        for name in ("concurrency", "part_size", "batch_size", "bwlimit", "give_up_after")
-        if getattr(options, name) != getattr(usual, name)
-    ]
 
 
 def _versions() -> dict[str, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from longshore.errors import AccountError, LongshoreError
+from longshore.errors import AccountError, LongshoreError, UsageError
 from longshore.evaluate._agreement import values_of
 from longshore.evaluate._details import Budget, Detail, Measures, match_results
 from longshore.evaluate._figures import TROUBLES
@@ -106,33 +106,22 @@ async def gather(
     """
     units = {unit.id: unit async for unit in units_of(journal, entry.run.id)}
     records = [record async for record in documents_of(journal, entry.run.id)]
-    of_unit: dict[str, list[DocumentRecord]] = {}
+    of_job: defaultdict[str, list[DocumentRecord]] = defaultdict(list)
     for record in records:
-        if record.unit_id:
-            of_unit.setdefault(record.unit_id, []).append(record)
-    wanted = [
-        unit
-        for unit in units.values()
-        if unit.job_id
-        and any(record.outcome in _WITH_RESULTS for record in of_unit.get(unit.id, ()))
-    ]
-    fetched: dict[str, _Fetched] = {}
+        if (unit := units.get(record.unit_id or "")) is not None and unit.job_id:
+            of_job[unit.id].append(record)
+    wanted = [units[id] for id, those in of_job.items() if any(map(_has_result, those))]
     fetcher = _Fetcher(journal, entry, environment, stop, listener=listener, folder=folder)
-    if wanted:
-        fetched = await fetcher.all(wanted)
+    fetched = await fetcher.all(wanted)
+    matched = {id: match_results(of_job[id], found.results) for id, found in fetched.items()}
     rows: list[Row] = []
     details: dict[Key, Detail] = {}
-    matched = {
-        id: match_results(of_unit.get(id, ()), found.results) for id, found in fetched.items()
-    }
     seen: Counter[tuple[str, str]] = Counter()
     for record in records:
-        unit = units.get(record.unit_id or "")
-        row = _row(comparison, entry, _number(record, numbers, seen), record, unit)
         batch = record.unit_id or ""
-        found = fetched.get(batch)
-        if found is not None and record.outcome in _WITH_RESULTS:
-            result = matched[batch].get(record.document.id)
+        row = _row(comparison, entry, _number(record, numbers, seen), record, units.get(batch))
+        if batch in fetched and _has_result(record):
+            found, result = fetched[batch], matched[batch].get(record.document.id)
             row = row.model_copy(update=_with_results(found, result))
             if result is not None:
                 detail = Detail.of(result, budget, found.raw, found.results.warnings)
@@ -140,6 +129,10 @@ async def gather(
                 details[row.target, row.round, row.document] = detail
         rows.append(row)
     return rows, details, fetcher.trouble is not None
+
+
+def _has_result(record: DocumentRecord) -> bool:
+    return record.outcome in _WITH_RESULTS
 
 
 # ------------------------------------------------------------------------------ results
@@ -169,6 +162,8 @@ class _Fetcher:
 
     async def all(self, units: Sequence[UnitRecord]) -> dict[str, _Fetched]:
         """Fetch; what cannot be had says why."""
+        if not units:
+            return {}
         entry = self._entry
         if not entry.target.provider.offers("results"):
             why = "the vendor documents no way to fetch results"
@@ -186,9 +181,12 @@ class _Fetcher:
                     unit = waiting.pop()
                     found[unit.id] = await self._one(engine, unit)
 
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(engine.capabilities.concurrency, len(units))):
-                    group.create_task(work())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(engine.capabilities.concurrency, len(units))):
+                        group.create_task(work())
+            except ExceptionGroup as errors:  # a file that cannot be written stops them all
+                raise errors.exceptions[0] from None
         return found
 
     async def _one(self, engine: Engine, unit: UnitRecord) -> _Fetched:
@@ -216,9 +214,19 @@ class _Fetcher:
 
 
 def _write(path: Path, results: Results) -> None:
-    """Write a whole result; its links may open what they lead to, so it is for its owner alone."""
-    path.touch(mode=0o600)
-    path.write_text(results.model_dump_json(indent=1), "utf-8")
+    """Write a whole result; its links may open what they lead to, so it is for its owner alone.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.touch(mode=0o600)
+        path.write_text(results.model_dump_json(indent=1), "utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}",
+            hint="the same command with another folder; nothing is sent again",
+        ) from None
 
 
 # -------------------------------------------------------------------------------- rows

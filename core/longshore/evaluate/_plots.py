@@ -182,7 +182,7 @@ def cost(figures: Mapping[str, Figures], what: Callable[[Figures], float | None]
     def draw(axes: Any) -> None:
         colours = [_colour(figures, name) for name in shown]
         bars = axes.barh(range(len(shown)), list(shown.values()), height=0.6, color=colours)
-        axes.bar_label(bars, fmt="%g", padding=4, fontsize=8)
+        axes.bar_label(bars, fmt="%.10g", padding=4, fontsize=8)
         axes.margins(x=0.12)
         axes.set_xlabel(unit)
 

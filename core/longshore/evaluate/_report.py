@@ -61,7 +61,7 @@ def render(comparison: Comparison) -> str:
         "seconds": _seconds,
         "percent": lambda value: "" if value is None else f"{100 * value:.1f} %",
         "moment": _moment,
-        "number": lambda value: "" if value is None else f"{value:,.6g}".replace(",", "\u202f"),
+        "number": lambda value: "" if value is None else f"{value:,.10g}".replace(",", "\u202f"),
     }
     loader = environment.loader
     assert loader is not None

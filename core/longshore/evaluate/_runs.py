@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from longshore.errors import UsageError
+from longshore.errors import RunInUse, UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import Target, lasting, overrides_of, target_again, target_now
 
-__all__ = ["Entry", "Request", "note_continued", "note_kept", "open_runs"]
+__all__ = ["PATIENCE", "Entry", "Request", "note_continued", "note_kept", "open_runs"]
+
+PATIENCE = 600.0
+"""Seconds without any answer until a target is left out, unless ``give_up_after`` says otherwise:
+a day, as for an upload, would keep the others' figures waiting."""
 
 _USE = "compare"
+_OPTIONS = ("concurrency", "part_size", "batch_size", "bwlimit", "give_up_after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,25 @@ class Request:
             config_file=self.config,
         )
 
+    def command(self, targets: Iterable[Target]) -> str:
+        """Write the call again, without secrets."""
+        public = {target.name: target.settings_public for target in targets}
+        words = ["longshore", "compare", *self.paths]
+        for name in self.to:
+            words += ["--to", name]
+        if self.repeat > 1:
+            words += ["--repeat", str(self.repeat)]
+        for key, value in self.settings.items():
+            target, _, bare = key.rpartition(":")
+            names = [target] if target else self.to
+            if any(bare.partition(".")[0] in public[name] for name in names):
+                words += ["--set", f"{key}={value}"]
+        usual = RunOptions(give_up_after=PATIENCE)
+        for option in _OPTIONS:
+            if (value := getattr(self.options, option)) != getattr(usual, option):
+                words += [f"--{option.replace('_', '-')}", str(value)]
+        return shlex.join(words)
+
 
 @dataclass(slots=True)
 class Entry:
@@ -107,14 +133,56 @@ async def open_runs(
     Raises:
         UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
         ConfigurationError: a target's setting is missing or wrong.
+        RunInUse: another process plans the same comparison, or is at work on it.
     """
     request.check()
     candidates = list(find_documents(request.paths)) if "-" in request.paths else None
     targets = {name: request.target(name) for name in request.to}
     signature = _signature(request, targets, candidates)
-    id, found = ("", {}) if new else await _unfinished(journal, request, signature)
-    continued = bool(found)
-    id = id or environment.new_run_id()
+    async with _planning(journal, signature):
+        id, found = ("", {}) if new else await _unfinished(journal, request, signature)
+        id = id or environment.new_run_id()
+        notes: dict[str, JsonValue] = {"use": _USE, "comparison": id, "signature": signature}
+        entries = await _entries(
+            journal,
+            request,
+            environment,
+            targets=targets,
+            candidates=candidates,
+            found=found,
+            notes=notes,
+        )
+    return id, entries, bool(found)
+
+
+@asynccontextmanager
+async def _planning(journal: Journal, signature: str) -> AsyncIterator[None]:
+    """Let nobody else plan the same: what is not planned whole is forgotten by the next call.
+
+    Raises:
+        RunInUse: somebody does already.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(journal.lock_run(f"comparison {signature}"))
+        except RunInUse as error:
+            raise RunInUse(
+                "the same comparison is being planned", hint="wait until it has begun, or ended"
+            ) from error
+        yield
+
+
+async def _entries(
+    journal: Journal,
+    request: Request,
+    environment: Environment,
+    *,
+    targets: Mapping[str, Target],
+    candidates: Sequence[Candidate] | None,
+    found: Mapping[tuple[str, int], RunRecord],
+    notes: Mapping[str, JsonValue],
+) -> list[Entry]:
+    """Plan the runs that were not found, all or none of them; round by round."""
     entries: list[Entry] = []
     begun: list[str] = []
     try:
@@ -126,19 +194,15 @@ async def open_runs(
                 continue
             if candidates is None:
                 candidates = list(find_documents(request.paths))
-            notes: dict[str, JsonValue] = {
-                "use": _USE, "comparison": id, "signature": signature, "round": round,
-            }  # fmt: skip
-            run = await begin(
-                journal, targets[name], candidates, request.options, environment, notes=notes
-            )
+            options, own = request.options, {**notes, "round": round}
+            run = await begin(journal, targets[name], candidates, options, environment, notes=own)
             begun.append(run.id)
             entries.append(Entry(targets[name], round, run))
     except BaseException:
         for run_id in begun:  # nothing was sent: leave nothing behind
             await journal.forget_run(run_id)
         raise
-    return id, entries, continued
+    return entries
 
 
 async def note_continued(journal: Journal, run: RunRecord, now: float) -> RunRecord:
@@ -146,12 +210,16 @@ async def note_continued(journal: Journal, run: RunRecord, now: float) -> RunRec
 
     Returns:
         The run as it is noted.
+
+    Raises:
+        RunInUse: somebody does watch it: another process executes it.
     """
     if run.finished_at is not None:
         return run
     before = run.notes.get("continued")
     moments = [*(before if isinstance(before, list) else []), now]
-    await journal.change_run(run.id, notes={**run.notes, "continued": moments})
+    async with journal.lock_run(run.id):
+        await journal.change_run(run.id, notes={**run.notes, "continued": moments})
     return await journal.run(run.id)
 
 

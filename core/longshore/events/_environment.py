@@ -10,10 +10,11 @@ from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import entry_points
 from typing import Any
 
+from longshore._closest import closest
+from longshore._switch import is_on
 from longshore.errors import ConfigurationError
 from longshore.events._delivery import PATIENCE, Delivery
-from longshore.plugins import closest, load_plugins
-from longshore.units import parse_switch
+from longshore.plugins import load_plugins
 
 __all__ = ["VARIABLES", "observing"]
 
@@ -39,7 +40,7 @@ def observing(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
     with ExitStack() as stack:
         if path := environ.get(file):
             _to_file(stack, path)
-        if _is_on(telemetry, environ.get(telemetry, "")):
+        if is_on(telemetry, environ):
             _to_telemetry(stack, environ)
         if structured:
             from longshore.events._logs import log_events
@@ -56,13 +57,6 @@ def _tell_misspelt(environ: Mapping[str, str]) -> None:
             known = [variable.removeprefix("LONGSHORE_") for variable in VARIABLES]
             if near := closest(word, known, cutoff=0.8):
                 _log.warning("the variable %s is ignored: %s", name, near)
-
-
-def _is_on(name: str, text: str) -> bool:
-    try:
-        return parse_switch(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {error}", hint=f"{name}=true, or unset it") from None
 
 
 def _is_json(name: str, text: str) -> bool:
@@ -90,32 +84,39 @@ def _to_telemetry(stack: ExitStack, environ: Mapping[str, str]) -> None:
 
     open_telemetry()  # what is missing is told before exporters are looked for
     from opentelemetry import metrics, trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    tracers: Any = trace.get_tracer_provider()
+    meters: Any = metrics.get_meter_provider()
+    if not isinstance(tracers, TracerProvider):  # nobody else set OpenTelemetry up
+        delivery = Delivery(_patience(environ))
+        tracers, meters = _providers(delivery, environ)
+        stack.callback(delivery.end)
+    listener = open_telemetry(tracers, meters)
+    stack.enter_context(load_plugins().observing("opentelemetry", listener))
+
+
+def _providers(delivery: Delivery, environ: Mapping[str, str]) -> tuple[Any, Any]:
+    """Make what traces and measures, with the exporters that the environment names."""
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    tracers: Any = trace.get_tracer_provider()
-    meters: Any = metrics.get_meter_provider()
-    if not isinstance(tracers, TracerProvider):  # nobody else set OpenTelemetry up
-        about = Resource.create({} if _named(environ) else {"service.name": "longshore"})
-        delivery = Delivery(_patience(environ))
-        processors, readers = [], []
-        if (exporter := _exporter("traces", environ)) is not None:
-            processors.append(BatchSpanProcessor(delivery.watched("traces", exporter)))
-        if (exporter := _exporter("metrics", environ)) is not None:
-            readers.append(PeriodicExportingMetricReader(delivery.watched("metrics", exporter)))
-        # Their own hooks at the interpreter's end would wait once more.
-        tracers = TracerProvider(resource=about, shutdown_on_exit=False)
-        for processor in processors:
-            tracers.add_span_processor(processor)
-        meters = MeterProvider(readers, about, shutdown_on_exit=False)
-        delivery.at_end("traces", tracers.shutdown)
-        delivery.at_end("metrics", meters.shutdown)
-        stack.callback(delivery.end)
-    listener = open_telemetry(tracers, meters)
-    stack.enter_context(load_plugins().observing("opentelemetry", listener))
+    about = Resource.create({} if _named(environ) else {"service.name": "longshore"})
+    spans, figures = _exporter("traces", environ), _exporter("metrics", environ)
+    # Their own hooks at the interpreter's end would wait once more.
+    tracers = TracerProvider(resource=about, shutdown_on_exit=False)
+    if spans is not None:
+        tracers.add_span_processor(BatchSpanProcessor(delivery.watched("traces", spans)))
+    readers = []
+    if figures is not None:
+        readers.append(PeriodicExportingMetricReader(delivery.watched("metrics", figures)))
+    meters = MeterProvider(readers, about, shutdown_on_exit=False)
+    delivery.at_end("traces", tracers.shutdown)
+    delivery.at_end("metrics", meters.shutdown)
+    return tracers, meters
 
 
 def _patience(environ: Mapping[str, str]) -> float:

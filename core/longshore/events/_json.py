@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import fields
 from os import PathLike
@@ -37,11 +38,12 @@ _RUN: ContextVar[Mapping[str, JsonValue]] = ContextVar("longshore_run", default=
 
 
 def together(*listeners: Listener) -> Listener:
-    """Make one listener of several; each is told, in this order."""
+    """Make one listener of several; each is told, in this order, also when one before it failed."""
 
     def tell(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
+        with ExitStack() as stack:
+            for listener in reversed(listeners):
+                stack.callback(listener, event)
 
     return tell
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from longshore.errors import RunNotFound
 from longshore.journal import Journal, MemoryJournal, RunRecord
 from longshore.pipeline import Engine, Environment, Unit, open_engine
-from longshore.targets import Target, require, resolve_for_resume, resolve_target
+from longshore.targets import Target, overrides_of, require, resolve_for_resume, target_now
 
 __all__ = ["open_for_asking"]
 
@@ -34,14 +34,13 @@ async def open_for_asking(
         target: the target's name.
         run_id: the run that carried the documents; "" where nobody knows.
         environment: of the machine.
-        settings: overrule settings: ``target:key``.
+        settings: overrule settings of all targets (``key``) or of one (``target:key``).
         config: the configuration file; None: look for it.
 
     Raises:
         ConfigurationError: a setting is missing or wrong.
     """
-    start = f"{target}:"
-    given = {k.removeprefix(start): v for k, v in settings.items() if k.startswith(start)}
+    given = overrides_of(target, settings)
     run = await _find(journal, run_id)
     if run is not None:
         filled = resolve_for_resume(
@@ -51,12 +50,12 @@ async def open_for_asking(
             overrides=given,
             config_file=config,
         )
+        require(filled)
         setup = Unit.load(await journal.facts(run.id), alive_at=0.0).setup
     else:
-        filled = resolve_target(target, overrides=given, config_file=config)
+        filled = target_now(target, given, config)
         run, journal = _stand_in(filled, run_id), MemoryJournal()
         setup = None
-    require(filled)
     async with open_engine(journal, filled, run, environment) as engine:
         engine.setup = setup or engine.setup
         yield engine

@@ -9,9 +9,11 @@ from itertools import count
 from pydantic import JsonValue
 
 from longshore.capabilities import Capabilities, Rate
+from longshore.documents import Document
 from longshore.journal import DocumentRecord, Journal, RunRecord, units_of
+from longshore.migrate._checked import Checked
 from longshore.migrate._shelf import Shelf
-from longshore.pipeline import Candidate, Plan, RunOptions, capabilities_of, plan
+from longshore.pipeline import Plan, RunOptions, capabilities_of, plan
 from longshore.targets import Target
 
 __all__ = ["Estimate", "estimate"]
@@ -51,10 +53,19 @@ class Estimate:
         }
 
 
+class _Seen(Checked):
+    """A document as it was when it was hashed: an estimate does not look at its source again."""
+
+    def document(self, id: str) -> Document:
+        """Describe it."""
+        assert self.known is not None
+        return self.known.changed({"id": id})
+
+
 async def estimate(
     journal: Journal,
     target: Target,
-    candidates: Iterable[Candidate],
+    chosen: Iterable[Checked],
     options: RunOptions,
     earlier: Iterable[RunRecord],
 ) -> Estimate:
@@ -67,7 +78,7 @@ async def estimate(
     total, refused = Plan(), Shelf[DocumentRecord]()
     ids = count()
     for item in plan(
-        candidates,
+        (_Seen(one.path, one.name, known=one.known, label=one.label) for one in chosen),
         capabilities,
         run_id="",
         new_id=lambda: str(next(ids)),

@@ -17,7 +17,7 @@ Key = tuple[str, str]
 """Source and SHA-256 ("" where none is known): what a line of the map is known by."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: they would take longer to put on a shelf and back
 class Identity:
     """What one vendor calls a document.
 
@@ -57,7 +57,7 @@ class Identity:
         return dict(asdict(self))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Origin:
     """A document that may be carried: as it was carried before, or as a manifest names it.
 

@@ -28,6 +28,9 @@ Line: TypeAlias = Mapping[str, Any]
 _SQLITE = (".sqlite", ".sqlite3", ".db")
 _SIDES = ("from", "to")
 _COLUMNS = ("target", "provider", "run_id", "batch_id", "job_id", "document_id", "state")
+_FIELDS = ("path", "sha256", "name", "size", *_SIDES, "error")
+_BEGIN = '{"path": "'
+"""How each line of a map begins."""
 
 
 class Map(Protocol):
@@ -50,7 +53,8 @@ def open_map(path: Path, to: str) -> Iterator[Map]:
         UsageError: the file holds something else, or cannot be written.
     """
     opened: Callable[[Path], Any] = _Table if _is_sqlite(path) else _Lines
-    if existed := path.exists():
+    existed = path.exists()
+    if existed and not _is_empty(path):
         _check(path, to)
     try:
         made = opened(path)
@@ -97,6 +101,10 @@ def _check(path: Path, to: str) -> None:
             )
 
 
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
 def _is_sqlite(path: Path) -> bool:
     return path.suffix.lower() in _SQLITE
 
@@ -112,23 +120,41 @@ def _lines(path: Path) -> Iterator[tuple[Line, str]]:
     """Yield the whole lines of a file; what a kill left of the last one is passed over."""
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         for number, text in enumerate(file, 1):
-            if not text.endswith("\n"):
-                return
+            whole = text.endswith("\n")
             line = _parsed(text)
-            if line is None:
+            if line is None and (whole or (number == 1 and not _is_torn(text))):
                 raise UsageError(
                     f"{path}, line {number}: this is no map of a migration",
                     hint="choose another file",
                 )
+            if line is None or not whole:
+                return
             yield line, text
 
 
 def _parsed(text: str) -> Line | None:
+    """Read a line; None for what is none, such as one that somebody else wrote."""
     try:
-        line: Line = json.loads(text)
-        return line if _key(line) and line["to"]["target"] else None
-    except (ValueError, KeyError, TypeError):
+        line = json.loads(text)
+    except ValueError:
         return None
+    if not isinstance(line, dict) or not all(name in line for name in _FIELDS):
+        return None
+    sides = (line["to"], line["from"] or line["to"])  # where it comes from may be unknown
+    return line if isinstance(line["path"], str) and all(map(_is_side, sides)) else None
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, dict) and all(name in value for name in _COLUMNS)
+
+
+def _is_torn(text: str) -> bool:
+    """Tell whether a text may be what a kill left of a line: then it is no whole value, either."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return _BEGIN.startswith(text[: len(_BEGIN)])
+    return False
 
 
 def _open_alone(path: Path) -> FileIO:
@@ -250,9 +276,9 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute(_SCHEMA)  # first: a kill leaves a map, or an empty file
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # whole after a kill, whatever was lost
-        self._db.execute(_SCHEMA)
 
     @property
     def empty(self) -> bool:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from longshore.errors import RunInUse
 from longshore.journal import Journal, RunRecord, open_journal
+from longshore.migrate._checked import taker
 from longshore.migrate._estimate import estimate
 from longshore.migrate._map import open_map
 from longshore.migrate._migration import Migration
@@ -27,12 +28,11 @@ from longshore.pipeline import (
     Listener,
     RunOptions,
     begin,
-    capabilities_of,
     execute,
     place_of,
     stoppable,
 )
-from longshore.planning import reasons_against
+from longshore.pipeline._events import heard
 from longshore.targets import Target
 
 __all__ = ["migrate", "migrate_async", "open_migration"]
@@ -96,49 +96,48 @@ async def _open(
     runs = await request.runs(journal, now=now)
     origins = await Origins.of(journal, runs, whole=bool(request.run))
     same_place = await _same_place(journal, target)
-    elsewhere = [run for run in same_place if run not in mine]
+    migration = Migration(
+        request,
+        target,
+        _origins=origins,
+        _earlier=mine,
+        _elsewhere=[run for run in same_place if run not in mine],
+    )
     if begun is not None:
         options = {**begun.options, "wait": request.options.wait}
-        return Migration(
-            request,
-            request.again(begun),
-            begun.model_copy(update={"options": options}),
-            continued=True,
-            _origins=origins,
-            _earlier=mine,
-            _elsewhere=elsewhere,
-        )
-    capabilities = capabilities_of(target.provider).for_upload()
-    selection = await select(
+        migration.target, migration.continued = request.again(begun), True
+        migration.run = begun.model_copy(update={"options": options})
+        return migration
+    migration.selection = await select(
         origins if listed is None else named_in(listed),
         environment,
         there=await Carried.by(journal, same_place),
         proven=listed is None,
-        takes=lambda document: not reasons_against(document, capabilities),
+        takes=taker(target),
         limit=request.limit,
         sample=request.sample,
     )
-    planned = await estimate(journal, target, selection.documents, request.options, same_place)
-    migration = Migration(
-        request,
-        target,
-        selection=selection,
-        estimate=planned,
-        _origins=origins,
-        _earlier=mine,
-        _elsewhere=elsewhere,
+    migration.estimate = await estimate(
+        journal, target, migration.selection.documents, request.options, same_place
     )
-    if selection.documents and not dry_run:
-        notes: dict[str, JsonValue] = {
-            "use": USE,
-            "signature": signature,
-            "from": request.source,
-            "kept_out": len(selection.kept_out),
-        }
-        migration.run = await begin(
-            journal, target, selection.documents, request.options, environment, notes=notes
-        )
+    if migration.selection.documents and not dry_run:
+        migration.run = await _begin(journal, migration, environment, signature)
     return migration
+
+
+async def _begin(
+    journal: Journal, migration: Migration, environment: Environment, signature: str
+) -> RunRecord:
+    """Make durable what was chosen; nothing is sent yet."""
+    assert migration.selection is not None
+    notes: dict[str, JsonValue] = {
+        "use": USE,
+        "signature": signature,
+        "from": migration.request.source,
+        "kept_out": len(migration.selection.kept_out),
+    }
+    chosen, options = migration.selection.documents, migration.request.options
+    return await begin(journal, migration.target, chosen, options, environment, notes=notes)
 
 
 async def _mine(journal: Journal, request: Request) -> list[RunRecord]:
@@ -220,7 +219,7 @@ async def migrate_async(
         settings: overrule settings of ``to``.
         config: the configuration file; None: look for it.
         journal: the journal file; None: the usual place.
-        listener: is told what happens.
+        listener: is told what happens; what it raises is logged.
         environment: what a test replaces.
         stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C. The
             same call goes on.
@@ -249,13 +248,15 @@ async def migrate_async(
         migration = await open_migration(opened, request, environment, dry_run=dry_run)
         if dry_run:
             return migration
-        if map is None:
-            await _carry(opened, migration, environment, listener, stop)
-            return migration
-        with open_map(Path(map), to) as written:
-            await migration.fill(opened, written)
-            tell = _both(migration.listener(written), listener)
-            await _carry(opened, migration, environment, tell, stop)
+        leave = asyncio.Event()
+        with heard(listener, leave) as told:
+            if map is None:
+                await _carry(opened, migration, environment, told, stop, leave)
+                return migration
+            with open_map(Path(map), to) as written:
+                await migration.fill(opened, written)
+                tell = _both(migration.listener(written), told)
+                await _carry(opened, migration, environment, tell, stop, leave)
         return migration
 
 
@@ -273,12 +274,12 @@ async def _carry(
     migration: Migration,
     environment: Environment,
     listener: Listener | None,
-    stop: asyncio.Event | None,
+    *stops: asyncio.Event | None,
 ) -> None:
     if migration.run is None:
         return
     work = partial(
         execute, journal, migration.target, migration.run, environment, listener=listener
     )
-    migration.report = await stoppable(work, stop)
+    migration.report = await stoppable(work, *stops)
     migration.run = migration.report.run

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,8 @@ from pydantic import JsonValue, TypeAdapter
 
 from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
-from longshore.migrate._select import Checked, bucket, in_order
+from longshore.migrate._checked import Checked, bucket, in_order
+from longshore.migrate._shelf import Shelf
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import (
     Route,
@@ -93,14 +95,12 @@ class Passage:
         route: as it was when the upload began.
         legs: the runs so far; a fallback's is added when it is needed.
         notices: what a person should know, such as a shadow that cannot be used.
-        unplanned: runs whose planning was interrupted; nothing of them was sent.
     """
 
     id: str
     route: Route
     legs: list[Leg] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    unplanned: list[RunRecord] = field(default_factory=list)
 
     def notes(self, role: Role, **more: JsonValue) -> dict[str, JsonValue]:
         """Return what a run of it keeps; the route too, which may be another tomorrow."""
@@ -127,28 +127,19 @@ async def begin_passage(
     for name in route.fallback:
         request.target(name)  # a fallback that cannot work is found out now
     passage = Passage(await _free_id(journal, environment), route)
-    found = list(find_documents(request.paths))
-    if not found:
+    shares = await _share_out(find_documents(request.paths), route, environment)
+    if not any(shares.values()):
         raise UsageError("there is nothing to carry", hint="name files or directories")
-    hashed = await _hashed(found, environment) if _needs_digests(route) else found
-    shares = _split(hashed, route)
-    begun: list[str] = []
     try:
         for name, share in shares.items():
             if share:
-                run = await begin(
-                    journal,
-                    targets[name],
-                    share,
-                    request.options,
-                    environment,
-                    notes=passage.notes("main", mains=sum(map(bool, shares.values()))),
-                )
-                begun.append(run.id)
-                passage.legs.append(Leg("main", targets[name], run))
+                notes = passage.notes("main", mains=sum(map(bool, shares.values())))
+                target, options = targets[name], request.options
+                run = await begin(journal, target, share, options, environment, notes=notes)
+                passage.legs.append(Leg("main", target, run))
     except BaseException:
-        for run_id in begun:  # nothing was sent: leave nothing behind
-            await journal.forget_run(run_id)
+        for leg in passage.legs:  # nothing was sent: leave nothing behind
+            await journal.forget_run(leg.run.id)
         raise
     for name in route.shadow:
         if copies := _copies(route, name, shares):
@@ -162,16 +153,6 @@ async def _free_id(journal: Journal, environment: Environment) -> str:
     while (id := environment.new_run_id()) in taken:
         pass
     return id
-
-
-def _copies(route: Route, name: str, shares: Mapping[str, Sequence[Candidate]]) -> list[Candidate]:
-    """Return what a shadow gets a copy of: nothing that it gets anyway."""
-    return [
-        candidate
-        for main, share in shares.items()
-        for candidate in share
-        if main != name and _within(f"shadow:{name}", candidate, route.shadow[name])
-    ]
 
 
 async def _begin_shadow(
@@ -196,48 +177,61 @@ async def _begin_shadow(
     passage.legs.append(Leg("shadow", target, run))
 
 
-def _needs_digests(route: Route) -> bool:
-    shares = [*route.percent.values(), *route.shadow.values()]
-    return any(0 < share < 100 for share in shares)
+# --------------------------------------------------------------------------- who gets what
+
+Shares = Mapping[str, Shelf[Candidate]]
+"""Target -> its documents. They are on shelves: there may be too many for the memory."""
 
 
-async def _hashed(candidates: Sequence[Candidate], environment: Environment) -> list[Candidate]:
-    """Hash the documents; one that cannot be read stays as it is, its run tells why."""
-
-    async def one(candidate: Candidate) -> Candidate:
-        try:
-            document = candidate.document("")
-            digest = await environment.digest(document)
-        except DocumentError:
-            return candidate
-        return Checked(
-            candidate.path,
-            candidate.name,
-            candidate.media_type,
-            info=candidate.info,
-            known=document.model_copy(update={"sha256": digest}),
-        )
-
-    return [candidate async for candidate in in_order(one, candidates)]
-
-
-def _split(candidates: Sequence[Candidate], route: Route) -> dict[str, list[Candidate]]:
+async def _share_out(found: Iterable[Candidate], route: Route, environment: Environment) -> Shares:
     """Share the documents out between the targets whose outcome counts, by their SHA-256.
 
     A document's place between 0 and 100 is always the same, so raising a percentage moves
     documents to that target and none away from it.
     """
-    shares: dict[str, list[Candidate]] = {name: [] for name in route.mains}
-    for candidate in candidates:
-        begin = 0.0
-        chosen = route.primary
-        for name, percent in route.percent.items():
-            if _within("split", candidate, begin + percent, above=begin):
-                chosen = name
-                break
-            begin += percent
-        shares[chosen].append(candidate)
+    shares = {name: Shelf[Candidate]() for name in route.mains}
+    if any(0 < share < 100 for share in (*route.percent.values(), *route.shadow.values())):
+        async for candidate in in_order(partial(_hashed, environment=environment), found):
+            shares[_main_of(candidate, route)].append(candidate)
+    else:
+        for candidate in found:
+            shares[_main_of(candidate, route)].append(candidate)
     return shares
+
+
+async def _hashed(candidate: Candidate, environment: Environment) -> Candidate:
+    """Hash a document; one that cannot be read stays as it is, its run tells why."""
+    try:
+        document = candidate.document("")
+        digest = await environment.digest(document)
+    except (DocumentError, UsageError):  # the latter where its URL is none
+        return candidate
+    return Checked(
+        candidate.path,
+        candidate.name,
+        candidate.media_type,
+        info=candidate.info,
+        known=document.changed({"sha256": digest}),
+    )
+
+
+def _main_of(candidate: Candidate, route: Route) -> str:
+    begin = 0.0
+    for name, percent in route.percent.items():
+        if _within("split", candidate, begin + percent, above=begin):
+            return name
+        begin += percent
+    return route.primary
+
+
+def _copies(route: Route, name: str, shares: Shares) -> Shelf[Candidate]:
+    """Return what a shadow gets a copy of: nothing that it gets anyway."""
+    return Shelf(
+        candidate
+        for main, share in shares.items()
+        for candidate in share
+        if main != name and _within(f"shadow:{name}", candidate, route.shadow[name])
+    )
 
 
 def _within(salt: str, candidate: Candidate, percent: float, *, above: float = 0.0) -> bool:
@@ -248,6 +242,9 @@ def _within(salt: str, candidate: Candidate, percent: float, *, above: float = 0
     return above <= 100 * bucket(salt, candidate.known) < percent
 
 
+# ----------------------------------------------------------------------------- found again
+
+
 async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Passage:
     """Find the runs of an earlier upload by a route again.
 
@@ -255,9 +252,8 @@ async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Pass
         UsageError: it was interrupted while it was planned.
     """
     runs = [run for run in await journal.runs() if passage_of(run) == id]
-    mains = [run for run in runs if run.notes["role"] == "main" and run.planned]
     route = _ROUTES.validate_python(runs[0].notes["route"])
-    if not mains or len(mains) != mains[0].notes["mains"]:
+    if not await _is_whole(journal, runs):
         raise UsageError(
             f"the upload by route {route.name!r} was interrupted before its plan was whole; "
             "nothing was sent",
@@ -268,8 +264,7 @@ async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Pass
     for run in runs:
         role = _ROLES.validate_python(run.notes["role"])
         if not run.planned:
-            passage.unplanned.append(run)
-            continue
+            continue  # interrupted before anything of it was sent
         try:
             target = request.again(run)
         except LongshoreError as error:
@@ -279,3 +274,17 @@ async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Pass
             continue
         passage.legs.append(Leg(role, target, run, str(run.notes.get("instead_of", ""))))
     return passage
+
+
+async def _is_whole(journal: Journal, runs: Sequence[RunRecord]) -> bool:
+    """Tell whether all that an upload by a route was to carry was planned.
+
+    Of a whole plan somebody may have forgotten a run since. But nothing is executed before the
+    plan is whole, and shadows and fallbacks are planned last.
+    """
+    planned = [run for run in runs if run.planned]
+    if any(run.notes["role"] != "main" for run in planned):
+        return True
+    if planned and len(planned) == planned[0].notes["mains"]:
+        return True
+    return any([(await journal.facts(run.id)).unit.epoch > 0 for run in planned])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,14 +14,10 @@ from typing import Any
 from longshore.errors import AccountError, LongshoreError, VendorUnavailable
 from longshore.journal import Journal, open_journal
 from longshore.lifecycle import Outcome
-from longshore.migrate._fallback import give_up, orphans
-from longshore.migrate._passage import (
-    Leg,
-    Passage,
-    RouteRequest,
-    begin_passage,
-)
+from longshore.migrate._fallback import count_unplaced, give_up, note_placed, orphans, shared_among
+from longshore.migrate._passage import Leg, Passage, RouteRequest, begin_passage
 from longshore.pipeline import (
+    Candidate,
     DocumentFinished,
     Environment,
     Event,
@@ -29,11 +25,12 @@ from longshore.pipeline import (
     RunOptions,
     RunReport,
     begin,
-    capabilities_of,
     execute,
     stoppable,
     summary,
 )
+from longshore.pipeline._events import heard
+from longshore.targets import Target
 
 __all__ = ["Arrival", "Watch", "carry_passage", "upload_by_route", "upload_by_route_async"]
 
@@ -235,9 +232,9 @@ class _Carrying:
         """Give up what was not begun, and plan it for the first other target that takes it."""
         made: list[Leg] = []
         for name in others:
-            capabilities = capabilities_of(self._request.target(name).provider).for_upload()
+            target = self._request.target(name)
             async with self._journal.lock_run(leg.run.id):
-                given_up = await give_up(self._journal, leg.run, name, capabilities, trouble)
+                given_up = await give_up(self._journal, leg.run, target, trouble)
             if not given_up:
                 continue
             words = (
@@ -250,24 +247,28 @@ class _Carrying:
         return made
 
     async def _plan_orphans(self, leg: Leg, names: list[str]) -> list[Leg]:
-        """Plan what a run gave up and nobody has."""
+        """Plan what a run gave up and nobody has, for the first of these that takes it."""
+        if not names:
+            return []
         async with self._journal.lock_run(leg.run.id):
-            for stale in self._passage.unplanned:
-                if stale.notes.get("instead_of") == leg.run.id:
-                    await self._journal.forget_run(stale.id)
-            successors = [
-                other.run for other in self._passage.legs if other.instead_of == leg.run.id
+            if not (count := await count_unplaced(self._journal, leg.run.id)):
+                return []  # a fallback that is not needed may be one that cannot work now
+            left = await orphans(self._journal, leg.run.id)
+            made = [
+                await self._step_in(leg, target, share)
+                for target, share in shared_among(map(self._request.target, names), left)
             ]
-            left = await orphans(self._journal, leg.run, successors)
-            if not left or not names:
-                return []
-            target = self._request.target(names[0])
-            options = RunOptions.model_validate(leg.run.options)
-            notes = self._passage.notes("fallback", instead_of=leg.run.id)
-            run = await begin(self._journal, target, left, options, self._environment, notes=notes)
+            await note_placed(self._journal, leg.run.id, count)
+            return made
+
+    async def _step_in(self, leg: Leg, target: Target, share: Sequence[Candidate]) -> Leg:
+        """Plan the run of a fallback."""
+        options = RunOptions.model_validate(leg.run.options)
+        notes = self._passage.notes("fallback", instead_of=leg.run.id)
+        run = await begin(self._journal, target, share, options, self._environment, notes=notes)
         made = Leg("fallback", target, run, leg.run.id)
         self._passage.legs.append(made)
-        return [made]
+        return made
 
     # ------------------------------------------------------------------ shadows
 
@@ -354,7 +355,8 @@ async def upload_by_route_async(
         settings: overrule settings of all targets (``key``) or of one (``target:key``).
         config: the configuration file; None: look for it.
         journal: the journal file; None: the usual place.
-        listener: is told the run (``leg.role``, ``leg.run``) and the event.
+        listener: is told the run (``leg.role``, ``leg.run``) and the event; what it raises is
+            logged.
         environment: what a test replaces.
         stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C.
         options: see ``RunOptions``.
@@ -374,5 +376,7 @@ async def upload_by_route_async(
     environment = environment or Environment()
     async with open_journal(Path(journal) if journal else None) as opened:
         passage = await begin_passage(opened, request, environment)
-        work = partial(carry_passage, opened, passage, request, environment, watch=listener)
-        return await stoppable(work, stop)
+        leave = asyncio.Event()
+        with heard(listener, leave) as watch:
+            work = partial(carry_passage, opened, passage, request, environment, watch=watch)
+            return await stoppable(work, stop, leave)

@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import heapq
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import JsonValue
+
 from longshore.documents import Document, shown
 from longshore.errors import DocumentError, LongshoreError, SourceChanged
 from longshore.journal import ErrorInfo
-from longshore.migrate._identity import Origin, key_of
+from longshore.migrate._checked import Checked, bucket, in_order
+from longshore.migrate._identity import Origin, key_of, shown_source
 from longshore.migrate._origins import Carried
 from longshore.migrate._shelf import Scratch, Shelf
 from longshore.pipeline import Candidate, Environment
 from longshore.sources import is_remote
 
-__all__ = ["Checked", "KeptOut", "Selection", "bucket", "in_order", "named_in", "select"]
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
-
-_AT_ONCE = 4
-_BEGUN = 64
-"""Most sources of which each is being hashed, waits for its turn, or for one before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked(Candidate):
-    """A candidate whose digest is known already.
-
-    Attributes:
-        known: as it was when it was hashed.
-        label: what the user knows it by, if that is not its path.
-    """
-
-    known: Document | None = field(default=None, compare=False, repr=False)
-    label: str = ""
-
-    @property
-    def shown(self) -> str:
-        """The path as it may be printed and kept."""
-        return self.label or Candidate.shown.__get__(self)
-
-    def document(self, id: str) -> Document:
-        """Describe the file; its digest counts as long as its marks are the same.
-
-        Raises:
-            DocumentError: it is missing or cannot be read.
-        """
-        document = Candidate.document(self, id)
-        if self.known is None or self.known.fingerprint != document.fingerprint:
-            return document
-        return document.model_copy(update={"sha256": self.known.sha256})
+__all__ = ["KeptOut", "Selection", "named_in", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +31,17 @@ class KeptOut:
 
     origin: Origin
     error: ErrorInfo
+
+    def json(self) -> dict[str, JsonValue]:
+        """Return it as scripts read it."""
+        document, at = self.origin.document, self.origin.at
+        return {
+            "event": "kept_out",
+            "path": shown_source(document.source),
+            "sha256": document.sha256,
+            "from": at.json() if at else None,
+            "error": self.error.model_dump(mode="json"),
+        }
 
 
 @dataclass(slots=True)
@@ -91,13 +66,11 @@ def named_in(manifest: Iterable[Candidate]) -> Iterator[Origin]:
     seen = Scratch("CREATE TABLE seen (source TEXT PRIMARY KEY) WITHOUT ROWID")
     for line in manifest:
         remote = is_remote(line.path)
-        source = line.path if remote else str(Path(line.path).absolute())
+        source = shown(line.path if remote else Path(line.path).absolute())
         if not seen.do("INSERT OR IGNORE INTO seen VALUES (?)", source):
             continue
-        name = line.name or ("" if remote else Path(line.path).name)
-        yield Origin(
-            Document(id="", name=name, media_type=line.media_type, source=shown(source), size=0)
-        )
+        name = line.name or ("" if remote else Path(source).name)
+        yield Origin(Document(id="", name=name, media_type=line.media_type, source=source, size=0))
 
 
 async def select(
@@ -199,39 +172,6 @@ async def _enough(
     made.left += sum(1 for _ in chosen)
 
 
-def bucket(salt: str, document: Document) -> float:
-    """Place a document by its SHA-256 between 0 and 1: evenly, and always at the same place.
-
-    The salt makes two choices independent of each other.
-    """
-    digest = hashlib.sha256(f"{salt}:{document.sha256 or document.source}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
-async def in_order(
-    work: Callable[[ItemT], Awaitable[ResultT]], items: Iterable[ItemT]
-) -> AsyncIterator[ResultT]:
-    """Do a work for each item, some at a time, and yield what comes of it in the items' order."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(item: ItemT) -> ResultT:
-        async with gate:
-            return await work(item)
-
-    begun: deque[asyncio.Task[ResultT]] = deque()
-    try:
-        for item in items:
-            begun.append(asyncio.create_task(one(item)))
-            if len(begun) == _BEGUN:
-                yield await begun.popleft()
-        while begun:
-            yield await begun.popleft()
-    finally:
-        for task in begun:
-            task.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)
-
-
 async def _prove(origin: Origin, environment: Environment, *, proven: bool) -> Checked | KeptOut:
     """Hash a source; what is not proved is kept out."""
     try:
@@ -255,10 +195,24 @@ async def _hashed(origin: Origin, environment: Environment, *, proven: bool) -> 
             f"{candidate.shown}: no SHA-256 was kept, and its size or times are not the same",
             hint="name the file in a manifest (--manifest) if it is the right one",
         )
+    if proven and _same_object(was, now):
+        return replace(candidate, known=now.changed({"sha256": was.sha256}))
     digest = await environment.digest(now)
     if proven and was.sha256 is not None and digest != was.sha256:
         raise SourceChanged(
             f"{candidate.shown}: not the file that was carried before: its SHA-256 is another",
             hint="name it in a manifest (--manifest) to carry it as it is now",
         )
-    return replace(candidate, known=now.model_copy(update={"sha256": digest}))
+    return replace(candidate, known=now.changed({"sha256": digest}))
+
+
+def _same_object(was: Document, now: Document) -> bool:
+    """Tell whether a store answers for the bytes, by their ETag: then nobody has to read them."""
+    tag = now.fingerprint.etag if now.fingerprint is not None else ""
+    return _is_strong(tag) and was.sha256 is not None and now.fingerprint == was.fingerprint
+
+
+def _is_strong(tag: str) -> bool:
+    """Tell whether a mark is of the bytes: a weak ETag is not, nor a date (``Last-Modified``)."""
+    date = ":" in tag or tag.replace("-", "").isdecimal()
+    return bool(tag) and not tag.startswith("W/") and not date

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from longshore.errors import AccountError, LongshoreError
+from longshore.errors import AccountError, ConfigurationError, LongshoreError, PluginError
 from longshore.journal import Journal, open_journal
 from longshore.lifecycle import Job, Outcome, Status
 from longshore.migrate._asking import open_for_asking
@@ -48,14 +48,13 @@ async def verify_async(
     Args:
         path: the map.
         only_to: do not ask the vendor that the documents came from.
-        settings: overrule settings: ``target:key``.
+        settings: overrule settings of all targets (``key``) or of one (``target:key``).
         config: the configuration file; None: look for it.
         journal: the journal file; None: the usual place.
         environment: what a test replaces.
 
     Raises:
         UsageError: the file is no map.
-        ConfigurationError: a setting of a target is missing or wrong.
     """
     async with open_journal(Path(journal) if journal else None) as opened:
         return await verify_in(
@@ -88,8 +87,8 @@ async def verify_in(
             checks.append(check)
             try:
                 await asking.check(check, [run for run in runs if run.target == target])
-            except AccountError as error:
-                check.trouble = error
+            except (AccountError, ConfigurationError, PluginError) as error:
+                check.trouble = error  # what the others say is worth knowing all the same
     return Verification(checks)
 
 
@@ -191,7 +190,11 @@ class _Asking:
     async def _inventory(
         self, check: Check, engine: Engine, told: dict[str, Inventory]
     ) -> Inventory:
-        """Read the vendor's list, if it documents one; what it cannot tell becomes a gap."""
+        """Read the vendor's list, if it documents one; what it cannot tell becomes a gap.
+
+        Raises:
+            AccountError: the vendor cannot be asked at all.
+        """
         provider = engine.provider
         name = provider.title or provider.name
         if not provider.offers("inventory"):
@@ -203,7 +206,12 @@ class _Asking:
             return Inventory()
         place = f"{provider.account()} {sorted(engine.setup.data.items())}"
         if place not in told:
-            told[place] = await ask(engine, provider.inventory, engine.setup)
+            try:
+                told[place] = await ask(engine, provider.inventory, engine.setup)
+            except AccountError:
+                raise
+            except LongshoreError as error:  # each job can be asked about all the same
+                told[place] = Inventory(gaps=(f"the list cannot be read: {error.message}",))
         for gap in told[place].gaps:
             _note(check, f"duplicates: {gap}")
         if all(held.size is None for held in told[place].holdings):

@@ -39,7 +39,7 @@ async def take_all(engine: Engine, unit_ids: Sequence[str]) -> list[Unit]:
     units = [equip(engine, Unit.load(taken, alive_at)) for taken in known]
     if engine.run.alive_at > engine.run.created_at:  # there was an earlier process
         for unit in units:
-            unit.wait_on(alive_at)
+            unit.wait_on(min(alive_at, engine.began))
     return units
 
 

@@ -73,6 +73,7 @@ class Engine:
         follows: asked whether a unit's next step may follow a step at once, in one go with it.
         trouble: the last reason why the account could not go on.
         losers: the batches that have lost answers of late.
+        began: when it was made.
     """
 
     run: RunRecord
@@ -90,11 +91,15 @@ class Engine:
     hooks: Hooks | None = None
     trouble: AccountError | None = None
     losers: Losers = field(default_factory=Losers)
+    began: float = field(init=False)
     setup: Setup = field(default_factory=Setup)
     landed: Callable[[Step], None] | None = None
     follows: Callable[[Unit, Step], bool] | None = None
     places: Places = field(default_factory=Places)
     small: int = SMALL
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.now()
 
     @property
     def refused(self) -> bool:

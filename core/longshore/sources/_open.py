@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from longshore.documents import Document, Fingerprint, SourceFile
-from longshore.errors import SourceMissing
+from longshore.errors import SourceUnreadable
 from longshore.sources._remote import RemoteFile
 from longshore.urls import is_absolute
 
@@ -76,6 +76,7 @@ def digest_of(document: Document, between: Callable[[], None] | None = None) -> 
         try:
             value = source.sha256(between)
         except OSError as error:
-            raise SourceMissing(f"{document.source}: {error}", document=document.id) from error
+            words = f"{document.source}: {error.strerror or error}"
+            raise SourceUnreadable(words, document=document.id) from error
         source.check()
     return value

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from longshore.documents import Fingerprint
 from longshore.errors import ConfigurationError, SourceMissing, SourceUnreadable, UsageError
 from longshore.redaction import redact_text
+from longshore.urls import scheme_of
 
-__all__ = ["Place", "fingerprint_of", "locate", "size_of"]
+__all__ = ["Place", "fingerprint_of", "locate", "marks_of", "size_of"]
 
 T = TypeVar("T")
 
@@ -189,6 +189,7 @@ def locate(url: str, document: str = "") -> Place:
     Raises:
         ConfigurationError: a package is missing; the hint says which.
         UsageError: no file system has this scheme, or the URL is none.
+        SourceUnreadable: the same, where it is about one document of others.
     """
     try:
         from fsspec.core import url_to_fs
@@ -202,8 +203,10 @@ def locate(url: str, document: str = "") -> Place:
     except ImportError as error:
         raise _needs_package(url, error) from None
     except Exception as error:  # noqa: BLE001 - each file system has its own errors
-        words = redact_text(" ".join(str(error).split()))
-        raise UsageError(f"{redact_text(url)}: {words}", hint="check the URL") from None
+        words, hint = f"{redact_text(url)}: {_words(error)}", "check the URL"
+        if document:
+            raise SourceUnreadable(words, document=document, hint=hint) from None
+        raise UsageError(words, hint=hint) from None
     return Place(url, fs, path, document)
 
 
@@ -216,7 +219,7 @@ _PACKAGES = {
 
 def _needs_package(url: str, error: ImportError) -> ConfigurationError:
     """Name the package that a file system needs besides fsspec."""
-    scheme = urlsplit(url).scheme
+    scheme = scheme_of(url)
     package = _PACKAGES.get(scheme)
     said = " ".join(str(error).split())
     return ConfigurationError(
@@ -239,6 +242,12 @@ def size_of(info: Mapping[str, Any], place: Place) -> int:
             hint="download the document first",
         )
     return size
+
+
+def marks_of(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is ever asked for of a listing's entry; the rest may be anything, of any size."""
+    wanted = ("size", "type", "partial", *_ETAGS, *_TIMES)
+    return {name: info[name] for name in wanted if name in info}
 
 
 def fingerprint_of(info: Mapping[str, Any]) -> Fingerprint:

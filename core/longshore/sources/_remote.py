@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from longshore.documents import Document, Fingerprint, media_type_of
 from longshore.errors import SourceChanged, SourceUnreadable, UsageError
-from longshore.sources._place import Place, fingerprint_of, locate, size_of
-from longshore.urls import is_absolute
+from longshore.sources._place import Place, fingerprint_of, locate, marks_of, size_of
+from longshore.urls import is_absolute, scheme_of
 
 __all__ = ["Found", "RemoteFile", "describe", "find_remote", "is_remote"]
 
@@ -58,18 +58,19 @@ def find_remote(url: str) -> Iterator[Found]:
         ConfigurationError: a package is missing.
     """
     place = locate(url)
-    if urlsplit(url).scheme in _WEB:
+    if scheme_of(url) in _WEB:
         yield Found(url)
     elif any(mark in place.path for mark in _MAGIC):
-        yield from _listed(place, lambda: place.fs.glob(place.path, detail=True), "no object")
+        listing = place.ask(lambda: place.fs.glob(place.path, detail=True))
+        yield from _listed(place, listing, "no object matches")
     elif place.ask(lambda: bool(place.fs.isdir(place.path))):
-        yield from _listed(place, lambda: place.fs.find(place.path, detail=True), "no objects in")
+        listing = place.ask(lambda: place.fs.find(place.path, detail=True))
+        yield from _listed(place, listing, "no objects in there")
     else:
         yield Found(url)
 
 
-def _listed(place: Place, listing: Any, nothing: str) -> Iterator[Found]:
-    found: Mapping[str, Mapping[str, Any]] = place.ask(listing)
+def _listed(place: Place, found: Mapping[str, Mapping[str, Any]], nothing: str) -> Iterator[Found]:
     start = len(_folder_of(place.path))
     names = sorted(
         name
@@ -78,12 +79,10 @@ def _listed(place: Place, listing: Any, nothing: str) -> Iterator[Found]:
     )
     if not names:
         raise UsageError(
-            f"{place.shown}: {nothing} there" if nothing.endswith("in") else
-            f"{place.shown}: {nothing} matches",
-            hint="check the URL; hidden files are not counted",
-        )  # fmt: skip
+            f"{place.shown}: {nothing}", hint="check the URL; hidden files are not counted"
+        )
     for name in names:
-        yield Found(_url_of(place, name), found[name])
+        yield Found(_url_of(place, name), marks_of(found[name]))
 
 
 def _folder_of(path: str) -> str:
@@ -140,7 +139,7 @@ def describe(found: Found, *, id: str, name: str = "") -> Document:
 
 
 def _name_of(url: str, place: Place) -> str:
-    if urlsplit(url).scheme in _WEB:
+    if scheme_of(url) in _WEB:
         return PurePosixPath(unquote(urlsplit(url).path)).name or urlsplit(url).hostname or "file"
     return PurePosixPath(place.path).name or "file"
 
@@ -154,10 +153,12 @@ class RemoteFile:
 
     Attributes:
         proved: the marks with which the object is known to be the planned one.
+        waits: the store does not answer: a read goes on when it does, or never.
     """
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.waits = False
         self._place = replace(locate(document.source, document.id), rest=self._rest)
         self._closed = threading.Event()
         self._between: Callable[[], None] = lambda: None
@@ -250,11 +251,13 @@ class RemoteFile:
         Raises:
             SourceUnreadable: nobody does any more.
         """
+        self.waits = True
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._between()
             if self._closed.wait(min(left, _LOOK_UP)):
                 raise SourceUnreadable(f"{self._place.shown}: not read to its end")
+        self.waits = False
 
     def close(self) -> None:
         """Let go of what was read ahead; whoever waits for the store stops."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from longshore.targets._again import (
     CHANGEABLE,
+    differing,
     kept,
     lasting,
     overrides_of,
@@ -20,6 +21,7 @@ from longshore.targets._layers import variable
 from longshore.targets._resolve import (
     REFRESHED,
     Target,
+    check_known,
     list_targets,
     require,
     resolve_for_resume,
@@ -30,8 +32,8 @@ from longshore.targets._secrets import follow, public_settings, secret_values
 from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
 
 __all__ = [
-    "CHANGEABLE", "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "find_config",
-    "follow", "kept", "lasting", "list_targets", "load_config", "overrides_of", "public_settings",
-    "require", "resolve_for_resume", "resolve_route", "resolve_target", "secret_values",
-    "target_again", "target_now", "variable",
+    "CHANGEABLE", "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "check_known",
+    "differing", "find_config", "follow", "kept", "lasting", "list_targets", "load_config",
+    "overrides_of", "public_settings", "require", "resolve_for_resume", "resolve_route",
+    "resolve_target", "secret_values", "target_again", "target_now", "variable",
 ]  # fmt: skip

@@ -16,7 +16,9 @@ from longshore.targets._resolve import (
     resolve_target,
 )
 
-__all__ = ["CHANGEABLE", "kept", "lasting", "overrides_of", "target_again", "target_now"]
+__all__ = [
+    "CHANGEABLE", "differing", "kept", "lasting", "overrides_of", "target_again", "target_now",
+]  # fmt: skip
 
 CHANGEABLE = REFRESHED | {"base_url"}
 """The settings that may differ between two calls for the same run, besides secrets."""
@@ -34,6 +36,27 @@ def lasting(target: Target, given: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that tell one call from another: no secret, nothing that may differ."""
     public = target.settings_public
     return {k: v for k, v in given.items() if _root(k) in public and _root(k) not in CHANGEABLE}
+
+
+def differing(
+    target: Target, stored: Mapping[str, JsonValue], given: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is overruled otherwise than a run keeps it, or may differ.
+
+    Args:
+        target: with what is given.
+        stored: the settings of the run, without secrets.
+        given: what is overruled; a dot leads into a mapping.
+    """
+    now = target.settings_public
+
+    def same(key: str) -> bool:
+        name, _, entry = key.partition(".")
+        value = now.get(name)
+        public = name in now and (not entry or (isinstance(value, dict) and entry in value))
+        return public and name not in CHANGEABLE and value == stored.get(name)
+
+    return {key: text for key, text in given.items() if not same(key)}
 
 
 def target_now(name: str, given: Mapping[str, str], config_file: Path | None) -> Target:

@@ -9,8 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from longshore._closest import closest
 from longshore.errors import ConfigurationError
-from longshore.plugins import closest
 from longshore.provider import ProviderSettings
 from longshore.redaction import Redactor
 from longshore.targets._layers import Layer, Way

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias, cast
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from longshore._closest import closest
 from longshore.errors import ConfigurationError
-from longshore.plugins import closest
 from longshore.provider import ProviderSettings
 
 __all__ = [

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from longshore._closest import closest
 from longshore._faults import asked
 from longshore.errors import ConfigurationError, UnknownTarget
-from longshore.plugins import Plugins, closest, load_plugins
+from longshore.plugins import Plugins, load_plugins
 from longshore.provider import Provider, ProviderSettings
 from longshore.targets._fill import fill, texts
 from longshore.targets._layers import (
@@ -39,7 +40,10 @@ from longshore.targets._toml import (
     working_folder,
 )
 
-__all__ = ["REFRESHED", "Target", "list_targets", "require", "resolve_for_resume", "resolve_target"]
+__all__ = [
+    "REFRESHED", "Target", "check_known", "list_targets", "require", "resolve_for_resume",
+    "resolve_target",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -281,10 +285,34 @@ def _provider_of(name: str, config: Config, plugins: Plugins) -> type[Provider[A
             ) from None
         if any(left_out.entry_point == name for left_out in plugins.quarantined):
             raise
-        known = {*config.targets, *plugins.providers(), *plugins.aliases}
-        there_are = f"there are: {', '.join(sorted(known)) or 'none'}"
         route = f"did you mean {ROUTE}{name}?" if name in config.routes else ""
-        raise UnknownTarget(
-            f"no target and no provider is named {name!r}",
-            hint=route or closest(name, known) or there_are,
-        ) from None
+        raise _unknown(name, config, plugins, hint=route) from None
+
+
+def check_known(
+    name: str, config: Config, where: str = "", *, plugins: Plugins | None = None
+) -> None:
+    """Make sure that a target can have this name, or could if its plugin were not broken.
+
+    Raises:
+        UnknownTarget: neither a target nor a provider has it; the hint has the closest names.
+    """
+    plugins = plugins or load_plugins()
+    broken = {left_out.entry_point for left_out in plugins.quarantined}
+    if name not in _names(config, plugins) | broken:
+        raise _unknown(name, config, plugins, where=where)
+
+
+def _names(config: Config, plugins: Plugins) -> set[str]:
+    return {*config.targets, *plugins.providers(), *plugins.aliases}
+
+
+def _unknown(
+    name: str, config: Config, plugins: Plugins, *, where: str = "", hint: str = ""
+) -> UnknownTarget:
+    known = _names(config, plugins)
+    there_are = f"there are: {', '.join(sorted(known)) or 'none'}"
+    return UnknownTarget(
+        f"{where}no target and no provider is named {name!r}",
+        hint=hint or closest(name, known) or there_are,
+    )

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from longshore._closest import closest
 from longshore.errors import ConfigurationError
-from longshore.plugins import closest
 from longshore.targets._toml import FILE_NAME, ROUTE, check_name, load_config, working_folder
 from longshore.units import Seconds
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import platformdirs
 
+from longshore._closest import closest
 from longshore.errors import ConfigurationError
-from longshore.plugins import closest
 
 __all__ = [
     "FILE_NAME", "ROUTE", "Config", "check_name", "find_config", "load_config", "working_folder",

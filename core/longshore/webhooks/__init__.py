@@ -91,10 +91,12 @@ def serve(
 
     Raises:
         PluginError: Starlette or uvicorn is not installed.
+        JournalError: the journal cannot be used.
         OSError: the port cannot be used.
     """
     try:
         from longshore.webhooks._serve import run
     except ImportError as error:
         raise PluginError(str(error), hint=_EXTRA) from None
-    run(app(receiver=receiver, most=most), host=host, port=port, ready=ready)
+    served = app(receiver=receiver, most=most)
+    run(served, host=host, port=port, opens=receiver.open, ready=ready)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from os import PathLike
 from pathlib import Path
 
-from longshore.errors import JournalError, LongshoreError
+from longshore.errors import LongshoreError, RunNotFound
 from longshore.journal import FactKind, Journal, UnitRecord, open_journal
 from longshore.pipeline import batch_of_token, hook_key
 from longshore.webhooks._signature import Signature
@@ -49,7 +49,8 @@ class Receiver:
         journal: its file, or a journal that is open already; None: the usual place.
         signatures: target name -> how its vendor signs.
         now: the clock.
-        told: called with the result of each delivery, its run and its batch ("" if strange).
+        told: called with the result of each delivery, its run and its batch ("" if strange); what
+            it raises is logged.
 
     Attributes:
         counts: deliveries by result.
@@ -134,8 +135,7 @@ class Receiver:
                     return
                 units = await _named(journal, target, body)
             else:
-                unit = await _unit(journal, batch_id)
-                units = [unit] if unit is not None else []
+                units = await _unit(journal, batch_id)
             if not units:
                 self._note(Result.STRANGE)
             for unit in units:
@@ -178,7 +178,10 @@ class Receiver:
     def _note(self, result: Result, run_id: str = "", batch_id: str = "") -> None:
         self.counts[result] += 1
         _log.info("delivery: %s %s %s", result, run_id, batch_id)
-        self._told(result, run_id, batch_id)
+        try:
+            self._told(result, run_id, batch_id)
+        except Exception as error:  # noqa: BLE001 - the others are to be dealt with all the same
+            _log.warning("a delivery cannot be told of: %s: %s", type(error).__name__, error)
 
     def _warn(self, target: str) -> None:
         level = logging.DEBUG if target in self._warned else logging.WARNING
@@ -215,12 +218,12 @@ async def _named(journal: Journal, target: str, body: bytes) -> list[UnitRecord]
     return list(found.values())
 
 
-async def _unit(journal: Journal, batch_id: str) -> UnitRecord | None:
-    """Return a batch; None when its run was forgotten."""
+async def _unit(journal: Journal, batch_id: str) -> list[UnitRecord]:
+    """Return a batch; none when its run was forgotten."""
     try:
-        return await journal.unit(batch_id)
-    except (KeyError, JournalError):
-        return None
+        return [await journal.unit(batch_id)]
+    except RunNotFound:
+        return []
 
 
 async def _session_secrets(journal: Journal, unit: UnitRecord) -> Mapping[str, str]:

@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
+from longshore._closest import closest
 from longshore._model import Frozen
 from longshore.errors import ConfigurationError
-from longshore.targets import Config, follow
+from longshore.plugins import Plugins
+from longshore.targets import Config, check_known, follow
 from longshore.units import Seconds
 
 __all__ = ["SESSION", "Signature", "signatures_of"]
@@ -150,16 +152,23 @@ def _matches(how: Signature, secret: bytes, text: bytes, given: str) -> bool:
 
 
 def signatures_of(
-    config: Config, *, environ: Mapping[str, str] | None = None
+    config: Config, *, environ: Mapping[str, str] | None = None, plugins: Plugins | None = None
 ) -> dict[str, Signature]:
     """Read ``[webhooks.TARGET]`` of a configuration, and follow its references to secrets.
 
+    Args:
+        config: the configuration.
+        environ: by default this process's environment.
+        plugins: by default the installed ones.
+
     Raises:
+        UnknownTarget: a table is named after no target: nothing would be checked by it.
         ConfigurationError: a table cannot be used; secrets are never quoted.
     """
     found: dict[str, Signature] = {}
     for target, table in config.webhooks.items():
         where = f"{config.path}: [webhooks.{target}]"
+        check_known(target, config, f"{where}: ", plugins=plugins)
         if not isinstance(table, dict):
             raise ConfigurationError(f"{where} is no table")
         folder = config.path.parent if config.path else Path()
@@ -176,5 +185,11 @@ def _read(table: dict[str, Any], where: str, folder: Path, environ: Mapping[str,
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in wrong["loc"][:1])
+        if wrong["type"] == "extra_forbidden":
+            raise ConfigurationError(
+                f"{where}: there is no setting {name!r}",
+                hint=closest(name, Signature.model_fields)
+                or f"there are: {', '.join(Signature.model_fields)}",
+            ) from None
         words = wrong["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{where} {name}: {words}".replace(" :", ":")) from None

@@ -20,6 +20,14 @@ __all__ = ["Portal", "call"]
 T = TypeVar("T")
 
 
+class _Ends(Exception):
+    """A work wants the program to end; its loop is not to end before the context is left."""
+
+    def __init__(self, wish: BaseException) -> None:
+        super().__init__()
+        self.wish = wish
+
+
 class Portal:
     """A thread with an event loop, in which an async context is open.
 
@@ -110,6 +118,8 @@ def call(portal: BlockingPortal, work: Callable[[], Coroutine[Any, Any, T]]) -> 
         tasks.append(asyncio.current_task())
         try:
             return await work()
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise _Ends(error) from None
         finally:
             ended.set()
 
@@ -119,6 +129,8 @@ def call(portal: BlockingPortal, work: Callable[[], Coroutine[Any, Any, T]]) -> 
 
     try:
         return portal.start_task_soon(run).result()
+    except _Ends as error:
+        raise error.wish from None
     except BaseException:
         if not ended.is_set():
             for _ in range(2):

@@ -1,0 +1,9 @@
+"""The Python API: clients bound to one target, for the whole pipeline or for its four steps."""
+
+from __future__ import annotations
+
+from longshore.client._async import AsyncClient
+from longshore.client._sync import Client
+from longshore.client._upload import Upload
+
+__all__ = ["AsyncClient", "Client", "Upload"]

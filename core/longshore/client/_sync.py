@@ -1,0 +1,105 @@
+"""The client for everybody else: the same one, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+from longshore.client._async import AsyncClient, Paths
+from longshore.client._portal import Portal
+from longshore.client._upload import Upload
+from longshore.journal import DocumentRecord
+from longshore.pipeline import OnIncompatible, RunReport
+from longshore.provider import Results
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+
+
+class Client:
+    """Uploads to one target, without an event loop of your own.
+
+    The same as ``AsyncClient``, whose one engine it runs in a thread of its own. A Ctrl-C ends
+    what runs there before ``KeyboardInterrupt`` is raised here: nothing goes on behind the
+    caller's back.
+    """
+
+    def __init__(self, target: str, **arguments: Any) -> None:
+        self._client = AsyncClient(target, **arguments)
+        self._portal = Portal()
+
+    def __enter__(self) -> Client:
+        """Start the thread and open the journal; see ``AsyncClient.__aenter__``."""
+        self._portal.open(self._client)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the thread and close the journal; see ``AsyncClient.__aexit__``."""
+        self._portal.close()
+
+    def _call(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
+        return self._portal.call(partial(work, *arguments))
+
+    def upload(self, paths: Paths) -> RunReport:
+        """Carry documents to the target; see ``AsyncClient.upload``.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; requests in flight have ended, and the run can be resumed. A
+                second one waits for nothing.
+        """
+        return self._call(self._client.upload, paths)
+
+    def resume(self, run_id: str, *, on_incompatible: OnIncompatible = "fail") -> RunReport:
+        """Go on with a run where it was interrupted; see ``AsyncClient.resume``.
+
+        Raises:
+            KeyboardInterrupt: as for ``upload``.
+        """
+        resume = partial(self._client.resume, on_incompatible=on_incompatible)
+        return self._call(resume, run_id)
+
+    def documents(self, run_id: str) -> Iterator[DocumentRecord]:
+        """Yield the documents of a run with what became of them."""
+        records = self._client.documents(run_id)
+
+        async def after() -> DocumentRecord | None:
+            return await anext(records, None)
+
+        while (record := self._call(after)) is not None:
+            yield record
+
+    def start(self, paths: Paths) -> Upload:
+        """Open a session; see ``AsyncClient.start``."""
+        return self._call(self._client.start, paths)
+
+    def send(self, upload: Upload) -> Upload:
+        """Send every part that has not arrived yet."""
+        return self._call(self._client.send, upload)
+
+    def complete(self, upload: Upload) -> Upload:
+        """Say that all has been sent; the vendor goes to work."""
+        return self._call(self._client.complete, upload)
+
+    def poll(self, upload: Upload) -> Upload:
+        """Ask once how the job stands."""
+        return self._call(self._client.poll, upload)
+
+    def wait(self, upload: Upload, *, at_most: float | None = None) -> Upload:
+        """Poll until the job is over or needs somebody; see ``AsyncClient.wait``."""
+
+        async def wait() -> Upload:
+            return await self._client.wait(upload, at_most=at_most)
+
+        return self._call(wait)
+
+    def results(self, upload: Upload) -> Results:
+        """Fetch what the vendor read out of the documents."""
+        return self._call(self._client.results, upload)
