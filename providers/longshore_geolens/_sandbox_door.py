@@ -55,14 +55,8 @@ class Door(Vendor):
     home: ClassVar[str] = "https://geolens.example.com/api"
     table: ClassVar[tuple[Assumption, ...]] = TABLE
 
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(assumptions, seed=seed, base_url=base_url)
+    def set_up(self) -> None:
+        """Open the storage, empty."""
         options = self.assumptions
         region = options["region"]
         self.storage = Storage(

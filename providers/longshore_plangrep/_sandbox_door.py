@@ -40,14 +40,8 @@ class Door(Vendor):
     home: ClassVar[str] = "https://plangrep.com"
     table = TABLE
 
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(assumptions, seed=seed, base_url=base_url)
+    def set_up(self) -> None:
+        """Begin without projects, but for one that is assumed."""
         chosen = self.assumptions
         self.walk = StatusWalk.parse(chosen["walk"])
         self.credits: float = chosen["credits"]

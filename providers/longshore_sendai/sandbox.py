@@ -58,14 +58,8 @@ class SendaiSandbox(Vendor):
         "project_id": "proj_demo",
     }
 
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(assumptions, seed=seed, base_url=base_url)
+    def set_up(self) -> None:
+        """Begin without uploads."""
         self.walk = StatusWalk.parse(self.assumptions["walk"])
         words = {*(word for word, _ in self.walk.steps), self.walk.last}
         if not words <= TASK_WORDS:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import ClassVar, NoReturn
 
 from longshore.sandbox import BadCall, Call, Form, FormPart, RateLimit, Refuse, Reply, Vendor
 from longshore_subworkflow._sandbox_table import TABLE
@@ -21,14 +20,8 @@ class Door(Vendor):
     home: ClassVar[str] = "https://api.subworkflow.ai"
     table = TABLE
 
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(assumptions, seed=seed, base_url=base_url)
+    def set_up(self) -> None:
+        """Count requests."""
         documented = {"reads": 300, "writes": 60} if self.assumptions["documented_rates"] else {}
         self.limits = {
             kind: RateLimit(

@@ -50,14 +50,9 @@ class SubworkflowSandbox(Door):
 
     showcase_settings: ClassVar[Mapping[str, str]] = {"session_threshold": "20M"}
 
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(assumptions, seed=seed, base_url=base_url)
+    def set_up(self) -> None:
+        """Begin without files."""
+        super().set_up()
         self.walk = StatusWalk.parse(self.assumptions["walk"])
         self.sessions: dict[str, SessionRecord] = {}
         self.ended: dict[str, JobRecord] = {}

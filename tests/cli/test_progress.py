@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from longshore.cli import _progress
-from longshore.cli._carry import worst
 from longshore.cli._interrupt import Interrupt, run_async
 from longshore.cli._progress import Tally, open_display
 from longshore.cli._terminal import Terminal
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, MemoryJournal, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
-from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted
+from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, worst
 from tests.cli.conftest import Shore
 
 RUN = RunRecord(id="r1", target="sendai", provider="sendai", planned=True)

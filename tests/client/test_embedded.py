@@ -104,12 +104,12 @@ async def test_a_poll_of_a_client_that_is_closed_ends(tmp_path: Path, files: Any
         await polling
 
 
-async def test_a_store_is_asked_beside_the_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While documents are looked up in it, everything else of the program goes on."""
+def slow_store(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> tuple[threading.Event, threading.Event]:
+    """Have a store with one document that tells of it when the second event is set."""
     memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
-    memory().pipe("/beside/a.pdf", b"%PDF")
+    memory().pipe(path, b"%PDF")
     asked, comes, known = threading.Event(), threading.Event(), memory.info
 
     def info(fs: Any, path: str) -> Any:
@@ -118,6 +118,14 @@ async def test_a_store_is_asked_beside_the_loop(
         return known(fs, path)
 
     monkeypatch.setattr(memory, "info", info)
+    return asked, comes
+
+
+async def test_a_store_is_asked_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While documents are looked up in it, everything else of the program goes on."""
+    asked, comes = slow_store(monkeypatch, "/beside/a.pdf")
     async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
         starting = asyncio.create_task(client.start("memory://beside/a.pdf"))
         await asyncio.to_thread(asked.wait)
@@ -138,17 +146,8 @@ async def test_a_store_that_nobody_waits_for_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cancelled twice, a plan goes on in its thread; a later ``resume`` is not to send it."""
-    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
-    memory().pipe("/forsaken/a.pdf", b"%PDF")
-    asked, comes, known = threading.Event(), threading.Event(), memory.info
-
-    def info(fs: Any, path: str) -> Any:
-        asked.set()
-        assert comes.wait(5.0), "the loop stood still"
-        return known(fs, path)
-
+    asked, comes = slow_store(monkeypatch, "/forsaken/a.pdf")
     async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
-        monkeypatch.setattr(memory, "info", info)
         planning = asyncio.create_task(client.upload("memory://forsaken/a.pdf"))
         await asyncio.to_thread(asked.wait)
         for _ in range(2):

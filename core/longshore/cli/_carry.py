@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from longshore.pipeline import Event, Listener, RunReport
     from longshore.targets import Target
 
-__all__ = ["carry", "finish", "worst"]
+__all__ = ["carry", "finish"]
 
 
 async def carry(
@@ -132,11 +132,3 @@ def finish(
         terminal.note("longshore: nothing could go")
     for step in next_steps(terminal, line, offers, again=again):
         terminal.note(step)
-
-
-_WORST_FIRST = (2, 130, 4, 1, 3, 0)
-
-
-def worst(codes: list[int]) -> int:
-    """Return the exit code that counts for several runs."""
-    return min(codes, key=_WORST_FIRST.index, default=0)

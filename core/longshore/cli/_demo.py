@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from longshore.cli._carry import worst
 from longshore.cli._command import command
 from longshore.cli._demo_shown import Row, next_steps, refusals, table
 from longshore.cli._interrupt import run_async
@@ -39,6 +38,7 @@ def demo(terminal: Terminal) -> int:
 
 async def _demo(terminal: Terminal, folder: Path) -> int:
     from longshore.journal import open_journal
+    from longshore.pipeline import worst
     from longshore.plugins import load_plugins
 
     plugins = load_plugins()

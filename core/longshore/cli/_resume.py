@@ -50,9 +50,9 @@ def resume(
 async def _resume(
     terminal: Terminal, run_id: str | None, given: dict[str, str], *, wait: bool, restart: bool
 ) -> int:
-    from longshore.cli._carry import worst
     from longshore.cli._interrupt import Interrupt
     from longshore.journal import open_journal
+    from longshore.pipeline import worst
 
     codes: list[int] = []
     async with open_journal(terminal.journal) as journal:

@@ -34,6 +34,7 @@ from longshore.pipeline import (
     execute,
     fetch_results,
     find_documents,
+    heard,
     open_engine,
     prepare,
     restart_incompatible,
@@ -42,7 +43,6 @@ from longshore.pipeline import (
     stoppable,
     take,
 )
-from longshore.pipeline._events import heard
 from longshore.pipeline._stopping import end_soon
 from longshore.provider import Results
 from longshore.sources import is_remote

@@ -26,10 +26,10 @@ from longshore.pipeline import (
     RunReport,
     capabilities_of,
     execute,
+    heard,
     stoppable,
     summary,
 )
-from longshore.pipeline._events import heard
 
 __all__ = ["check_folder", "compare", "compare_async", "compare_in"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -15,7 +14,14 @@ from pydantic import JsonValue
 
 from longshore.errors import RunInUse, UsageError
 from longshore.journal import Journal, RunRecord
-from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
+from longshore.pipeline import (
+    Candidate,
+    Environment,
+    RunOptions,
+    begin,
+    find_documents,
+    planning_alone,
+)
 from longshore.targets import Target, lasting, overrides_of, target_again, target_now
 
 __all__ = ["PATIENCE", "Entry", "Request", "note_continued", "note_kept", "open_runs"]
@@ -139,7 +145,10 @@ async def open_runs(
     candidates = list(find_documents(request.paths)) if "-" in request.paths else None
     targets = {name: request.target(name) for name in request.to}
     signature = _signature(request, targets, candidates)
-    async with _planning(journal, signature):
+    hint = "wait until it has begun, or ended"
+    busy = RunInUse("the same comparison is being planned", hint=hint)
+    # What is not planned whole is forgotten by the next call.
+    async with planning_alone(journal, f"comparison {signature}", busy):
         id, found = ("", {}) if new else await _unfinished(journal, request, signature)
         id = id or environment.new_run_id()
         notes: dict[str, JsonValue] = {"use": _USE, "comparison": id, "signature": signature}
@@ -153,23 +162,6 @@ async def open_runs(
             notes=notes,
         )
     return id, entries, bool(found)
-
-
-@asynccontextmanager
-async def _planning(journal: Journal, signature: str) -> AsyncIterator[None]:
-    """Let nobody else plan the same: what is not planned whole is forgotten by the next call.
-
-    Raises:
-        RunInUse: somebody does already.
-    """
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(journal.lock_run(f"comparison {signature}"))
-        except RunInUse as error:
-            raise RunInUse(
-                "the same comparison is being planned", hint="wait until it has begun, or ended"
-            ) from error
-        yield
 
 
 async def _entries(

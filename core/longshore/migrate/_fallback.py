@@ -31,6 +31,7 @@ from longshore.journal import (
 from longshore.lifecycle import Outcome, Session
 from longshore.migrate._checked import Checked, taker
 from longshore.migrate._shelf import Shelf
+from longshore.pipeline import is_open
 from longshore.targets import Target
 
 __all__ = ["HANDED_OVER", "count_unplaced", "give_up", "note_placed", "orphans", "shared_among"]
@@ -85,15 +86,10 @@ def _untouched(taken: Taken) -> bool:
     """
     return not any(
         fact.kind in _BEGUN
-        or (fact.kind is FactKind.SESSION and not _bare(Session.model_validate(fact.value)))
+        or (fact.kind is FactKind.SESSION and is_open(Session.model_validate(fact.value)))
         for fact in taken.facts
         if fact.attempt == taken.unit.attempt
     )
-
-
-def _bare(session: Session) -> bool:
-    urls = any(transfer.url for transfer in session.transfers)
-    return not (session.data or session.secrets or urls)
 
 
 async def count_unplaced(journal: Journal, run_id: str) -> int:

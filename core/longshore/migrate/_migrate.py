@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -29,10 +29,11 @@ from longshore.pipeline import (
     RunOptions,
     begin,
     execute,
+    heard,
     place_of,
+    planning_alone,
     stoppable,
 )
-from longshore.pipeline._events import heard
 from longshore.targets import Target
 
 __all__ = ["migrate", "migrate_async", "open_migration"]
@@ -56,28 +57,15 @@ async def open_migration(
     """
     request.check()
     target, listed = request.target(), request.listed()
+    busy = RunInUse(
+        f"another migration to {request.to!r} is being planned",
+        hint="run this again once it has begun: what it carries is not carried twice",
+    )
     async with AsyncExitStack() as stack:
-        if not dry_run:
-            await stack.enter_async_context(_planning(journal, request))
+        if not dry_run:  # both would choose the same documents
+            alone = planning_alone(journal, f"migration to {request.to}", busy)
+            await stack.enter_async_context(alone)
         return await _open(journal, request, environment, target, listed, dry_run=dry_run)
-
-
-@asynccontextmanager
-async def _planning(journal: Journal, request: Request) -> AsyncIterator[None]:
-    """Let nobody else plan for this target: both would choose the same documents.
-
-    Raises:
-        RunInUse: somebody does already.
-    """
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(journal.lock_run(f"migration to {request.to}"))
-        except RunInUse as error:
-            raise RunInUse(
-                f"another migration to {request.to!r} is being planned",
-                hint="run this again once it has begun: what it carries is not carried twice",
-            ) from error
-        yield
 
 
 async def _open(

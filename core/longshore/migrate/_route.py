@@ -26,10 +26,11 @@ from longshore.pipeline import (
     RunReport,
     begin,
     execute,
+    heard,
     stoppable,
     summary,
+    worst,
 )
-from longshore.pipeline._events import heard
 from longshore.targets import Target
 
 __all__ = ["Arrival", "Watch", "carry_passage", "upload_by_route", "upload_by_route_async"]
@@ -65,8 +66,7 @@ class Arrival:
     @property
     def exit_code(self) -> int:
         """The worst of the runs that count; shadows do not."""
-        codes = [report.exit_code for report in self.reports.values()]
-        return min(codes, key=(2, 130, 4, 1, 3, 0).index, default=0)
+        return worst(report.exit_code for report in self.reports.values())
 
     @property
     def outcomes(self) -> dict[Outcome, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from longshore.pipeline._abandoned import give_back
+from longshore.pipeline._abandoned import give_back, is_open
 from longshore.pipeline._advance import advance, advance_unit, prepare, take
+from longshore.pipeline._alone import planning_alone
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import Plan, PlannedBatch, enqueue, plan, recheck
 from longshore.pipeline._environment import Environment, LocalFiles, SystemClock
@@ -21,6 +22,7 @@ from longshore.pipeline._events import (
     RunStarted,
     StepEnded,
     TransferSent,
+    heard,
 )
 from longshore.pipeline._executor import Executor
 from longshore.pipeline._existing import Existing, place_of
@@ -31,7 +33,7 @@ from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, check_offer, offered
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._ready import Next, ready
-from longshore.pipeline._report import RunReport, document_line, exit_code, run_line
+from longshore.pipeline._report import RunReport, document_line, exit_code, run_line, worst
 from longshore.pipeline._requests import RETURNS
 from longshore.pipeline._rerun import rerun
 from longshore.pipeline._results import ask, fetch_results
@@ -90,11 +92,14 @@ __all__ = [
     "fetch_results",
     "find_documents",
     "give_back",
+    "heard",
     "hook_key",
+    "is_open",
     "offered",
     "open_engine",
     "place_of",
     "plan",
+    "planning_alone",
     "prepare",
     "ready",
     "recheck",
@@ -107,4 +112,5 @@ __all__ = [
     "summary",
     "take",
     "token_of",
+    "worst",
 ]  # fmt: skip

@@ -15,10 +15,16 @@ from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Unit
 from longshore.transfer import Tally
 
-__all__ = ["give_all_back", "give_back"]
+__all__ = ["give_all_back", "give_back", "is_open"]
 
 _FIRST_PAUSE = 60.0
 _MOST_TRIES = 10
+
+
+def is_open(session: Session) -> bool:
+    """Tell whether the vendor knows of a session: else it is a list of what is to be sent."""
+    urls = any(transfer.url for transfer in session.transfers)
+    return bool(session.data or session.secrets or urls)
 
 
 async def give_back(engine: Engine, entry: Abandoned) -> bool:

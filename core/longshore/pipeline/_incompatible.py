@@ -23,7 +23,8 @@ from longshore.journal import (
     RunRecord,
     Write,
 )
-from longshore.lifecycle import Outcome, Session
+from longshore.lifecycle import Outcome
+from longshore.pipeline._abandoned import is_open
 from longshore.pipeline._advance import take, take_all
 from longshore.pipeline._conclude import conclude
 from longshore.pipeline._engine import Engine
@@ -123,7 +124,8 @@ def _fate(engine: Engine, was: RunRecord, unit: Unit) -> tuple[_Fate, list[Write
         return _Fate.HELD, [written_by, *conclude(engine, unit)]
     error = SessionLost(f"begun by {_named(was)}, and afresh by {_named(engine.run)}")
     unit.verdict = Verdict(error, restart=True, blame=False)
-    left = not engine.provider.offers("abort") and _is_open(unit.session)
+    known = unit.session is not None and is_open(unit.session)
+    left = known and not engine.provider.offers("abort")
     return _Fate.LEFT_OPEN if left else _Fate.AFRESH, conclude(engine, unit)
 
 
@@ -139,14 +141,6 @@ def _at_work(unit: Unit) -> bool:
     arrived = unit.session is not None and not unit.missing
     unknown = unit.record.outcome is Outcome.UNKNOWN
     return unit.job is not None or asked or found or arrived or unknown
-
-
-def _is_open(session: Session | None) -> bool:
-    """Tell whether the vendor knows of a session: else it is a list of what is to be sent."""
-    if session is None:
-        return False
-    urls = any(transfer.url for transfer in session.transfers)
-    return bool(session.data or session.secrets or urls)
 
 
 def _held(now: RunRecord, was: RunRecord, unit: Unit) -> UnknownOutcome:

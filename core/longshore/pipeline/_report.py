@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -11,7 +11,7 @@ from longshore.errors import LongshoreError
 from longshore.journal import Counters, DocumentRecord, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
 
-__all__ = ["RunReport", "count_open", "document_line", "exit_code", "run_line"]
+__all__ = ["RunReport", "count_open", "document_line", "exit_code", "run_line", "worst"]
 
 _VERBS = ("queued", "start", "send", "complete")
 
@@ -125,6 +125,14 @@ def exit_code(report: RunReport) -> int:
     if any(counts.get(outcome, 0) for outcome in _NOT_GOOD):
         return 1
     return 3 if counts.get(Outcome.NEEDS_ACTION, 0) else 0
+
+
+_WORST_FIRST = (2, 130, 4, 1, 3, 0)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the exit code that counts for several runs."""
+    return min(codes, key=_WORST_FIRST.index, default=0)
 
 
 def run_line(report: RunReport) -> dict[str, JsonValue]:

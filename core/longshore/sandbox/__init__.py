@@ -14,8 +14,7 @@ vendor documents and names everything else as an `Assumption`. Simulators call i
                        choices=(401, 403)),
         )
 
-        def __init__(self, assumptions=None, *, seed="", base_url=None):
-            super().__init__(assumptions, seed=seed, base_url=base_url)
+        def set_up(self):                            # the assumptions are known by now
             self.walk = StatusWalk.parse(self.assumptions["walk"])
             self.limit = RateLimit(60, per=1.0)
             self.bucket = Storage("https://files.acme.example", "ingest")   # signed URLs

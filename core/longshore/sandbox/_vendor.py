@@ -171,6 +171,10 @@ class Vendor:
         self.base_url = (base_url or self.home).rstrip("/")
         self.storages: list[Storage] = []
         self._counters: dict[str, int] = {}
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Make what this vendor keeps; its assumptions are known by now. By default nothing."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
