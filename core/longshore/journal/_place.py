@@ -66,6 +66,7 @@ def prepare_place(path: Path) -> Path:
         # SQLite holds on it in this process.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        path.stat()  # links in a circle exist, and lead to no file
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         raise JournalError(
             f"the journal {path} cannot be written: {getattr(error, 'strerror', error)}",
