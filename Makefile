@@ -17,6 +17,8 @@ ARGS ?=
 # pyright's wrapper must not ask the network whether a newer version exists.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start some two hundred processes: each would compile everything once more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup test lint format types mypy pyright pytest test-system test-s3 crash fuzz demo record \
 	simulate bench clean

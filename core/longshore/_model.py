@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Frozen", "Lean"]
+__all__ = ["Frozen", "Lean", "json_of"]
+
+_set = object.__setattr__  # a frozen model lets nobody else set anything
 
 
 class Frozen(BaseModel):
@@ -38,11 +40,12 @@ class Frozen(BaseModel):
         As ``model_copy(update=...)`` for models without extra or private fields, in a sixth of
         its time: every step of a batch changes some record. Which fields were given is forgotten.
         """
-        copied = self.__class__.__new__(self.__class__)
-        object.__setattr__(copied, "__dict__", {**self.__dict__, **changes})
-        object.__setattr__(copied, "__pydantic_fields_set__", self._all_fields)
-        object.__setattr__(copied, "__pydantic_extra__", None)
-        object.__setattr__(copied, "__pydantic_private__", None)
+        kind = type(self)
+        copied = kind.__new__(kind)
+        _set(copied, "__dict__", {**self.__dict__, **changes})
+        _set(copied, "__pydantic_fields_set__", self._all_fields)
+        _set(copied, "__pydantic_extra__", None)
+        _set(copied, "__pydantic_private__", None)
         return copied
 
 
@@ -54,4 +57,9 @@ class Lean(Frozen):
 
     def model_post_init(self, _context: Any) -> None:
         """Share one set."""
-        object.__setattr__(self, "__pydantic_fields_set__", self._all_fields)
+        _set(self, "__pydantic_fields_set__", self._all_fields)
+
+
+def json_of(value: BaseModel) -> bytes:
+    """Return ``value.model_dump_json()``, in two thirds of its time, before it is a text."""
+    return value.__pydantic_serializer__.to_json(value)

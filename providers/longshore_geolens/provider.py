@@ -83,6 +83,7 @@ _ACCOUNT = {
     "Dataset quota exceeded": "delete datasets or have the quota raised, then resume",
 }
 
+_NO_REASON = "the vendor gives no reason: its own pages show the job"
 _QUESTION_PAUSE = 30.0
 
 
@@ -202,11 +203,14 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
             raise VendorUnavailable("a proxy before the vendor answers 502", status=502) from None
 
     def _assemble(self, job: str, body: Json, step: str) -> Flow[None]:
-        """Complete the upload; done twice it is the same as once.
+        """Complete the upload. The second one is refused, and that refusal is the lost answer.
 
-        Source: complete_presigned_upload_ingest_upload_presigned__job_id__complete_post. Only this
-        session knows the job, so "already completed" can only mean our own request whose answer
-        was lost.
+        Only this session knows the job, so "already completed" can only mean our own request; two
+        at once wait for each other at the job's row (presigned.py). To ask first would tell
+        nothing: a job shows ``pending`` before and after (schemas.py), and a preview, which does
+        tell, writes. Nothing works on the bytes before the commit, so that the worst of a repeat
+        at an old server (v1.2.0 has no such guard) is a fresh upload.
+        Source: complete_presigned_upload_ingest_upload_presigned__job_id__complete_post.
         """
         url = f"/ingest/upload/presigned/{quoted(job)}/complete"
         try:
@@ -231,7 +235,9 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
             reply = yield Request.get(_job_url(job))
             if reply.parse(JobStatus).untouched:
                 return Undecided(
-                    _QUESTION_PAUSE, "the vendor shows `pending` before and after a commit"
+                    _QUESTION_PAUSE,
+                    f"job {job} is `pending`, as before a commit and while it is queued; where "
+                    "later imports overtake it, commit it on the vendor's own pages",
                 )
             return Found(reply)
 
@@ -257,7 +263,7 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
         state = _STATES.get(status.status, State.RUNNING)
         if status.untouched and not job.data.get("committed", True):
             state = State.NEEDS_ACTION
-        error = status.error_message if state is State.FAILED else None
+        error = (status.error_message or _NO_REASON) if state is State.FAILED else None
         return Status(
             state=state,
             word=status.status,
@@ -307,6 +313,10 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
             return "the user needs the role editor or admin, and a key of scope full"
         if status == 404 and words == "Not Found":
             return "check base_url: most servers have the API under /api"
+        if status == 403 and words.startswith("Not authorized to"):
+            return "a job is its maker's: use the credentials of who began it, or an admin's"
+        if status == 404 and words == "Job not found":
+            return "ended jobs are forgotten after 30 days by default: look for the dataset itself"
         return ""
 
 

@@ -25,6 +25,8 @@ __all__ = ["API", "READY_EVERY", "READY_WITHIN", "await_project", "project_named
 
 API = "/api/open/v1"
 
+_NOT_CREATED = "set project_id to a project that exists, or choose another project_name"
+
 # "Poll every 10 seconds, give up after 5 minutes." Source: guides/submit-a-job.
 READY_EVERY, READY_WITHIN = 10.0, 300.0
 
@@ -54,10 +56,11 @@ def project_named(name: str) -> Flow[wire.Project]:
         reply = yield Request.post(
             f"{API}/projects", Json({"name": name}), step="create-project", lost=ask
         )
-    except Refused:
+    except Refused as refused:
         # Somebody else may have created it meanwhile.
         found = yield from _listed(name)
         if not found:
+            refused.error.hint = refused.error.hint or _NOT_CREATED
             raise
         return found
     return reply.parse(wire.ProjectReply).project

@@ -32,6 +32,13 @@ The words of files are not listed anywhere; examples show ``completed``, ``proce
 BEFORE_COMPLETE = frozenset({"provisioning", "awaiting_uploads", "uploading"})
 """Nothing is processed or billed while a job is in one of these."""
 
+_REASONS = {
+    State.FAILED: "the vendor gives no reason: its own pages show the job",
+    State.PARTIAL: "some pages failed: the results say which",
+    State.EXPIRED: "the job expired before it was completed: upload the files again",
+}
+"""Said where the job says nothing. Source: docs.plangrep.com/api-reference/jobs/get-job."""
+
 _WITHOUT_RESULT = (State.FAILED, State.CANCELLED, State.EXPIRED)
 _RESUME, _CANCEL = Action(name="resume"), Action(name="cancel")
 
@@ -55,7 +62,7 @@ def status_of_job(job: wire.VendorJob, *, raw: JsonValue = None) -> Status:
         documents=_files(job, state),
         # Source: docs.plangrep.com/concepts/credits, guides/polling-and-webhooks.
         actions=(_RESUME, _CANCEL) if state is State.NEEDS_ACTION else (),
-        error=wire.words_of(job.error),
+        error=wire.words_of(job.error) or _REASONS.get(state),
         raw=raw,
     )
 

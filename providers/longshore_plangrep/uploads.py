@@ -93,7 +93,11 @@ def _in_order(documents: Sequence[Document], entries: Sequence[E]) -> Sequence[E
     otherwise their order is that of the request.
     """
     if len(entries) != len(documents):
-        raise ProtocolError(f"{len(documents)} files were sent, the reply lists {len(entries)}")
+        raise ProtocolError(
+            f"files sent: {len(documents)}; files in the reply: {len(entries)}",
+            # Source: api-reference/uploads/register-uploads ("de-duplication", without its effect).
+            hint="equal files may count as one: send them apart, with --batch-size 1",
+        )
     by_part = {entry.part_name: entry for entry in entries}
     by_name = {entry.file_name: entry for entry in entries}
     parts = [f"file{index}" for index in range(len(documents))]

@@ -6,7 +6,6 @@ out or shows as null.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -14,7 +13,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
-from longshore.provider import ProtocolError, Response
+from longshore.provider import ProtocolError, Response, words_in
 
 __all__ = [
     "FilesReply", "FormUpload", "JobFile", "JobLimits", "JobList", "JobReply", "Project",
@@ -234,9 +233,7 @@ class ResultReply(Wire):
 
 def words_of(error: JsonValue) -> str | None:
     """Return what an ``error`` (or a warning) says; its shape is not documented."""
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("code") or json.dumps(error)
-    return str(error) if error else None
+    return (error if isinstance(error, str) else words_in(error)) or None
 
 
 def error_of(response: Response) -> tuple[str, str]:

@@ -38,7 +38,6 @@ from longshore.provider import (
     Session,
     Status,
     Transfer,
-    excerpt,
     quoted,
     refusal_of,
 )
@@ -46,7 +45,7 @@ from longshore_sendai import CARD
 from longshore_sendai.results import result_of
 from longshore_sendai.settings import REFERENCE, SendaiSettings
 from longshore_sendai.states import ACTIONS, REVIEWING, status_of
-from longshore_sendai.wire import Task, Upload, words_of_error
+from longshore_sendai.wire import Task, Upload
 
 __all__ = ["Sendai"]
 
@@ -54,6 +53,7 @@ _PARTLY = 207
 _HINTS = {
     403: "switch on 'Allow import via API' in the project, add the key to it, and give the key "
     "the scopes upload.create, upload.read, task.read and task.edit",
+    404: "this upload or task is not there (any more), or is another project's: check project_id",
     413: "the vendor takes 40 MB a file; a smaller --batch-size makes smaller requests",
 }
 _BEHAVIOURS = (
@@ -226,20 +226,24 @@ class Sendai(Provider[SendaiSettings], card=CARD):
         return "/".join([base, *map(quoted, parts)])
 
     def refusal(self, response: Response) -> LongshoreError:
-        """Read the vendor's words; only the status numbers are documented.
+        """Only the status numbers are documented.
 
+        Assumption: an error body has its words where ``refusal_of`` looks for them.
         A 404 that is no JSON comes from no API: the address is wrong, and no other batch would
         fare better there. A wrong team or project is a 403.
         Source: docs.send.ai/api/v2/uploads/upload.create.
         """
-        try:
-            words = words_of_error(response.json())
-        except ProtocolError:
-            if response.status in (404, 405):
-                return _no_such_api(response.status)
-            words = ""
-        shown = excerpt(words.encode(errors="replace"))
-        return refusal_of(response, shown, hint=_HINTS.get(response.status, ""))
+        if response.status in (404, 405) and not _is_json(response):
+            return _no_such_api(response.status)
+        return refusal_of(response, hint=_HINTS.get(response.status, ""))
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        response.json()
+    except ProtocolError:
+        return False
+    return True
 
 
 def _no_such_api(status: int) -> AccountError:

@@ -40,6 +40,21 @@ TASK_STATES = {
 """Source: docs.send.ai/api/v2/tasks/overview."""
 
 
+_TAKEN_IN_PART = "the vendor took only some of the documents (207)"
+
+_REASONS = {
+    State.FAILED: "the vendor gives no reason: its own pages show the upload",
+    State.PARTIAL: "some documents failed: the vendor's own pages show which",
+}
+_TASK_REASONS = {
+    "FAILED": "the vendor gives no reason: its own pages show the task",
+    "DISCARDED": "the task was discarded",
+    "FILTERED": "the task was filtered out",
+}
+"""No field for a reason is documented. Source: docs.send.ai/api/v2/uploads/upload.get,
+docs.send.ai/api/v2/tasks/task.get."""
+
+
 def status_of(upload: Upload, *, incomplete: bool = False, raw: JsonValue = None) -> Status:
     """Say how an upload stands.
 
@@ -54,8 +69,9 @@ def status_of(upload: Upload, *, incomplete: bool = False, raw: JsonValue = None
     state = UPLOAD_STATES.get(upload.status, State.RUNNING)
     if incomplete and state is State.SUCCEEDED:
         state = State.PARTIAL
+    state = _with_open_tasks(state, upload.tasks)
     return Status(
-        state=_with_open_tasks(state, upload.tasks),
+        state=state,
         word=upload.status,
         documents=tuple(_document_status(task) for task in upload.tasks),
         actions=tuple(
@@ -64,6 +80,7 @@ def status_of(upload: Upload, *, incomplete: bool = False, raw: JsonValue = None
             if task.status == REVIEWING
             for name in ACTIONS
         ),
+        error=_TAKEN_IN_PART if incomplete and state.terminal else _REASONS.get(state),
         raw=raw,
     )
 
@@ -87,4 +104,5 @@ def _document_status(task: Task) -> DocumentStatus:
         word=task.status,
         vendor_id=task.id,
         name=task.name or None,
+        error=_TASK_REASONS.get(task.status),
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["Annotation", "Area", "Checkbox", "Page", "Task", "Upload", "words_of_error"]
+__all__ = ["Annotation", "Area", "Checkbox", "Page", "Task", "Upload"]
 
 
 def _upper(word: object) -> object:
@@ -146,24 +146,3 @@ def _tasks_in_files(files: Any) -> Iterator[Any]:
 def _is_task(entry: Any) -> bool:
     """Tell a task by its id and status: an object without them says nothing we could use."""
     return isinstance(entry, dict) and bool(entry.get("id")) and bool(entry.get("status"))
-
-
-# ------------------------------------------------------------------------------ errors
-
-
-def words_of_error(body: Any, depth: int = 3) -> str:
-    """Find the vendor's own words in an error reply, or "".
-
-    Assumption: the shape of error bodies is not documented; ``message``, ``error`` and ``detail``
-    are the usual places, as text or as an object that holds one of them.
-    """
-    if isinstance(body, str):
-        return body
-    if not depth:
-        return ""
-    if isinstance(body, list):
-        return "; ".join(filter(None, (words_of_error(item, depth - 1) for item in body)))
-    if isinstance(body, dict):
-        places = (body.get(name) for name in ("message", "error", "detail", "payload"))
-        return next(filter(None, (words_of_error(place, depth - 1) for place in places)), "")
-    return ""

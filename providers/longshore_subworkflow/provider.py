@@ -43,20 +43,22 @@ from longshore_subworkflow.lookup import ask_for_job
 from longshore_subworkflow.results import results_of
 from longshore_subworkflow.settings import SubworkflowSettings
 from longshore_subworkflow.states import status_of
-from longshore_subworkflow.wire import AppendReply, JobList, JobReply, StartReply, words_of
+from longshore_subworkflow.wire import AppendReply, JobList, JobReply, StartReply
 
 __all__ = ["Subworkflow"]
 
 # No page tells why a ``start`` is refused.
 _START_HINTS = {
-    400: "one reason may be the plan: sessions need Standard or Enterprise",
+    400: "one reason may be the plan: sessions need Standard or Enterprise; where expires_in_days "
+    "is set, another may be the field that says so: set expiry_field",
     404: "try the other path: session_path = underscore (or hyphen)",
 }
-_CAPPED = (
-    "documents above session_threshold need a plan with upload sessions (Standard or Enterprise); "
-    "or the plan's limit is reached, such as its number of concurrent jobs: wait until jobs have "
-    "ended or lower max_concurrency, then resume the run"
-)
+_HINTS = {
+    403: "documents above session_threshold need a plan with upload sessions (Standard or "
+    "Enterprise); or the plan's limit is reached, such as its number of concurrent jobs: wait "
+    "until jobs have ended or lower max_concurrency, then resume the run",
+    404: "what was asked for is not there (any more), or base_url is not that of the API",
+}
 
 
 class Subworkflow(Provider[SubworkflowSettings], card=CARD):
@@ -98,7 +100,7 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
             ("fileExt", document.extension.lstrip(".")),
             ("fileType", document.media_type),
             ("jobType", self.settings.job_type),
-            *self._retention("expiryInDays", "expiresInDays"),
+            *self._retention(*self.settings.expiry_fields),
         )
         url = f"{self.settings.session_url}/start"
         try:
@@ -116,13 +118,7 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
         )
 
     def _retention(self, *names: str) -> tuple[tuple[str, str], ...]:
-        """Say how long the dataset is kept, under every name that may be the right one.
-
-        ``start`` documents ``expiryInDays``, while the vendor's client sends ``expiresInDays``
-        and calls the other a slip. A name that the vendor does not read would silently keep the
-        document for as long as the plan allows; so ``start`` gets both. Assumption: a field
-        that it does not know is ignored; if not, the refusal comes before the first byte.
-        """
+        """Say how long the dataset is kept, under each of these names."""
         days = self.settings.expires_in_days
         return () if days is None else tuple((name, str(days)) for name in names)
 
@@ -253,9 +249,11 @@ class Subworkflow(Provider[SubworkflowSettings], card=CARD):
     # ------------------------------------------------------------------ errors
 
     def refusal(self, response: Response) -> LongshoreError:
-        """Read ``error``, else ``message``. Source: every page under .../api-reference."""
-        hint = _CAPPED if response.status == 403 else ""
-        return refusal_of(response, words_of(response), hint=hint)
+        """Say what to do next; ``refusal_of`` finds the words, in ``error`` or in ``message``.
+
+        Source: every page under docs.subworkflow.ai/api-reference; the vendor's own client.
+        """
+        return refusal_of(response, hint=_HINTS.get(response.status, ""))
 
 
 def _job_url(job: Job) -> str:

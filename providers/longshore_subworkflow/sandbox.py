@@ -98,7 +98,10 @@ class SubworkflowSandbox(Door):
     def start(self, call: Call, now: float) -> Reply:
         """Open a session. Source: /api-reference/upload-session/post-v1-upload-session-start."""
         known = ("fileName", "fileExt", "fileType", "jobType")
-        form = self._form(call, *known, "expiryInDays", "expiresInDays")
+        expiry = {"documented": ("expiryInDays",), "client": ("expiresInDays",)}.get(
+            self.assumptions["expiry_field"], ("expiryInDays", "expiresInDays")
+        )
+        form = self._form(call, *known, *expiry)
         if not self.assumptions["sessions_allowed"]:
             words = "upload sessions are not part of this plan"
             self._refuse(words, self.assumptions["plan_status"])
@@ -109,10 +112,7 @@ class SubworkflowSandbox(Door):
             self._refuse("fileType must be a media type")
         if job_type not in ("extract", "vectorize"):
             self._refuse("jobType must be extract or vectorize")
-        fields = {"documented": ("expiryInDays",), "client": ("expiresInDays",)}.get(
-            self.assumptions["expiry_field"], ("expiryInDays", "expiresInDays")
-        )
-        days = self._days(next((t for f in fields if (t := form.text(f)) is not None), None))
+        days = self._days(next((t for f in expiry if (t := form.text(f)) is not None), None))
         key = self.new_token("tmp_", 16)
         self.sessions[key] = SessionRecord(key, name, ext.lower(), kind, job_type, days, now)
         return Reply.json(200, {"success": True, "data": {"key": key}})

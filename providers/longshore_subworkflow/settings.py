@@ -27,6 +27,8 @@ class SubworkflowSettings(ProviderSettings):
         job_type: ``extract`` splits and indexes; ``vectorize`` adds what a search needs.
         expires_in_days: how long the vendor keeps the dataset; -1: for ever; None: as long as
             the plan allows. 0 is refused here: the vendor's sources contradict each other on it.
+        expiry_field: how ``start`` is told that: ``documented`` is ``expiryInDays``, ``client`` is
+            ``expiresInDays``, as the vendor's own client has it, ``both`` sends the two.
         session_threshold: a document of at most so many bytes goes in one POST, a larger one
             through an upload session. Sessions need the Standard or Enterprise plan.
         part_size: bytes of a part of a session; all parts but the last have this size. None: 10
@@ -40,6 +42,7 @@ class SubworkflowSettings(ProviderSettings):
     base_url: str = "https://api.subworkflow.ai"
     job_type: Literal["extract", "vectorize"] = "extract"
     expires_in_days: int | None = None
+    expiry_field: Literal["documented", "client", "both"] = "both"
     session_threshold: ByteSize = 100_000_000
     part_size: ByteSize | None = None
     session_path: Literal["hyphen", "underscore"] = "hyphen"
@@ -65,6 +68,19 @@ class SubworkflowSettings(ProviderSettings):
         if size is not None and not SMALLEST_PART <= size <= LARGEST_PART:
             raise ValueError("a part has from 5 MiB to 100 MB")
         return size
+
+    @property
+    def expiry_fields(self) -> tuple[str, ...]:
+        """The names under which ``start`` is told how long to keep the dataset.
+
+        Assumption: a field that the vendor does not know is ignored; if not, the refusal comes
+        before the first byte. A single name that it does not read would silently keep the document
+        for as long as the plan allows, so both is the default.
+        Source: docs.subworkflow.ai/api-reference/upload-session/post-v1-upload-session-start has
+        ``expiryInDays``, which the vendor's client calls a slip.
+        """
+        names = {"documented": ("expiryInDays",), "client": ("expiresInDays",)}
+        return names.get(self.expiry_field, ("expiryInDays", "expiresInDays"))
 
     @property
     def session_url(self) -> str:

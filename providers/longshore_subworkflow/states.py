@@ -40,6 +40,6 @@ def status_of_job(job: JobRecord, *, raw: JsonValue = None) -> Status:
         state = State.CANCELLED
     error = None
     if state is State.FAILED:
-        error = job.status_text or "the vendor gave no reason"
+        error = job.status_text or "the vendor gives no reason: its own pages show the job"
     document = DocumentStatus(state=state, word=job.status, vendor_id=job.dataset_id, error=error)
     return Status(state=state, word=job.status, documents=(document,), error=error, raw=raw)

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from longshore.provider import ProtocolError, Response, VendorTimes, excerpt
+from longshore.provider import VendorTimes
 
 __all__ = [
     "PAGE",
@@ -27,7 +27,6 @@ __all__ = [
     "JobRecord",
     "JobReply",
     "StartReply",
-    "words_of",
 ]  # fmt: skip
 
 
@@ -177,27 +176,3 @@ class ItemList(_Wire):
     """The answer of a dataset's items."""
 
     data: tuple[Item, ...]
-
-
-# ------------------------------------------------------------------------------------ errors
-
-
-def words_of(response: Response) -> str:
-    """Find the vendor's own words in an error body; "" when there are none.
-
-    Its handlers write ``{"success": false, "error": ...}``, its framework writes ``message``.
-    Source: every page under docs.subworkflow.ai/api-reference; the vendor's own client.
-    """
-    try:
-        body = response.json()
-    except ProtocolError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
-    for key in ("error", "message"):
-        words = body.get(key)
-        if isinstance(words, dict) and isinstance(words.get("message"), str):
-            words = words["message"]
-        if words:
-            return words if isinstance(words, str) else excerpt(str(words).encode())
-    return ""

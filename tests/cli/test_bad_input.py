@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,11 @@ BEFORE_ANYTHING = {
     ),
     "no pair": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--set", "x"), "there is no '='", "--set"
+    ),
+    "no name of a setting": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--set", " =x"),
+        "there is no name before '='",
+        "--set",
     ),
     "unknown setting": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--set", "team=x"),
@@ -399,3 +405,15 @@ def test_what_was_refused_before_the_upload_is_asked_again(
 
     assert empty_shore.run("upload", name, "--to", "plangrep").code == 2
     assert empty_shore.run("resume").code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_observers_that_cannot_write_change_no_exit_code(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documents are there, and the disk of the events is full: that is told, and no fault."""
+    monkeypatch.setenv("LONGSHORE_EVENTS", "/dev/full")
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "sendai", "--json")
+    assert (ended.code, ended.line("run")["succeeded"]) == (0, 1)
+    last = ended.err.splitlines()[-1]
+    assert last == "longshore: not all of what happened is written: No space left on device"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from longshore.journal._locks import hold_run
 from longshore.migrate import read_map
 from tests.cli.conftest import Shore
 
@@ -87,8 +88,11 @@ def test_a_changed_or_missing_source_is_listed_and_kept_out(shore: Shore) -> Non
     assert (verified.code, told[0]["there"], told[0]["not_carried"]) == (1, 1, 2)
 
 
-def test_a_source_that_is_kept_out_shows_no_secret(shore: Shore) -> None:
+def test_a_source_that_is_kept_out_shows_no_secret(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither a password nor a signature of its URL."""
+    monkeypatch.setattr("longshore.sources._place._PAUSES", (0.0,) * 2)
     shore.file("list.txt", b"http://me:hidden@127.0.0.1:1/a.pdf?X-Amz-Signature=hidden\n")
     ended = shore.run(*THERE, "--manifest", "list.txt", "--map", "map.jsonl", "--json")
     (kept,) = [line for line in ended.lines if line["event"] == "kept_out"]
@@ -262,6 +266,20 @@ def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) 
     lines = lines_of(shore)
     assert sorted(line["name"] for line in lines) == names
     assert {line["to"]["state"] for line in lines} == {"succeeded"}
+
+
+def test_the_same_command_does_nothing_beside_the_first(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """Another process is at work on it: told at once, with what shows it; no map is written."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}], only=NEW)
+    run_id = shore.run(*THERE, "--json").line("run")["run_id"]
+    with hold_run(shore.journal, run_id):
+        ended = shore.run(*THERE, "--map", "map.jsonl")
+    assert (ended.code, ended.out, "going on" in ended.err) == (2, "", False)
+    assert all(f"{words} {run_id}" in ended.err for words in ("longshore: run", "longshore watch"))
+    assert not (shore.folder / "map.jsonl").exists()
 
 
 def test_a_map_can_be_written_again_from_the_journal(shore: Shore) -> None:

@@ -23,8 +23,12 @@ def verbs(ended: Ended) -> list[str]:
     return [command[0] for command in steps(ended)]
 
 
-def test_a_failed_job_that_can_be_retried_there_says_so(shore: Shore) -> None:
+def test_a_failed_job_that_can_be_retried_there_says_so(
+    empty_shore: Shore, trouble: Trouble
+) -> None:
     """Beside `rerun` stands the vendor's own way; typed, it brings the document to its end."""
+    trouble([], "geolens.walk=pending:0.3,complete", only="geolens")
+    shore = empty_shore
     name = shore.file("fail.geojson", b'{"type": "FeatureCollection", "features": []}')
     first = shore.run("upload", name, "--to", "geolens")
     status = shore.run("status", json.loads(shore.run("status", "--json").out)["run_id"])

@@ -265,13 +265,27 @@ def test_the_sandbox_prints_variables_that_work(processes: Processes) -> None:
 
 
 def test_cancel_reaches_a_run_in_another_process(processes: Processes, trouble: Trouble) -> None:
-    """`cancel` posts to the process that executes the run, which ends with cancelled documents."""
+    """`cancel` posts to the process that executes the run, waits for it, and says what it did."""
     trouble([], "plangrep.walk=queued:60,completed")
     (processes.folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
     process = processes.start("upload", "a.pdf", "--to", "plangrep", "--json")
     run_id = _wait_for(processes, process, lambda report: report.totals.requests >= 4)
-    code, _, err = processes.run("cancel", run_id)
-    assert code == 0
-    assert "asked the process" in err
+    code, told, err = processes.run("cancel", run_id, "--json")
+    assert (code, _run_line(told)["cancelled"], err) == (0, 1, "")
     out, _ = process.communicate(timeout=30)
     assert (process.returncode, _run_line(out)["cancelled"]) == (1, 1)
+
+
+def test_cancel_says_what_a_run_in_another_process_does_not_cancel(
+    processes: Processes, trouble: Trouble
+) -> None:
+    """A vendor that cannot cancel: its job goes on, and the exit code says so."""
+    trouble([], "sendai.walk=PROCESSING:60,COMPLETED", only="sendai")
+    (processes.folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    process = processes.start("upload", "a.pdf", "--to", "sendai", "--json")
+    run_id = _wait_for(processes, process, lambda report: report.totals.requests >= 2)
+    code, told, err = processes.run("cancel", run_id)
+    process.kill()
+    process.communicate(timeout=30)
+    assert (code, "running       a.pdf" in told) == (1, True)
+    assert "not cancelled: 1 batch; the process that has the run says why" in err

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,17 @@ from longshore.cli._interrupt import Interrupt, run_async
 from longshore.cli._progress import Tally, open_display
 from longshore.cli._terminal import Terminal
 from longshore.documents import Document
-from longshore.journal import DocumentRecord, MemoryJournal, RunRecord, UnitRecord
+from longshore.journal import DocumentRecord, ErrorInfo, MemoryJournal, RunRecord, UnitRecord
 from longshore.lifecycle import Outcome
-from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, worst
+from longshore.pipeline import (
+    BytesMoved,
+    DocumentFinished,
+    Event,
+    Polled,
+    RunStarted,
+    StepEnded,
+    worst,
+)
 from tests.cli.conftest import Shore
 
 RUN = RunRecord(id="r1", target="sendai", provider="sendai", planned=True)
@@ -128,6 +138,62 @@ async def test_bars_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     for words in ("0/2 documents", "15.0/40.0 MB", "large.pdf", "jobs: 1 PROCESSING"):
         assert words in drawn
     assert "a line above" in drawn
+
+
+def waiting(unit_id: str, until: float | None, verb: str = "start") -> StepEnded:
+    """A step that waits, as after a crash."""
+    why = ErrorInfo(kind="waiting", message="the lost request may still arrive")
+    return StepEnded(RUN, unit_id, 1, (), verb, "", 0.0, 1.0, "waiting", why, until=until)
+
+
+async def test_what_is_waited_for_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A resume after a crash is not silent for minutes: what it waits for, and until when."""
+    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    with open_display(Terminal(), await _journal()) as display:
+        display.see(waiting("u9", 3.0, "prepare"))  # for no time worth speaking of
+        display.see(waiting("u1", 150.0))
+        display.see(waiting("u2", 151.0))
+        at_once = capsys.readouterr().err
+        await asyncio.sleep(0.03)
+        later = capsys.readouterr().err
+    words = "the lost request may still arrive"
+    assert at_once == f"longshore: batch u1 waits until 00:02:30: {words}\n"
+    assert f", 3 wait until 00:02:31: {words}\n" in later
+
+
+def test_what_has_ended_waits_no_more() -> None:
+    """Neither a step that was run again, nor a batch that is over."""
+    tally = Tally()
+    said = [tally.see(waiting(unit, 9.0)) for unit in ("u1", "u2", "u3")]
+    tally.see(replace(waiting("u2", None), how="done", error=None))
+    tally.see(replace(waiting("u3", None), verb="conclude", how="done", error=None))
+    one = tally.text()
+    tally.see(waiting("u1", None))  # nobody knows how long
+    unknown = tally.text()
+    tally.see(DocumentFinished(RUN, RECORD, None))
+    assert [bool(text) for text in said] == [True, False, False]
+    assert re.search(r", 1 waits until [0-9:]{8}: the lost request may still arrive$", one)
+    assert unknown.endswith(", 1 waits: the lost request may still arrive")
+    assert "wait" not in tally.text()
+
+
+async def test_what_is_waited_for_stands_below_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the line stays as long as the wait."""
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with open_display(Terminal(), await _journal()) as display:
+        display.see(waiting("u1", 9.0))
+        display.see(waiting("u2", None))
+        await asyncio.sleep(0.3)
+    drawn = screen.getvalue()
+    assert re.search("batch u1 waits until [0-9:]{8}: the lost request may still arrive", drawn)
+    assert re.search("2 wait until [0-9:]{8}: the lost request may still arrive", drawn)
 
 
 def test_the_worst_exit_code_is_the_first_of_the_contract() -> None:

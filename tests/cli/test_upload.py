@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 from collections.abc import Callable
@@ -114,6 +115,44 @@ def test_no_wait_ends_when_the_vendor_has_the_job(
     line = ended.line("document")
     assert (ended.code, line["state"], ended.line("run")["running"]) == (0, "running", 1)
     assert line["vendor_job_id"]
+
+
+@pytest.mark.parametrize("command", ["upload", "plan"])
+def test_a_file_that_is_named_twice_goes_once(shore: Shore, command: str) -> None:
+    """By itself, in its folder, by a glob, by another way to write its path; and it is told."""
+    folder = shore.folder / "plans"
+    folder.mkdir()
+    for name in ("a.pdf", "b.pdf"):
+        (folder / name).write_bytes(b"%PDF-1.4\n")
+    (folder / "c.pdf").symlink_to("a.pdf")  # a name of its own
+    (shore.folder / "same").symlink_to("plans")
+    given = ["plans", "plans/a.pdf", str(folder / "b.pdf"), "same/a.pdf", "plans/*.pdf"]
+    ended = shore.run(command, *given, "--to", "subworkflow", "--json")
+    assert ended.code == 0
+    assert ended.line("run" if command == "upload" else "plan")["documents"] == 3
+    assert "longshore: 6 names stand there again, such as plans/c.pdf; each file goes once" in (
+        ended.err
+    )
+
+
+def test_a_manifest_is_taken_line_by_line(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may go by two names; what is no name of a file is refused as ever."""
+    name = Path(shore.file("a.pdf")).name
+    lines = [name, {"path": name, "name": "b.pdf"}, {"path": "\0/\ud800.pdf"}]
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    ended = shore.run("upload", "-", "--to", "subworkflow", "--json")
+    line = ended.line("run")
+    assert (ended.code, line["succeeded"], line["refused"]) == (1, 2, 1)
+
+
+def test_a_refusal_names_the_target_to_look_at(shore: Shore) -> None:
+    """For people and for scripts; the plan itself knows only the vendor's limits."""
+    shore.file("longshore.toml", b'[targets.mine]\nprovider = "subworkflow"\n')
+    given = ("upload", shore.file("a.png"), "--to", "mine", "--set", "api_key=k")
+    hint = "`longshore providers show mine` lists what the vendor takes"
+    assert f"hint: {hint}" in shore.run(*given).out
+    assert shore.run(*given, "--json").line("document")["error"]["hint"] == hint
 
 
 def test_strict_sends_nothing_if_one_is_refused(shore: Shore) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tenacity
 
 from longshore import AsyncClient, Client
 from longshore.errors import ConfigurationError, RunNotFound, Unauthorized, UsageError
@@ -75,6 +76,17 @@ async def test_a_job_that_takes_too_long_is_polled_no_sooner_either(
     pauses = [after - before for before, after in pairwise(times)]
     assert (upload.outcome, len(pauses)) == (Outcome.SUCCEEDED, 5)
     assert min(pauses) == FLOOR
+
+
+async def test_a_wait_that_is_long_enough_says_so(tmp_path: Path, files: Any) -> None:
+    """As a time-out, with the job in its words; the job can be waited for again."""
+    vendor = Vendor(states=["busy", "busy", "done"])
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        upload = await client.complete(await client.send(await client.start(files(4))))
+        with pytest.raises(TimeoutError, match="job job-s1 is still running") as caught:
+            await client.wait(upload, at_most=0.0)
+        assert isinstance(caught.value, tenacity.RetryError)
+        assert (await client.wait(upload)).outcome is Outcome.SUCCEEDED
 
 
 async def test_documents_of_a_run_by_the_beginning_of_its_id(tmp_path: Path, files: Any) -> None:
@@ -166,6 +178,20 @@ async def test_resume_with_the_settings_of_the_upload(tmp_path: Path, files: Any
         assert (await client.resume(report.run.id)).exit_code == 0
 
 
+async def test_whoever_resumes_says_whether_to_wait(tmp_path: Path, files: Any) -> None:
+    """What was begun without is followed to its end by a client that waits, and by no other."""
+    vendor = Vendor(states=["busy", "done"])
+    async with AsyncClient("acme", **arguments(tmp_path, vendor, wait=False)) as client:
+        report = await client.upload(files(4))
+        again = await client.resume(report.run.id)
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        followed = await client.resume(report.run.id)
+        assert await client.unfinished() == []
+    outcomes = [one.outcomes for one in (report, again, followed)]
+    assert outcomes == [{Outcome.RUNNING: 1}, {Outcome.RUNNING: 1}, {Outcome.SUCCEEDED: 1}]
+    assert set(vendor.arrived.values()) == {1}
+
+
 async def test_resume_with_other_settings_is_refused(tmp_path: Path, files: Any) -> None:
     """What the run does may not change half way."""
     vendor = Vendor(script={"POST /complete": [reply({}, 401)]})
@@ -175,6 +201,24 @@ async def test_resume_with_other_settings_is_refused(tmp_path: Path, files: Any)
     async with AsyncClient("acme", **other) as client:
         with pytest.raises(ConfigurationError, match="mode"):
             await client.resume(report.run.id)
+
+
+async def test_what_is_not_over_can_be_found_after_a_crash(tmp_path: Path, files: Any) -> None:
+    """Nobody was left who knew the run's id; what other uses began is theirs to go on with."""
+    vendor, stop = Vendor(), asyncio.Event()
+    stop.set()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        paths = files(4, 4)
+        await client.upload(paths[0])
+        one, other, third = [(await client.upload(paths, stop=stop)).run.id for _ in range(3)]
+        await client._journal.change_run(other, notes={"use": "compare"})
+        await client._journal.change_run(third, planned=False)
+    async with AsyncClient("one", **arguments(tmp_path, vendor)) as client:
+        assert await client.unfinished() == []
+    with Client("acme", **arguments(tmp_path, vendor)) as sync:
+        assert [run.id for run in sync.unfinished()] == [one]
+        assert sync.resume(one).exit_code == 0
+        assert sync.unfinished() == []
 
 
 async def test_a_run_whose_plan_is_not_whole_is_not_resumed(tmp_path: Path, files: Any) -> None:

@@ -187,6 +187,18 @@ async def test_a_client_is_open_once_at_a_time(tmp_path: Path, files: Any) -> No
         assert sync.upload(files(4)).exit_code == 0
 
 
+async def test_a_client_belongs_to_the_loop_it_was_opened_on(tmp_path: Path, files: Any) -> None:
+    """Elsewhere it could not be told to stop, and whoever closes it would wait for ever."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+
+        def elsewhere() -> None:
+            asyncio.run(client.upload(files(4)))
+
+        with pytest.raises(UsageError, match="opened on another event loop"):
+            await asyncio.to_thread(elsewhere)
+        assert (await client.upload(files(4))).exit_code == 0
+
+
 def test_a_listener_that_calls_its_client_is_told(
     tmp_path: Path, files: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,11 +306,14 @@ loop = asyncio.new_event_loop()
 other = AsyncClient("geolens", journal="other.db")
 loop.run_until_complete(other.__aenter__())
 {FORK}
+    tell(lambda: loop.run_until_complete(other.resume("r")))
     tell(lambda: asyncio.run(other.resume("r")))
     asyncio.run(other.__aexit__(None, None, None))
 loop.close()
 """
-    assert "was opened before this process was forked" in run_program(code, tmp_path)
+    told = run_program(code, tmp_path)
+    assert "was opened before this process was forked" in told
+    assert "opened on another event loop" in told
 
 
 @pytest.mark.process

@@ -1,15 +1,19 @@
-"""Listeners that fail: no run is the worse for it, and one that wants the end of all gets it."""
+"""Listeners: what they hear; no run is the worse for one that fails, or that ends the program."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from collections import Counter
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from longshore import AsyncClient, Client
+from longshore.events import JsonLines, open_telemetry
 from longshore.lifecycle import Outcome
 from longshore.pipeline import Event, JobAccepted, Polled, RunStarted
 from tests.client.conftest import arguments
@@ -42,6 +46,49 @@ async def test_what_a_listener_raises_is_logged(
     assert told[0].exc_info
     assert f"{error.__name__}: in its code" in told[0].message
     assert logging.DEBUG in {record.levelno for record in told}
+
+
+async def test_observers_hear_of_a_poll_as_of_any_command(tmp_path: Path, files: Any) -> None:
+    """Each line says which run it is of; what became of the document is told once, at the end."""
+    lines = StringIO()
+    given = arguments(tmp_path, Vendor(states=["busy", "done"]), listener=JsonLines(lines))
+    async with AsyncClient("acme", **given) as client:
+        upload = await client.complete(await client.send(await client.start(files(4))))
+        lines.seek(0)
+        lines.truncate()
+        await client.wait(upload)
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+
+    assert {line["run_id"] for line in told} == {upload.run_id}
+    assert [line["event"] for line in told if line["event"] != "step_ended"] == [
+        "run_started", "polled", "run_finished",
+        "run_started", "polled", "document_changed", "document", "run_finished",
+    ]  # fmt: skip
+
+
+async def test_a_poll_leaves_no_trace_open(tmp_path: Path, files: Any) -> None:
+    """Each span of a service that polls for months would stay in its memory."""
+    trace = pytest.importorskip("opentelemetry.sdk.trace")
+    begun, ended = list[Any](), list[Any]()
+
+    class Notes(trace.SpanProcessor):  # type: ignore[misc, name-defined]
+        """Counts them."""
+
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            """Begin."""
+            begun.append(span.name)
+
+        def on_end(self, span: Any) -> None:
+            """End."""
+            ended.append(span.name)
+
+    tracers = trace.TracerProvider()
+    tracers.add_span_processor(Notes())
+    given = arguments(tmp_path, Vendor(), listener=open_telemetry(tracers))
+    async with AsyncClient("acme", **given) as client:
+        upload = await client.complete(await client.send(await client.start(files(4))))
+        await client.poll(upload)
+    assert Counter(ended) == Counter(begun)
 
 
 class Leaves:

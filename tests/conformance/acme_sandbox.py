@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from longshore.sandbox import (
@@ -101,10 +101,15 @@ class AcmeSandbox(Vendor):
             return Reply.json(422, {"message": "parts are missing"})
         if upload["state"] == "aborted":
             return Reply.json(409, {"message": "aborted"})
+        if call.param("once") and (job := next(self._jobs_of(id), "")):
+            return Reply.json(202, {"job": self._shown(job, now)})
         upload["state"] = "finished"
         job = self.new_id("job_")
         self.jobs[job] = {"upload": id, "at": now, "reference": asked["reference"], "word": ""}
         return Reply.json(202, {"job": self._shown(job, now)})
+
+    def _jobs_of(self, upload: str) -> Iterator[str]:
+        return (id for id, job in self.jobs.items() if job["upload"] == upload)
 
     def _shown(self, id: str, now: float) -> dict[str, Any]:
         job = self.jobs[id]

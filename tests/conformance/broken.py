@@ -256,6 +256,22 @@ class Hopeful(Acme):
         )
 
 
+@fails("what_makes_a_job_is_not_just_repeated")
+class Assuming(Acme):
+    """Nobody said that a second finish makes no second job; the sandbox takes it for granted."""
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        flow = super().complete(batch, session, receipts)
+        return (
+            yield from changed(
+                flow,
+                lambda r: replace(
+                    r, url=f"{r.url}?once=1", retry=Retry.IDEMPOTENT, lost=Remedy.HOLD
+                ),
+            )
+        )
+
+
 @fails("a_repeated_key_is_known_again", "a_lost_answer_is_survived")
 class Misspelt(Acme):
     def start(self, batch: Batch) -> Flow[Session]:

@@ -21,6 +21,7 @@ from longshore.sandbox import Fault, Faults, RunningSandbox, serve
 
 EVIL = "<script>alert(1)</script>.pdf"
 TARGETS = ("alpha", "bravo")
+QUICK = {"subworkflow": {"walk": "IN_PROGRESS:0.015,SUCCESS"}}
 
 
 def row(document: int = 1, target: str = "alpha", **more: Any) -> Row:
@@ -140,7 +141,10 @@ def quay(tmp_path: Path) -> Iterator[Callable[..., Quay]]:
 
         def start(*faults: Fault, **assumed: dict[str, str]) -> Quay:
             plugins = load_plugins()
-            vendors = [plugins.sandbox(name, assumed.get(name, {})) for name in plugins.providers()]
+            vendors = [
+                plugins.sandbox(name, QUICK.get(name, {}) | assumed.get(name, {}))
+                for name in plugins.providers()
+            ]
             running = stack.enter_context(serve(vendors, faults=Faults(faults)))
             settings: dict[str, str] = {}
             for vendor in vendors:

@@ -49,6 +49,23 @@ def test_what_a_listener_raises_is_logged(docs: Path, quay: Quays) -> None:
     assert {side.reports[0].trouble for side in found.sides} == {None}
 
 
+def test_a_call_that_means_nothing_is_told(docs: Path, quay: Quays) -> None:
+    """An option that there is not; the name of one target is not so many letters."""
+    port = quay()
+    with pytest.raises(UsageError, match="part_sise"):
+        port.compare(docs, "plangrep", part_sise=3)
+    settings, journal = port.settings_of("plangrep"), docs.parent / "journal.db"
+    found = compare(docs / "a.pdf", to="plangrep", settings=settings, journal=journal)
+    assert found.targets == ["plangrep"]
+
+
+async def test_a_notebook_is_told_what_to_write(docs: Path) -> None:
+    """It has an event loop already; a coroutine that nobody awaits would be one more riddle."""
+    with pytest.raises(UsageError, match="an event loop runs here") as caught:
+        compare(docs, to="plangrep")
+    assert "await compare_async" in caught.value.hint
+
+
 def test_what_a_target_does_not_take_is_listed_with_the_reason(docs: Path, quay: Quays) -> None:
     """It is refused there, goes to the others, and counts in no figure of that target."""
     found = quay().compare(docs, "subworkflow", "geolens")
@@ -136,7 +153,10 @@ def test_an_outage_spoils_nothing_for_the_others(docs: Path, quay: Quays) -> Non
     """A vendor that is down ends with 2 and its reason; the others have all their figures."""
     down = Fault(vendor="subworkflow", status=401)
     found = quay(down).compare(docs, "subworkflow", "plangrep", repeat=2)
-    assert found.figures["plangrep"].succeeded == 1.0
+    assert (found.figures["plangrep"].succeeded, found.figures["subworkflow"].succeeded) == (
+        1,
+        None,
+    )
     assert found.sides[0].trouble is not None
     assert (found.sides[1].trouble, found.exit_code) == (None, 2)
     assert len([row for row in found.rows if row.target == "subworkflow"]) == 8

@@ -53,6 +53,13 @@ def test_a_share_says_how_sure_it_is() -> None:
     assert figures_of([refused(1, "alpha")]).succeeded_within is None
 
 
+def test_a_vendor_that_was_down_has_failed_at_nothing() -> None:
+    """A share of none would be read as one; once a document came to an end, the rest counts."""
+    down = [row(1, outcome="running"), row(2, outcome="running")]
+    assert (figures_of(down).succeeded, figures_of(down).succeeded_within) == (None, None)
+    assert figures_of([*down, row(3), row(4, outcome="failed")]).succeeded == 0.25
+
+
 def test_nothing_known_is_not_zero() -> None:
     """A vendor that tells no credits did not debit none."""
     found = figures_of([row(1)])

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from longshore.cli._sandbox import make_vendors
+from longshore.journal import documents_of, open_journal
 from longshore.pipeline import Environment
-from longshore.plugins import load_plugins
 from longshore.sandbox import Faults, serve
 from longshore.transfer import retry_with_clock
-from tests.cli.conftest import environment_of
+from tests.cli.conftest import environment_of, quick_vendors
 
 
 class Hurried:
@@ -42,9 +41,33 @@ def vendors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     with ExitStack() as stack:
 
         def start(name: str, rules: list[dict[str, Any]] | None = None, *assume: str) -> None:
-            made = make_vendors(load_plugins(), [name], list(assume))
+            made = quick_vendors(name, assume=assume)
             stack.enter_context(serve(made, faults=Faults.from_json(json.dumps(rules or []))))
             for variable, value in environment_of(made).items():
                 monkeypatch.setenv(variable, value)
 
         yield start
+
+
+def route(folder: Path, text: str) -> None:
+    """Write the configuration."""
+    (folder / "longshore.toml").write_text(f"[routes.main]\n{text}\n")
+
+
+def files(folder: Path, count: int) -> list[str]:
+    """Write documents of different contents."""
+    for n in range(count):
+        (folder / f"{n}.pdf").write_bytes(f"%PDF-1.4 {n}\n".encode())
+    return [str(folder / f"{n}.pdf") for n in range(count)]
+
+
+async def carried(journal: Path) -> dict[str, list[tuple[str, str]]]:
+    """Target and outcome of each document in each run that did not hand it over."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    async with open_journal(journal) as opened:
+        for run in await opened.runs():
+            async for record in documents_of(opened, run.id):
+                if str(record.outcome) != "skipped":
+                    name = record.document.name
+                    found.setdefault(name, []).append((run.target, str(record.outcome)))
+    return found

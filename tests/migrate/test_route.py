@@ -12,7 +12,7 @@ import pytest
 
 from longshore import AsyncClient
 from longshore.errors import UsageError
-from longshore.journal import DocumentRecord, documents_of, open_journal
+from longshore.journal import DocumentRecord, open_journal
 from longshore.lifecycle import Outcome
 from longshore.migrate import (
     Leg,
@@ -25,32 +25,9 @@ from longshore.migrate import (
     upload_by_route_async,
 )
 from longshore.pipeline import DocumentFinished, Environment, Event, JobAccepted
+from tests.migrate.conftest import carried, files, route
 
 Vendors = Callable[..., None]
-
-
-def route(folder: Path, text: str) -> None:
-    """Write the configuration."""
-    (folder / "longshore.toml").write_text(f"[routes.main]\n{text}\n")
-
-
-def files(folder: Path, count: int) -> list[str]:
-    """Write documents of different contents."""
-    for n in range(count):
-        (folder / f"{n}.pdf").write_bytes(f"%PDF-1.4 {n}\n".encode())
-    return [str(folder / f"{n}.pdf") for n in range(count)]
-
-
-async def carried(journal: Path) -> dict[str, list[tuple[str, str]]]:
-    """Target and outcome of each document in each run that did not hand it over."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    async with open_journal(journal) as opened:
-        for run in await opened.runs():
-            async for record in documents_of(opened, run.id):
-                if str(record.outcome) != "skipped":
-                    name = record.document.name
-                    found.setdefault(name, []).append((run.target, str(record.outcome)))
-    return found
 
 
 @pytest.mark.parametrize("tries", [8, 20])
@@ -227,54 +204,6 @@ async def test_what_is_left_of_an_upload_goes_on_when_a_run_of_it_was_forgotten(
         arrival = await carry_passage(journal, found, request, hurried)
     assert [leg.run.id for leg in found.legs] == [second]
     assert arrival.exit_code == 0
-
-
-async def test_what_a_fallback_carried_is_not_sent_again_when_its_run_was_forgotten(
-    tmp_path: Path, vendors: Vendors, hurried: Environment
-) -> None:
-    """Whoever tidies up means no document; the run that gave them up may still be gone on with."""
-    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]')
-    vendors("plangrep", [{"status": 401}])
-    vendors("sendai")
-    first = await upload_by_route_async(
-        files(tmp_path, 2), "main", journal=tmp_path / "j.db", environment=hurried
-    )
-    request = RouteRequest("")
-    async with open_journal(tmp_path / "j.db") as journal:
-        await journal.forget_run(first.passage.legs[1].run.id)
-        found = await find_passage(journal, request, first.passage.id)
-        again = await carry_passage(journal, found, request, hurried)
-        left = [run.target for run in await journal.runs()]
-    assert (first.exit_code, again.exit_code) == (0, 0)
-    assert left == ["plangrep"]
-
-
-async def test_it_is_not_sent_again_when_a_crash_came_before_it_was_noted(
-    tmp_path: Path, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, hurried: Environment
-) -> None:
-    """The next call finds the fallback's run, and notes that there was one."""
-    route(tmp_path, 'primary = "plangrep"\nfallback = ["sendai"]')
-    vendors("plangrep", [{"status": 401}])
-    vendors("sendai")
-
-    async def crash(*arguments: object, **more: object) -> None:
-        raise RuntimeError("killed")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("longshore.migrate._route.note_placed", crash)
-        with pytest.raises(RuntimeError, match="killed"):
-            await upload_by_route_async(
-                files(tmp_path, 2), "main", journal=tmp_path / "j.db", environment=hurried
-            )
-    request = RouteRequest("")
-    async with open_journal(tmp_path / "j.db") as journal:
-        for _ in range(2):
-            main, *others = await journal.runs()
-            passage = await find_passage(journal, request, passage_of(main) or "")
-            assert (await carry_passage(journal, passage, request, hurried)).exit_code == 0
-            for other in others:
-                await journal.forget_run(other.id)
-        assert [run.target for run in await journal.runs()] == ["plangrep"]
 
 
 async def test_a_fallback_that_is_not_needed_stops_no_resume(

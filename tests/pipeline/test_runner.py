@@ -242,6 +242,27 @@ async def test_account_trouble_is_no_answer() -> None:
     assert world.vendor.count("POST /one") == 2
 
 
+async def test_an_answer_that_came_is_not_waited_for() -> None:
+    """A run that ends because the key is refused does not say that it waits for more."""
+    world = calm()
+    world.vendor.script = {"POST /one": [reply({}, 401)]}
+    _, unit, made = await runner(world)
+    waited_for: list[float] = []
+    world.vendor.on_request = lambda _: waited_for.append(made._tally.patience)
+    write = unit.write
+
+    async def slowly(*arguments: Any, **more: Any) -> None:
+        waited_for.append(made._tally.patience)
+        await write(*arguments, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(unit), "write", lambda _, *given, **more: slowly(*given, **more))
+        with pytest.raises(Unauthorized):
+            await made.run(two())
+    assert waited_for[1] > 0  # while the request was on its way
+    assert waited_for[-1] == 0  # when its refusal was written
+
+
 async def test_a_refusal_leaves_no_open_question() -> None:
     """A request that was refused was answered: the next life sends it again without asking."""
     world = calm()

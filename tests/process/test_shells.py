@@ -213,7 +213,7 @@ def offered(shell: Shell, process: subprocess.Popen[str], word: str) -> dict[str
 
     def look() -> bool:
         assert process.poll() is None, process.communicate()
-        if shell.journal.exists():
+        if shell.journal.exists() and any(journal_receipts(shell.journal).values()):
             found[:] = [
                 line
                 for line in shell.run("actions", "--json").lines

@@ -170,10 +170,12 @@ def test_only_a_scheme_at_its_beginning_makes_a_url_absolute(url: str, absolute:
 
 
 def test_the_shorthands_choose_the_word() -> None:
-    """GET is safe, PUT idempotent, POST once unless it has a key."""
+    """GET is safe, PUT idempotent unless it makes work, POST once unless it has a key."""
     assert Request.get("/x", {"a": "b c", "n": 1}).url == "/x?a=b+c&n=1"
     assert Request.get("/x").retry is Retry.SAFE
     assert Request.put("/x", contract.Json(1)).retry is Retry.IDEMPOTENT
+    started = Request.put("/x", contract.Json(1), lost=contract.Remedy.HOLD)
+    assert (started.retry, started.lost) == (Retry.ONCE, contract.Remedy.HOLD)
     assert Request.post("/x", step="s").retry is Retry.ONCE
     assert Request.post("/x", step="s", key="K").retry is Retry.KEYED
     assert Request.post("/x", step="s", retry=Retry.SAFE).retry is Retry.SAFE
@@ -312,7 +314,7 @@ def test_a_refusal_tells_the_vendors_words_or_its_reply() -> None:
     """The provider's hint wins over the usual one; secrets are not told."""
     body = json.dumps({"error": "no", "token": "hunter2"}).encode()
     error = refusal_of(Response(422, Headers(), body))
-    assert error.message == 'the vendor refused (422): {"error": "no", "token": "REDACTED"}'
+    assert error.message == "the vendor refused (422): no"
     error = refusal_of(Response(401, Headers(), body), "bad key", code="E1", hint="renew it")
     assert (error.message, error.code, error.hint) == (
         "the vendor refused (401): bad key",
@@ -321,6 +323,46 @@ def test_a_refusal_tells_the_vendors_words_or_its_reply() -> None:
     )
     assert refusal_of(Response(404)).message == "the vendor refused (404): without a reason"
     assert "base_url" in refusal_of(Response(404)).hint
+
+
+XML = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>BadDigest</Code><Message>The digest &quot;x&quot; is wrong.</Message></Error>"""
+PAGE = b"<html><head><title>413 Request\nEntity Too Large</title></head><body>nginx</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "no"}, "no"),
+        ({"title": "Bad Request", "detail": "no name"}, "no name"),
+        ({"error": "invalid_grant", "error_description": "no such user"}, "no such user"),
+        ({"error": True, "message": " too   large "}, "too large"),
+        ({"success": False, "error": {"code": "x", "message": "no"}}, "no"),
+        ({"success": False, "error": {"issues": [{"path": ["file"], "message": "Required"}]}},
+         "file: Required"),
+        ({"detail": [{"loc": ["body", "size"], "msg": "too small"}]}, "body.size: too small"),
+        ({"errors": [{"field": "a", "detail": "long"}, {"path": "b.0", "msg": "odd"}, "more"]},
+         "a: long; b.0: odd; more"),
+        ({"errors": ["no"] * 9}, "no"),
+        ({"code": "no_pages"}, "no_pages"),
+        ("no", "no"),
+        ({"success": False, "token": "hunter2"}, '{"success": false, "token": "REDACTED"}'),
+        ({"message": "?token=hunter2"}, "?token=REDACTED"),
+        ({"detail": {"detail": {"detail": {"detail": {"detail": "deep"}}}}, "title": "Bad"}, "Bad"),
+        ([], "without a reason"),
+        (b" ", "without a reason"),
+        (b"Too many jobs", "Too many jobs"),
+        (XML, 'BadDigest: The digest "x" is wrong.'),
+        (PAGE, "a web page, '413 Request Entity Too Large'"),
+        (b"<p>nothing", "<p>nothing"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_happened_in_words(body: Any, words: str) -> None:
+    """Whatever the shape of the reply, it is not the reply itself that a user has to read."""
+    reply = body if isinstance(body, bytes) else json.dumps(body).encode()
+    assert (
+        refusal_of(Response(400, Headers(), reply)).message == f"the vendor refused (400): {words}"
+    )
 
 
 def test_a_redirect_tells_where_to_without_secrets() -> None:

@@ -177,6 +177,18 @@ def test_a_failed_import_offers_a_retry() -> None:
     assert (again.state, line.finish(job)[-1].state) == (State.RUNNING, State.SUCCEEDED)
 
 
+def test_a_failed_import_without_a_message_says_so() -> None:
+    """`error_message` may be null."""
+    line = Line()
+    job = line.deliver_all(line.batch("will-fail.json", GEOJSON))
+    failed = Response.of({"id": job.id, "status": "failed", "error_message": None})
+    line.between = lambda _sent, _deliver: failed
+    status = line.poll(job)
+
+    assert status.error == status.documents[0].error
+    assert status.error == "the vendor gives no reason: its own pages show the job"
+
+
 def test_what_cannot_be_retried_offers_nothing() -> None:
     """The vendor says so with can_retry."""
     line = Line({"can_retry": False})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from longshore.errors import SessionLost, UnknownOutcome, VendorUnavailable
-from longshore.provider import Batch, State
+from longshore.provider import Batch, State, Undecided
 from tests.providers.driving_geolens import GEOJSON, LARGE, SMALL_PARTS, Line, digest
 
 
@@ -92,6 +92,10 @@ def test_a_commit_that_cannot_be_told_stays_unknown() -> None:
         line.deliver_all(line.batch("a.json", GEOJSON))
 
     (job,) = line.vendor.jobs.values()
+    commit = next(request for request in line.requests if request.step == "commit")
+    answer = line.ask(commit)
+    assert isinstance(answer, Undecided)
+    assert job.id in answer.why
     assert line.log.count(f"POST /ingest/commit/{job.id}") == 1
     assert job.datasets == []
 

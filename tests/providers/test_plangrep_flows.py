@@ -10,6 +10,7 @@ from longshore.provider import (
     Document,
     Refused,
     RequestRefused,
+    Response,
     State,
     Unauthorized,
     WaitExpired,
@@ -32,6 +33,19 @@ def test_a_missing_project_is_created_once_and_awaited() -> None:
     assert setup.data == {"project": "proj_000001", "project_name": "Harbour"}
     assert pier.log.count(f"POST {API}/projects") == 1
     assert pier.now == 1_700_000_030.0
+
+
+def test_a_project_that_cannot_be_created_says_what_to_do() -> None:
+    """No page has the reasons; the way around them is a project that exists."""
+    pier = Pier()
+    taken = Response.of({"code": "name_taken", "message": "this name is taken"}, 409)
+    pier.between = lambda sent, deliver: (
+        taken if sent.request.step == "create-project" else deliver()
+    )
+
+    with pytest.raises(Refused, match="this name is taken") as caught:
+        pier.prepare()
+    assert "project_id" in caught.value.error.hint
 
 
 def test_a_project_of_the_name_is_used() -> None:
@@ -100,12 +114,13 @@ def test_the_states_on_the_way() -> None:
     ],
 )
 def test_pages_that_fail(names: tuple[str, ...], state: State, documents: list[State]) -> None:
-    """Some failed: partial; all failed: failed, and the reason is told."""
+    """Some failed: partial; all failed: failed. Either is explained."""
     pier = ready()
     status = pier.last(pier.upload(pier.batch(*names)))
 
     assert (status.state, [d.state for d in status.documents]) == (state, documents)
-    assert bool(status.error) == (state is State.FAILED)
+    assert status.error is not None
+    assert (status.error == "some pages failed: the results say which") == (state is State.PARTIAL)
 
 
 def test_a_job_without_credits_needs_action_until_it_is_resumed() -> None:

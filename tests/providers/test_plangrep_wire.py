@@ -75,11 +75,15 @@ def test_a_files_word_counts_as_far_as_its_job_bears_it_out(
         ({"code": "x", "message": "no pages"}, "no pages"),
         ({"code": "no_pages"}, "no_pages"),
         ({"other": 1}, '{"other": 1}'),
+        ({"reason": "no pages", "pages": {"found": 0}}, "no pages"),
+        ([{"path": "a.pdf", "message": "no pages"}], "a.pdf: no pages"),
+        ({"other": "x" * 500}, f'{{"other": "{"x" * 189}…'),
     ],
 )
 def test_a_jobs_error_of_any_shape_is_told(error: Any, words: str | None) -> None:
     """Its shape is not documented."""
-    assert status_of(job("failed", error=error)).error == words
+    nothing = "the vendor gives no reason: its own pages show the job"
+    assert status_of(job("failed", error=error)).error == (words or nothing)
     assert words_of(error) == words
 
 

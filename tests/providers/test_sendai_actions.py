@@ -33,7 +33,7 @@ def test_a_bare_action_means_every_task_that_offers_it(verb: str, end: str) -> N
     _, job = reviewed(harbour, "review-a.pdf", "fail.pdf", "review-b.pdf")
     status = harbour.run(harbour.provider.act(job, Action(name=verb)))
     harbour.later()
-    assert status.error is None
+    assert verb not in (status.error or "")
     assert harbour.task_words() == [end, "FAILED", end]
 
 

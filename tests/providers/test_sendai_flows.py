@@ -242,6 +242,7 @@ def test_a_vanished_upload_is_a_refusal() -> None:
     with pytest.raises(Refused) as refused:
         harbour.run(harbour.provider.poll(Job(id="upl_gone")))
     assert type(refused.value.error) is RequestRefused
+    assert "not there (any more)" in refused.value.error.hint
 
 
 # -------------------------------------------------------------------------- states

@@ -134,6 +134,32 @@ def test_retention_reaches_a_vendor_of_either_spelling(reads: str) -> None:
     assert dataset.days == 3
 
 
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [
+        ("documented", ["expiryInDays"]),
+        ("client", ["expiresInDays"]),
+        ("both", ["expiryInDays", "expiresInDays"]),
+    ],
+)
+def test_what_start_calls_the_retention_is_a_setting(field: str, names: list[str]) -> None:
+    """A vendor that refuses fields that it does not know gets the one that it reads."""
+    w = large_world(
+        {"expiry_field": field, "unknown_fields": "refuse"}, expires_in_days=3, expiry_field=field
+    )
+    w.upload(w.batch("big.pdf", LARGE))
+    start = next(call for call in w.calls if call.path.endswith("/start"))
+    assert [name for name in w.fields(start) if "InDays" in name] == names
+
+
+def test_a_start_that_is_refused_names_the_field_of_the_retention() -> None:
+    """Both are sent unless told otherwise, and a vendor may be strict."""
+    w = large_world({"unknown_fields": "refuse"}, expires_in_days=3)
+    with pytest.raises(Refused) as caught:
+        w.session(w.batch("big.pdf", LARGE))
+    assert "expiry_field" in caught.value.error.hint
+
+
 def test_wrong_session_path_is_explained() -> None:
     """A vendor that does not know the path leads to a hint about the other one."""
     w = large_world({"session_path": "underscore"})
@@ -358,13 +384,19 @@ def test_account_trouble_is_no_fault_of_the_document(
     assert "without a reason" not in caught.value.message
 
 
+def test_what_is_not_there_is_not_blamed_on_ids_in_the_settings() -> None:
+    """No setting of this vendor holds an id."""
+    error = world().provider.refusal(Response.of({"success": False, "error": "no"}, 404))
+    assert "any more" in error.hint
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
         (b'{"success": false, "error": "no"}', "no"),
         (b'{"message": "framework"}', "framework"),
         (b'{"error": {"name": "ZodError", "message": "bad field"}}', "bad field"),
-        (b'{"error": ["a", "b"]}', "['a', 'b']"),
+        (b'{"error": ["a", "b"]}', "a; b"),
         (b"<html>bad gateway</html>", "bad gateway"),
         (b"[1]", "[1]"),
         (b"", "without a reason"),

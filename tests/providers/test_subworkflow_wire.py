@@ -49,7 +49,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     settings = SubworkflowSettings()
     assert settings.model_dump(
         include={"base_url", "job_type", "expires_in_days", "session_threshold", "part_size",
-                 "session_path", "resend_parts"}
+                 "session_path", "expiry_field", "resend_parts"}
     ) == {
         "base_url": "https://api.subworkflow.ai",
         "job_type": "extract",
@@ -57,6 +57,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         "session_threshold": 100_000_000,
         "part_size": None,
         "session_path": "hyphen",
+        "expiry_field": "both",
         "resend_parts": False,
     }  # fmt: skip
     assert settings.missing() == ("api_key",)
@@ -73,6 +74,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
         {"expires_in_days": -2},
         {"job_type": "search"},
         {"session_path": "dash"},
+        {"expiry_field": "expiryInDays"},
     ],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
@@ -156,7 +158,10 @@ def test_hooks_offer_provider_and_sandbox() -> None:
 def test_times_that_have_not_come(nothing: Any) -> None:
     """null, 0 and "" all mean that there is none: an ERROR with them is no cancellation."""
     status = status_of(job(status="ERROR", statusText=nothing, canceledAt=nothing))
-    assert (status.state, status.error) == (State.FAILED, "the vendor gave no reason")
+    assert (status.state, status.error) == (
+        State.FAILED,
+        "the vendor gives no reason: its own pages show the job",
+    )
 
 
 def test_cancel_time_makes_it_cancelled() -> None:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +87,35 @@ def document(url: str) -> Document:
 def test_folders_and_globs_where_the_store_lists(store: Any, url: str, found: list[str]) -> None:
     """Recursive, sorted, without hidden ones; each has a URL of its own."""
     assert [c.path for c in find_documents([url])] == [f"memory://plans/{name}" for name in found]
+
+
+@pytest.mark.parametrize(
+    ("inside", "found"),
+    [
+        ("", ["a.pdf", "sub/b.pdf"]),
+        ("*.pdf", ["a.pdf"]),
+        ("sub", ["sub/b.pdf"]),
+        ("sub/b.pdf", ["sub/b.pdf"]),
+    ],
+)
+def test_what_is_in_an_archive(tmp_path: Path, inside: str, found: list[str]) -> None:
+    """Each document names its archive, too, and can be opened by that."""
+    archive = tmp_path / "plans.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("a.pdf", "sub/b.pdf"):
+            file.writestr(name, b"hello")
+    candidates = list(find_documents([f"zip://{inside}::{archive}"]))
+
+    assert [c.path for c in candidates] == [f"zip://{name}::{archive}" for name in found]
+    for candidate in candidates:
+        with open_document(candidate.document("d0")) as source:
+            assert source.read(0, 9) == b"hello"
+
+
+def test_all_of_a_store(store: Any) -> None:
+    """Its root has no name that a document's could be written in the place of."""
+    found = [candidate.document("d0").name for candidate in find_documents(["memory://"])]
+    assert {"a.pdf", "b.pdf"} <= {*found}
 
 
 def test_an_address_on_the_web_is_one_document() -> None:

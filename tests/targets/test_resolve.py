@@ -178,6 +178,24 @@ def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
     assert "(at line 2, column 15)" in refused(tmp_path).message
 
 
+def test_a_relative_path_starts_at_the_file_it_stands_in(tmp_path: Path) -> None:
+    """From whatever folder below it somebody works; a run keeps it whole."""
+    write(tmp_path, '[targets.tiny]\nca_bundle = "certs/ours.pem"')
+    below = tmp_path / "plans" / "2026"
+    below.mkdir(parents=True)
+    target = resolve(below)
+    assert settings(target).ca_bundle == str(tmp_path / "certs" / "ours.pem")
+    assert target.settings_public["ca_bundle"] == str(tmp_path / "certs" / "ours.pem")
+    assert settings(resolve(below, overrides={"ca_bundle": "no.pem"})).ca_bundle == "no.pem"
+
+
+def test_a_file_as_some_editors_begin_it(tmp_path: Path) -> None:
+    """With a byte order mark, which is no mistake in line 1, column 1."""
+    path = write(tmp_path, "")
+    path.write_bytes(b"\xef\xbb\xbf[targets.tiny]\nproject = 'p'\n")
+    assert settings(resolve(tmp_path)).project == "p"
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are named as that."""
     write(tmp_path, "").write_bytes(b'a = "\xff"')

@@ -32,7 +32,7 @@ _NAME = 40
 
 
 class _Progress(Progress):
-    """The bars, and below them what the jobs do that are polled."""
+    """The bars, and below them what the jobs do that are polled, and what is waited for."""
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally  # first: the constructor below draws already
@@ -54,6 +54,8 @@ class _Progress(Progress):
         yield from super().get_renderables()
         if self.tally.jobs:
             yield Text(f"jobs: {self.tally.polled()}", overflow="ellipsis", no_wrap=True)
+        if waits := self.tally.waits.text():
+            yield Text(waits, overflow="ellipsis", no_wrap=True)
 
 
 class Bars:
@@ -94,7 +96,8 @@ class Bars:
 
     def see(self, event: Event) -> None:
         """Take notice of one event."""
-        self._tally.see(event)
+        if said := self._tally.see(event):
+            self.print(said)
         match event:
             case RunStarted(run):
                 self._run = self._progress.add_task("documents", total=self._tally.size)

@@ -110,13 +110,23 @@ def _observed(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> int | None:
-    """Run a command, with the observers that the environment asks for."""
+    """Run a command, with the observers that the environment asks for.
+
+    It ends as it would without them, also where they cannot write their last words.
+    """
     if not any(_OBSERVER.fullmatch(name) for name in os.environ):
         return function(terminal, *args, **kwargs)
     from longshore.events import observing
 
-    with observing():
-        return function(terminal, *args, **kwargs)
+    ended: list[int | None] = []
+    try:
+        with observing():
+            ended.append(function(terminal, *args, **kwargs))
+    except OSError as error:
+        if not ended:
+            raise
+        terminal.note(f"longshore: not all of what happened is written: {error.strerror or error}")
+    return ended[0]
 
 
 def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int | None:

@@ -16,6 +16,7 @@ from longshore.cli._lines import columns, tell_document, tell_kept
 from longshore.cli._parameters import BatchSize, PartSize, Paths, pairs
 from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal, colour, printable
+from longshore.cli._waits import Waits
 from longshore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ class _Watch:
         self.display: Displays = SILENT
         self._all: Counter[str] = Counter()
         self._finished: Counter[str] = Counter()
+        self._waits = Waits()
 
     def begun(self, entries: Sequence[Entry], continued: bool) -> None:
         """Take notice that there is something now that can be continued."""
@@ -207,6 +209,8 @@ class _Watch:
 
         if round == 1 or not isinstance(event, RunStarted | BytesMoved):
             self.display.see(target, event)  # its bar is that of the first round
+        if said := self._waits.see(event):
+            self._terminal.event(said)
         try:
             match event:
                 case RunStarted(documents=documents):
@@ -239,7 +243,9 @@ class _Watch:
 
     def text(self) -> str:
         """Say how far it is."""
-        told = (f"{name} {self._finished[name]} of {count}" for name, count in self._all.items())
+        told = [f"{name} {self._finished[name]} of {count}" for name, count in self._all.items()]
+        if waits := self._waits.text():
+            told.append(waits)
         return ", ".join(told)
 
 

@@ -29,6 +29,9 @@ STATES = (
     "running", "skipped",
 )  # fmt: skip
 
+_SOMEBODY = "show TARGET`"
+"""How the hint of a refusal names its target."""
+
 _WIDEST = max(map(len, STATES))
 
 _MOST_OFFERS = 3
@@ -41,10 +44,18 @@ def tell_document(
     from longshore.pipeline import document_line
 
     line = document_line(run, record, unit)
+    line["error"] = _about(run.target, line["error"])
     if terminal.json:
         terminal.line(line)
     else:
         terminal.say(_document_text(line, terminal.hinted))
+
+
+def _about(target: str, error: Any) -> Any:
+    """Name the target in a hint: who plans knows the vendor's limits, not what it is called."""
+    if not error:
+        return error
+    return {**error, "hint": error["hint"].replace(_SOMEBODY, f"show {target}`")}
 
 
 def _document_text(line: Mapping[str, Any], hinted: set[str]) -> str:

@@ -72,14 +72,13 @@ def pairs(given: list[str] | None) -> dict[str, str]:
     """Read ``--set key=value``.
 
     Raises:
-        UsageError: there is no ``=`` in one.
+        UsageError: there is no ``=`` in one, or nothing before it.
     """
     found: dict[str, str] = {}
     for text in given or ():
         key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise UsageError(
-                f"--set {text}: there is no '='", hint="for example --set poll_interval=5s"
-            )
+        if not (key.strip() and equals):
+            wrong = "there is no name before '='" if equals else "there is no '='"
+            raise UsageError(f"--set {text}: {wrong}", hint="for example --set poll_interval=5s")
         found[key.strip()] = value
     return found

@@ -75,14 +75,15 @@ async def show_plan(
     Returns:
         0, or 2 when nothing could go to one of them that is not a shadow.
     """
-    from longshore.pipeline import Environment, capabilities_of, find_documents
+    from longshore.cli._once import found_once
+    from longshore.pipeline import Environment, capabilities_of
     from longshore.targets import overrides_of, resolve_target
 
     found = [
         resolve_target(name, overrides=overrides_of(name, given), config_file=terminal.config)
         for name in targets
     ]
-    candidates: Iterable[Candidate] = find_documents(paths)
+    candidates: Iterable[Candidate] = found_once(terminal, paths)
     if len(found) > 1:  # stdin can be read only once; for one target nothing need be kept
         candidates = list(candidates)
     code = 0

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from longshore.cli._terminal import Above, Terminal, printable, structured
+from longshore.cli._waits import Waits
 
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
@@ -53,6 +54,7 @@ class Tally:
         moved: bytes that left in this command; what is sent again counts again.
         before: bytes of documents that were finished before this command.
         jobs: batch -> the vendor's last word, for jobs that are polled.
+        waits: what batches wait for.
     """
 
     documents: int = 0
@@ -61,10 +63,11 @@ class Tally:
     moved: int = 0
     before: int = 0
     jobs: dict[str, str] = field(default_factory=dict)
+    waits: Waits = field(default_factory=Waits)
     began: float = field(default_factory=time.monotonic)
 
-    def see(self, event: Event) -> None:
-        """Count one event."""
+    def see(self, event: Event) -> str:
+        """Count one event; returns what is to be said at once, if anything is."""
         from longshore.pipeline import BytesMoved, DocumentFinished, Polled, RunStarted
 
         match event:
@@ -82,6 +85,7 @@ class Tally:
                 self.jobs.pop(record.unit_id or "", None)
             case _:
                 pass
+        return self.waits.see(event)
 
     async def look_back(self, journal: Journal, run: RunRecord) -> None:
         """Count the bytes of what earlier commands finished."""
@@ -114,6 +118,8 @@ class Tally:
             words += [f"{format_bytes(self.rate)}/s", f"about {format_seconds(left)} left"]
         if self.jobs:
             words.append(f"jobs: {self.polled()}")
+        if waits := self.waits.text():
+            words.append(waits)
         return ", ".join(words)
 
     def polled(self) -> str:
@@ -135,7 +141,8 @@ SILENT = _Silent()
 class _Lines:
     """Knows how far a run is, for the line that is said now and then."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, terminal: Terminal, journal: Journal) -> None:
+        self._terminal = terminal
         self._journal = journal
         self.tally = Tally()
         self._looking: asyncio.Task[None] | None = None
@@ -144,7 +151,8 @@ class _Lines:
         """Take notice of one event."""
         from longshore.pipeline import RunStarted
 
-        self.tally.see(event)
+        if said := self.tally.see(event):
+            self._terminal.event(said)
         if isinstance(event, RunStarted) and event.finished:
             self._looking = asyncio.create_task(self.tally.look_back(self._journal, event.run))
 
@@ -165,7 +173,7 @@ def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
         with Bars(journal) as bars, _above(terminal, bars):
             yield bars
     else:
-        lines = _Lines(journal)
+        lines = _Lines(terminal, journal)
         with _spoken(terminal, lines.tally.text):
             try:
                 yield lines

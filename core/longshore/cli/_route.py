@@ -11,6 +11,7 @@ from longshore.cli._lines import next_steps, run_text, tell_document, tell_kept
 from longshore.cli._offers import Ended
 from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal, printable
+from longshore.cli._waits import Waits
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
@@ -39,13 +40,15 @@ def plan_route(terminal: Terminal, name: str) -> tuple[list[str], frozenset[str]
 async def upload_by_route(terminal: Terminal, request: RouteRequest) -> int:
     """Begin an upload by a route and carry it as far as it goes."""
     from longshore.cli._interrupt import Interrupt
+    from longshore.cli._once import found_once
     from longshore.journal import open_journal
     from longshore.migrate import begin_passage
     from longshore.pipeline import Environment
 
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
-            passage = await begin_passage(journal, request, Environment())
+            found = found_once(terminal, request.paths)
+            passage = await begin_passage(journal, request, Environment(), found)
             return await _carry(terminal, journal, passage, request, interrupt)
 
 
@@ -119,6 +122,7 @@ class _Watch:
         self.ended: defaultdict[str, Ended] = defaultdict(Ended)
         self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
         self._finished = 0
+        self._waits = Waits()
 
     def see(self, leg: Leg, event: Event) -> None:
         """Take notice of one event."""
@@ -126,6 +130,8 @@ class _Watch:
         from longshore.pipeline import DocumentFinished, Notice, RunStarted
 
         self.display.see(leg.run.target, event)
+        if said := self._waits.see(event):
+            self._terminal.event(said)
         match event:
             case DocumentFinished(record=record):
                 if record.error is None or record.error.kind != HANDED_OVER:
@@ -154,7 +160,9 @@ class _Watch:
 
     def text(self) -> str:
         """Say how far it is."""
-        return f"{self._finished} of {sum(self._documents.values())} documents"
+        told = f"{self._finished} of {sum(self._documents.values())} documents"
+        waits = self._waits.text()
+        return f"{told}, {waits}" if waits else told
 
 
 def _finish(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -13,17 +15,23 @@ from longshore.cli._terminal import Terminal, printable
 from longshore.errors import LongshoreError, RunInUse
 
 if TYPE_CHECKING:
-    from longshore.journal import Abandoned, Journal, RunRecord
+    from longshore.journal import Abandoned, Journal, Message, RunRecord
     from longshore.pipeline import Event
 
 __all__ = ["cancel", "forget", "gc"]
+
+PATIENCE = 15.0
+"""Seconds in which a process that has a run is to have cancelled it."""
+
+PAUSE = 0.25
+"""Seconds between two looks whether it has."""
 
 
 @command("longshore cancel 4f1c2a9b")
 def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
     """Cancel what is not over in a run, at the vendor too where it offers that.
 
-    A run that is being executed is asked to do it within a second.
+    Where another process executes the run, that one is asked to do it.
     """
     from longshore.cli._interrupt import run_async
 
@@ -32,30 +40,39 @@ def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
 
 async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int:
     from longshore.cli._status import report_of
-    from longshore.journal import open_journal
+    from longshore.journal import open_journal, units_of
     from longshore.pipeline import run_line
 
     async with open_journal(terminal.journal) as journal:
         run = await journal.run(run_id)
+        asked = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
         try:
-            over = await _cancel_here(terminal, journal, run, given)
+            await _cancel_here(terminal, journal, run, given)
+            elsewhere = False
         except RunInUse:
-            await journal.post(run.id, "cancel", {})
-            resume = terminal.typed(f"longshore resume {run.id}")
-            terminal.note(
-                f"longshore: asked the process that has run {run.id} to cancel it; "
-                f"if that ends before, {resume} does"
-            )
-            return 0
+            if not await _cancel_there(terminal, journal, run):
+                return 0
+            elsewhere = True
+        left = 0
+        for unit_id in asked:
+            unit = await journal.unit(unit_id)
+            left += not unit.outcome.terminal
+            for record in (await journal.facts(unit_id)).documents:
+                tell_document(terminal, run, record, unit)
         line = run_line(await report_of(journal, await journal.run(run.id)))
         terminal.line(line)
         terminal.say(run_text(line))
-    return 0 if over else 1
+    if not asked:
+        terminal.note(f"longshore: run {run.id} was over: nothing is cancelled")
+    if left and elsewhere:
+        batches = number(left, "batches")
+        terminal.note(f"longshore: not cancelled: {batches}; the process that has the run says why")
+    return 1 if left else 0
 
 
 async def _cancel_here(
     terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
-) -> bool:
+) -> None:
     from longshore.pipeline import Notice, cancel_run, prepare, settle
 
     def listen(event: Event) -> None:
@@ -65,11 +82,30 @@ async def _cancel_here(
     async with hold(terminal, journal, run, given, listen) as engine:
         if await _has_open_job(journal, run.id):
             await prepare(engine)  # what it found is needed to talk about jobs
-        for unit_id in await cancel_run(engine):
-            unit = await journal.unit(unit_id)
-            for record in (await journal.facts(unit_id)).documents:
-                tell_document(terminal, run, record, unit)
-        return await settle(journal, run.id, engine.clock.now())
+        await cancel_run(engine)
+        if await settle(journal, run.id, engine.clock.now()):
+            # an earlier call may have asked a process that ended: it would cancel a rerun, too
+            await journal.drop_mail([message.id for message in await _asked(journal, run)])
+
+
+async def _cancel_there(terminal: Terminal, journal: Journal, run: RunRecord) -> bool:
+    """Have the process cancel it that has the run; tell whether it dealt with that in time."""
+    await journal.post(run.id, "cancel", {}, once=True)
+    until = time.monotonic() + PATIENCE
+    while await _asked(journal, run):
+        if time.monotonic() > until:
+            resume = terminal.typed(f"longshore resume {run.id}")
+            terminal.note(
+                f"longshore: asked the process that has run {run.id} to cancel it, which it has "
+                f"not done yet; if that ends before, {resume} does"
+            )
+            return False
+        await asyncio.sleep(PAUSE)
+    return True
+
+
+async def _asked(journal: Journal, run: RunRecord) -> list[Message]:
+    return [message for message in await journal.mail(run.id) if message.verb == "cancel"]
 
 
 async def _has_open_job(journal: Journal, run_id: str) -> bool:

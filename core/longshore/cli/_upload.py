@@ -113,8 +113,9 @@ async def _upload(
 ) -> int:
     from longshore.cli._carry import carry
     from longshore.cli._interrupt import Interrupt
+    from longshore.cli._once import found_once
     from longshore.journal import open_journal
-    from longshore.pipeline import Environment, begin, find_documents
+    from longshore.pipeline import Environment, begin
     from longshore.targets import overrides_of, require, resolve_target
 
     own = overrides_of(to, given)
@@ -122,7 +123,8 @@ async def _upload(
     require(target)
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
-            run = await begin(journal, target, find_documents(paths), options, Environment())
+            found = found_once(terminal, paths)
+            run = await begin(journal, target, found, options, Environment())
             report = await carry(terminal, journal, target, run, interrupt, given=own)
     return report.exit_code
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from longshore.client._async import AsyncClient
+from longshore.client._given import Arguments
 from longshore.client._sync import Client
 from longshore.client._upload import Upload
+from longshore.pipeline import Options
 
-__all__ = ["AsyncClient", "Client", "Upload"]
+__all__ = ["Arguments", "AsyncClient", "Client", "Options", "Upload"]

@@ -10,13 +10,12 @@ from inspect import iscoroutinefunction
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import tenacity
 from anyio import CancelScope
-from pydantic import ValidationError
 
-from longshore._closest import closest
+from longshore.client._observed import observed
 from longshore.client._upload import Upload, upload_of
 from longshore.errors import LongshoreError, UsageError
 from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of, open_journal
@@ -26,7 +25,8 @@ from longshore.pipeline import (
     Environment,
     Listener,
     OnIncompatible,
-    RunOptions,
+    Options,
+    Paths,
     RunReport,
     Step,
     Unit,
@@ -35,7 +35,9 @@ from longshore.pipeline import (
     fetch_results,
     find_documents,
     heard,
+    names_of,
     open_engine,
+    options_from,
     prepare,
     restart_incompatible,
     run_step,
@@ -48,11 +50,9 @@ from longshore.provider import Results
 from longshore.sources import is_remote
 from longshore.targets import Target, differing, require, resolve_for_resume, resolve_target
 
-__all__ = ["AsyncClient", "Paths"]
+__all__ = ["AsyncClient"]
 
 T = TypeVar("T")
-
-Paths = Iterable[str | PathLike[str]] | str | PathLike[str]
 
 
 class AsyncClient:
@@ -82,7 +82,7 @@ class AsyncClient:
         journal: str | PathLike[str] | None = None,
         listener: Listener | None = None,
         environment: Environment | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         self._config = Path(config) if config else None
         self._overrides = dict(settings or {})
@@ -94,9 +94,10 @@ class AsyncClient:
         self._journal_path = Path(journal) if journal else None
         self._listener = listener
         self._environment = environment or Environment()
-        self._options = _checked(options)
+        self._options = options_from(options)
         self._stack = AsyncExitStack()
         self._open: Journal | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._working: set[asyncio.Event] = set()  # each is set when that work has ended
 
@@ -105,7 +106,7 @@ class AsyncClient:
         if self._open is not None:
             raise UsageError("the client is open already", hint="share it in one `with` block")
         self._open = await self._stack.enter_async_context(open_journal(self._journal_path))
-        self._closing = asyncio.Event()
+        self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
         return self
 
     async def __aexit__(
@@ -128,6 +129,11 @@ class AsyncClient:
     def _journal(self) -> Journal:
         if self._open is None:
             raise UsageError("the client is not open", hint="use it in a `with` block")
+        if asyncio.get_running_loop() is not self._loop:
+            raise UsageError(
+                "the client was opened on another event loop",
+                hint="open one where you use it; threads may share a Client",
+            )
         return self._open
 
     @contextmanager
@@ -170,6 +176,8 @@ class AsyncClient:
     ) -> RunReport:
         """Go on with a run where it was interrupted; only what is missing is sent.
 
+        The options are those of the run, but for ``wait``, which is this client's.
+
         Args:
             run_id: the run, or how its id begins.
             stop: as for ``upload``.
@@ -194,7 +202,24 @@ class AsyncClient:
                 with heard(self._listener, asyncio.Event()) as listener:
                     await restart_incompatible(journal, target, run.id, self._environment, listener)
                 run = await journal.run(run.id)
+            own = {"wait": self._options.wait}  # the run may have been begun without
+            run = run.model_copy(update={"options": {**run.options, **own}})
             return await self._execute(journal, target, run, stop=stop)
+
+    async def unfinished(self) -> list[RunRecord]:
+        """Return the runs of this target that are not over, oldest first, for ``resume``.
+
+        Also those that somebody executes now. What a comparison, a migration or a route began is
+        left out: the same call goes on with it.
+        """
+        return [
+            run
+            for run in await self._journal.runs()
+            if run.target == self._target.name
+            and run.planned
+            and run.finished_at is None
+            and not run.notes
+        ]
 
     async def documents(self, run_id: str) -> AsyncIterator[DocumentRecord]:
         """Yield the documents of a run, in their order, with what became of them.
@@ -246,7 +271,8 @@ class AsyncClient:
             at_most: seconds; None waits as long as it takes.
 
         Raises:
-            tenacity.RetryError: the time is up; the job goes on at the vendor.
+            TimeoutError: the time is up; the job goes on at the vendor. It is a
+                ``tenacity.RetryError``, too.
         """
         pace = self._target.provider.settings.poll_interval
         polling = tenacity.AsyncRetrying(
@@ -254,6 +280,7 @@ class AsyncClient:
             wait=tenacity.wait_exponential(max=30.0) if pace is None else tenacity.wait_fixed(pace),
             stop=tenacity.stop_never if at_most is None else tenacity.stop_after_delay(at_most),
             retry=tenacity.retry_if_result(lambda upload: upload.outcome is Outcome.RUNNING),
+            retry_error_cls=_StillRunning,
         )
         return await polling(self.poll, upload)
 
@@ -264,8 +291,10 @@ class AsyncClient:
             UsageError: the vendor documents no way to fetch results, or there is no job yet.
         """
         provider = self._target.provider
-        if upload.job is None or not provider.offers("results"):
-            raise UsageError(f"{provider.name} has no results for this upload")
+        if not provider.offers("results"):
+            raise UsageError(f"{provider.name} documents no way to fetch results")
+        if upload.job is None:
+            raise UsageError("there is no job yet", hint="call complete() first")
         with self._at_work() as journal:
             run = await journal.run(upload.run_id)
             return await self._unless_closed(partial(self._fetch, journal, run, upload.job))
@@ -274,8 +303,7 @@ class AsyncClient:
 
     async def _begin(self, journal: Journal, paths: Paths) -> RunRecord:
         require(self._target)
-        given = [paths] if isinstance(paths, str | PathLike) else paths
-        names = [str(name) for name in given]
+        names = names_of(paths)
         return await stoppable(partial(self._plan, journal, names), self._closing)
 
     async def _plan(self, journal: Journal, names: list[str], *, stop: asyncio.Event) -> RunRecord:
@@ -360,6 +388,7 @@ class AsyncClient:
         async with (
             journal.lock_run(run.id),
             open_engine(journal, target, run, self._environment, listener) as engine,
+            observed(engine, journal, upload.batch_id),
         ):
             await prepare(engine)
             unit = await take(engine, upload.batch_id)
@@ -378,25 +407,10 @@ class AsyncClient:
         return upload_of(await self._journal.facts(batch_id))
 
 
-def _checked(given: Mapping[str, Any]) -> RunOptions:
-    """Read the options of a client.
-
-    Raises:
-        UsageError: there is no such option, or its value cannot be used.
-    """
-    try:
-        options = RunOptions(**given)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-        name, words = str(wrong["loc"][0]), wrong["msg"].removeprefix("Value error, ")
-        if wrong["type"] == "extra_forbidden":
-            hint = closest(name, RunOptions.model_fields)
-            raise UsageError(f"there is no option {name!r}", hint=hint) from None
-        raise UsageError(f"{name}: {words}") from None
-    for name in ("concurrency", "batch_size", "max_failures"):
-        if (number := getattr(options, name)) is not None and number < 1:
-            raise UsageError(f"{name}: {number} is too small: 1 or more, or None")
-    return options
+class _StillRunning(tenacity.RetryError, TimeoutError):
+    def __str__(self) -> str:
+        job = self.last_attempt.result().job
+        return f"job {job.id} is still running at the vendor: wait() again, or resume() its run"
 
 
 def _closed() -> UsageError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
-from longshore.client._async import AsyncClient, Paths
+from longshore.client._async import AsyncClient
+from longshore.client._given import Arguments
 from longshore.client._portal import Portal
 from longshore.client._upload import Upload
-from longshore.journal import DocumentRecord
-from longshore.pipeline import OnIncompatible, RunReport
+from longshore.journal import DocumentRecord, RunRecord
+from longshore.pipeline import OnIncompatible, Paths, RunReport
 from longshore.provider import Results
 
 __all__ = ["Client"]
@@ -27,7 +28,7 @@ class Client:
     caller's back.
     """
 
-    def __init__(self, target: str, **arguments: Any) -> None:
+    def __init__(self, target: str, **arguments: Unpack[Arguments]) -> None:
         self._client = AsyncClient(target, **arguments)
         self._portal = Portal()
 
@@ -65,6 +66,10 @@ class Client:
         """
         resume = partial(self._client.resume, on_incompatible=on_incompatible)
         return self._call(resume, run_id)
+
+    def unfinished(self) -> list[RunRecord]:
+        """Return the runs of this target that are not over; see ``AsyncClient.unfinished``."""
+        return self._call(self._client.unfinished)
 
     def documents(self, run_id: str) -> Iterator[DocumentRecord]:
         """Yield the documents of a run with what became of them."""

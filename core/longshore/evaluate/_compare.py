@@ -7,9 +7,9 @@ import platform
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from longshore.errors import IncompatibleState, JournalError, LongshoreError, RunInUse, UsageError
 from longshore.evaluate._comparison import Comparison, Side
@@ -22,11 +22,16 @@ from longshore.pipeline import (
     Environment,
     Event,
     Listener,
+    Options,
+    Paths,
     RunOptions,
     RunReport,
     capabilities_of,
     execute,
     heard,
+    names_of,
+    on_own_loop,
+    options_from,
     stoppable,
     summary,
 )
@@ -38,15 +43,17 @@ T = TypeVar("T")
 Watch = Callable[[str, int, Event], None]
 """Is told target, round and event."""
 
-Paths = Iterable[str | PathLike[str]] | str | PathLike[str]
-
 
 def compare(paths: Paths, *, to: Sequence[str], **arguments: Any) -> Comparison:
     """Carry the same documents to several targets and compare what comes of it.
 
     The same as ``compare_async``, without an event loop of your own.
+
+    Raises:
+        UsageError: as there, or an event loop runs here already, as in a notebook.
     """
-    return asyncio.run(compare_async(paths, to=to, **arguments))
+    work = partial(compare_async, paths, to=to, **arguments)
+    return on_own_loop(work, hint="await compare_async(...)")
 
 
 async def compare_async(
@@ -62,7 +69,7 @@ async def compare_async(
     listener: Watch | None = None,
     environment: Environment | None = None,
     stop: asyncio.Event | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Comparison:
     """Carry the same documents to several targets and compare what comes of it.
 
@@ -83,16 +90,16 @@ async def compare_async(
         options: see ``RunOptions``; ``wait`` is always true, ``give_up_after`` 600 seconds.
 
     Raises:
-        UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
+        UsageError: there is nothing to carry, there is no such option, or one breaks a limit of a
+            vendor.
         ConfigurationError: a target's setting is missing or wrong.
     """
-    names = [paths] if isinstance(paths, str | PathLike) else list(paths)
     request = Request(
-        paths=tuple(fspath(name) for name in names),
-        to=tuple(to),
+        paths=tuple(names_of(paths)),
+        to=(to,) if isinstance(to, str) else tuple(to),
         repeat=repeat,
         settings=dict(settings or {}),
-        options=RunOptions(**{"give_up_after": PATIENCE, **options, "wait": True}),
+        options=options_from({"give_up_after": PATIENCE, **options, "wait": True}),
         config=Path(config) if config else None,
     )
     folder = Path(results) if results else None

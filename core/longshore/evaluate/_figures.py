@@ -103,8 +103,12 @@ class Figures:
 
     @property
     def succeeded(self) -> float | None:
-        """The share of its documents that succeeded; None where it took none."""
-        return self.outcomes["succeeded"] / self.documents if self.documents else None
+        """The share of its documents that succeeded; None where none came to an end.
+
+        A vendor that was down, or refused the key, has not failed at any document.
+        """
+        none_ended = self.documents == self.outcomes["running"]
+        return None if none_ended else self.outcomes["succeeded"] / self.documents
 
     @property
     def succeeded_within(self) -> tuple[float, float] | None:

@@ -101,7 +101,7 @@ def times(
 
 def success(figures: Mapping[str, Figures]) -> str:
     """Draw the share of documents that succeeded, and how sure that is."""
-    shown = {n: f for n, f in figures.items() if f.documents > f.outcomes["running"]}
+    shown = {name: f for name, f in figures.items() if f.succeeded is not None}
     if not shown:
         return ""
 

@@ -151,9 +151,9 @@ def _highlights(comparison: Comparison) -> Iterable[str]:
         top = max(share for share, _ in sure)
         names = ", ".join(name for share, name in sure if share == top)
         yield (
-            f"Most documents succeeded at {names}: {100 * top:.1f} %."
+            f"The largest share of documents succeeded at {names}: {100 * top:.1f} %."
             if top
-            else ("No document succeeded at any target.")
+            else "No document succeeded at any target."
         )
     kept_out = {name: f.refused for name, f in comparison.figures.items() if f.refused}
     if kept_out:
@@ -180,7 +180,7 @@ def _highlights(comparison: Comparison) -> Iterable[str]:
             yield f"There are no results of {name}{why}."
     for side in comparison.sides:
         if side.trouble:
-            yield f"{side.target} could not go on: {side.trouble}. The others are not affected."
+            yield f"{side.target} could not go on: {side.trouble}."
 
 
 def _pairs(comparison: Comparison) -> dict[str, dict[str, Share | None]]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from longshore._model import Frozen
+from longshore._model import Frozen, json_of
 from longshore.errors import ClaimTaken, JournalError, RunNotFound, StaleEpoch
 from longshore.journal._records import (
     BesidesUnit,
@@ -49,7 +49,7 @@ _KINDS = {str(kind): kind for kind in FactKind}  # FactKind(...) is slow
 def dump(value: object) -> str:
     """Write JSON; unlike pydantic's default, ``inf`` stays ``inf``."""
     if isinstance(value, Frozen):
-        return value.model_dump_json()
+        return json_of(value).decode()
     try:
         return to_json(value, inf_nan_mode="constants").decode()
     except PydanticSerializationError:
@@ -222,7 +222,9 @@ def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
     """Raise the epoch and return all that is known."""
     unit = unit_row(connection, unit_id)
     unit = unit.changed({"epoch": unit.epoch + 1})
-    _put_unit(connection, unit_id, unit, dump(unit))
+    connection.execute(  # what no index holds: twice as fast as all columns
+        "UPDATE units SET epoch = ?, record = ? WHERE id = ?", (unit.epoch, dump(unit), unit_id)
+    )
     return _with_all(connection, unit)
 
 
@@ -380,18 +382,21 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
 
 
 def _drop_facts(connection: sqlite3.Connection, unit_id: str, drop: DropFacts) -> None:
-    named = {"unit": unit_id, "flow": drop.flow, "name": drop.name}
-    connection.execute(_drop_statement(drop.kinds), named)
+    kinds, flow, name = drop
+    statement = _drop_statement(kinds, flow=flow is not None, name=name is not None)
+    connection.execute(statement, {"unit": unit_id, "flow": flow, "name": name})
 
 
 @cache
-def _drop_statement(kinds: tuple[FactKind, ...]) -> str:
+def _drop_statement(kinds: tuple[FactKind, ...], *, flow: bool, name: bool) -> str:
     listed = ", ".join([f"'{kind}'" for kind in kinds])
-    return (
-        "DELETE FROM facts WHERE unit_id = :unit"  # noqa: S608 - what is put in are our own words
-        " AND (:flow IS NULL OR flow = :flow OR substr(flow, 1, length(:flow) + 1) = :flow || '?')"
-        f" AND (:name IS NULL OR name = :name) AND kind IN ({listed})"
-    )
+    conditions = [f"kind IN ({listed})"]
+    if flow:
+        conditions.append("(flow = :flow OR substr(flow, 1, length(:flow) + 1) = :flow || '?')")
+    if name:
+        conditions.append("name = :name")
+    # what is put in are our own words
+    return f"DELETE FROM facts WHERE unit_id = :unit AND {' AND '.join(conditions)}"  # noqa: S608
 
 
 def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:

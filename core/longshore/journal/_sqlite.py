@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,11 +73,11 @@ class SQLiteJournal:
         self._writer = Worker(writes, path, writes=True)
         self._reader = Worker(reads, path, writes=False)
 
-    async def _write(self, work: Work[T]) -> T:
-        return await self._writer.do(work)
+    def _write(self, work: Work[T]) -> Coroutine[Any, Any, T]:
+        return self._writer.do(work)
 
-    async def _read(self, work: Work[T]) -> T:
-        return await self._reader.do(work)
+    def _read(self, work: Work[T]) -> Coroutine[Any, Any, T]:
+        return self._reader.do(work)
 
     async def _select(self, query: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         given = named or values

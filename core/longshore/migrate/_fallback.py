@@ -3,17 +3,16 @@
 Only batches that are not begun are handed over: no request of theirs left, or all that left were
 refused, so nothing of them can be there. What was begun stays, and so does whatever is unknown.
 
-Each batch is given up in one commit, then the other target's run is planned. A crash between the
-two leaves documents that are given up and planned nowhere; they are found again, because the run
-that gave them up is not finished, and planned then.
+Each batch is given up in one commit, then the other target's run is planned, then each document is
+marked as handed over. A crash before the last leaves documents that are given up and not marked:
+the next call looks whether a run is planned for them, before it executes any, and plans the rest.
+So a mark outlives the run that it is about, which somebody may forget.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from longshore.documents import Document
 from longshore.errors import AccountError
 from longshore.journal import (
     ChangeDocument,
@@ -30,24 +29,28 @@ from longshore.journal import (
 )
 from longshore.lifecycle import Outcome, Session
 from longshore.migrate._checked import Checked, taker
-from longshore.migrate._shelf import Shelf
+from longshore.migrate._shelf import Scratch, Shelf
 from longshore.pipeline import is_open
 from longshore.targets import Target
 
-__all__ = ["HANDED_OVER", "count_unplaced", "give_up", "note_placed", "orphans", "shared_among"]
+__all__ = ["HANDED_OVER", "catch_up", "give_up", "note_placed", "orphans", "shared_among"]
 
 HANDED_OVER = "fallback"
 """The ``error.kind`` of a document that another target carries instead."""
 
-_PLACED = "placed"
-"""The note of a run that says how many of the documents it gave up were planned elsewhere."""
+_GIVEN_UP = "given_up"
+"""The same of one that another target is to carry, and none is known to be planned for."""
+
+_NOTED = "noted"
+"""The note of a fallback's run whose documents are all marked where they were given up."""
+
+_PAGE = 500
+"""Documents that are marked in one commit."""
 
 _BEGUN = frozenset({FactKind.INTENT, FactKind.ANSWER, FactKind.RECEIPT, FactKind.JOB})
 
 
-async def give_up(
-    journal: Journal, run: RunRecord, to: Target, trouble: AccountError
-) -> Sequence[DocumentRecord]:
+async def give_up(journal: Journal, run: RunRecord, to: Target, trouble: AccountError) -> int:
     """Give up every batch of a run that was not begun and that another target takes.
 
     The caller holds the run.
@@ -59,22 +62,23 @@ async def give_up(
         trouble: why.
 
     Returns:
-        The documents that were given up, as they stand now.
+        How many documents were given up.
     """
-    takes = taker(to)
-    why = ErrorInfo(kind=HANDED_OVER, message=f"carried to {to.name} instead: {trouble.message}")
-    given_up = Shelf[DocumentRecord]()
+    takes, given_up = taker(to), 0
+    changes = {
+        "outcome": Outcome.SKIPPED,
+        "error": ErrorInfo(kind=_GIVEN_UP, message=trouble.message),
+    }
     async for unit in units_of(journal, run.id):
         if unit.settled or unit.job_id is not None or unit.outcome is not Outcome.RUNNING:
             continue
         (taken,) = await journal.take(unit.id)
         if not _untouched(taken) or not all(takes(one.document) for one in taken.documents):
             continue
-        changes = {"outcome": Outcome.SKIPPED, "error": why}
         writes: list[Write] = [ChangeUnit({**changes, "settled": True})]
         writes += [ChangeDocument(record.document.id, changes) for record in taken.documents]
         await journal.commit(unit.id, taken.unit.epoch, writes)
-        given_up.extend(record.changed(changes) for record in taken.documents)
+        given_up += len(taken.documents)
     return given_up
 
 
@@ -92,60 +96,80 @@ def _untouched(taken: Taken) -> bool:
     )
 
 
-async def count_unplaced(journal: Journal, run_id: str) -> int:
-    """Count what a run gave up since ``note_placed``.
-
-    What was placed before is not looked for: the run that carried it may be forgotten by now.
-    """
-    notes, count = (await journal.run(run_id)).notes, 0
-    async for record in documents_of(journal, run_id):
-        count += _is_given_up(record)
-    return count - int(str(notes.get(_PLACED, 0)))
-
-
-async def note_placed(journal: Journal, run_id: str, count: int) -> None:
-    """Note that other runs are planned for so many more of the documents that a run gave up."""
-    notes = (await journal.run(run_id)).notes
-    placed = int(str(notes.get(_PLACED, 0)))
-    await journal.change_run(run_id, notes={**notes, _PLACED: placed + count})
-
-
-async def orphans(journal: Journal, run_id: str) -> Sequence[Checked]:
-    """Find the documents that a run gave up and that no other run was planned for.
+async def catch_up(journal: Journal, run_id: str) -> None:
+    """Do what a killed call left undone for the runs that step in for one.
 
     The caller holds the run: so whatever is not planned whole now will never be, and is forgotten.
     """
-    placed: Counter[tuple[str, str]] = Counter()
     for other in await journal.runs():
         if other.notes.get("instead_of") != run_id:
             continue
         if not other.planned:
             await journal.forget_run(other.id)
+        elif not other.notes.get(_NOTED):
+            await note_placed(journal, run_id, other)
+
+
+async def note_placed(journal: Journal, run_id: str, other: RunRecord) -> Sequence[DocumentRecord]:
+    """Mark what a run gave up and another one is planned for.
+
+    Returns:
+        The documents that were marked, as they stand now.
+    """
+    placed = Scratch(
+        "CREATE TABLE placed (source TEXT, name TEXT, left INT, PRIMARY KEY (source, name))"
+    )
+    async for record in documents_of(journal, other.id):
+        placed.do(
+            "INSERT INTO placed VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET left = left + 1",
+            *_known_by(record),
+        )
+    marked, changes = Shelf[DocumentRecord](), dict[str, Mapping[str, object]]()
+    count_down = "UPDATE placed SET left = left - 1 WHERE source = ? AND name = ? AND left > 0"
+    async for record in documents_of(journal, run_id):
+        if not _is_given_up(record) or not placed.do(count_down, *_known_by(record)):
             continue
-        async for record in documents_of(journal, other.id):
-            placed[_mark(record.document)] += 1
+        changes[record.document.id] = change = {"error": _handed_over(record, other)}
+        marked.append(record.changed(change))
+        if len(changes) == _PAGE:
+            await journal.change_documents(run_id, changes)
+            changes = {}
+    await journal.change_documents(run_id, changes)
+    await journal.change_run(other.id, notes={**other.notes, _NOTED: True})
+    return marked
+
+
+def _handed_over(record: DocumentRecord, other: RunRecord) -> ErrorInfo:
+    why = f": {record.error.message}" if record.error else ""
+    return ErrorInfo(kind=HANDED_OVER, message=f"carried to {other.target} instead{why}")
+
+
+def _known_by(record: DocumentRecord) -> tuple[str, str]:
+    return record.document.source, record.document.name
+
+
+async def orphans(journal: Journal, run_id: str) -> Sequence[Checked]:
+    """Find the documents that a run gave up and that no other run was planned for."""
     found = Shelf[Checked]()
+    if not (await journal.outcomes(run_id)).get(Outcome.SKIPPED):
+        return found
     async for record in documents_of(journal, run_id):
         document = record.document
-        if not _is_given_up(record):
-            continue
-        if placed[_mark(document)] > 0:
-            placed[_mark(document)] -= 1
-            continue
-        found.append(
-            Checked(
-                document.source,
-                document.name,
-                document.media_type,
-                known=document,
-                label=record.path,
+        if _is_given_up(record):
+            found.append(
+                Checked(
+                    document.source,
+                    document.name,
+                    document.media_type,
+                    known=document,
+                    label=record.path,
+                )
             )
-        )
     return found
 
 
 def _is_given_up(record: DocumentRecord) -> bool:
-    return record.error is not None and record.error.kind == HANDED_OVER
+    return record.error is not None and record.error.kind == _GIVEN_UP
 
 
 def shared_among(
@@ -159,7 +183,3 @@ def shared_among(
         _, _, share = next((entry for entry in shares if entry[1](known)), shares[0])
         share.append(one)
     return [(target, share) for target, _, share in shares if share]
-
-
-def _mark(document: Document) -> tuple[str, str]:
-    return document.source, document.name

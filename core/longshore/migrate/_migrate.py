@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic import JsonValue
 
@@ -26,10 +26,12 @@ from longshore.pipeline import (
     Environment,
     Event,
     Listener,
-    RunOptions,
+    Options,
     begin,
     execute,
     heard,
+    on_own_loop,
+    options_from,
     place_of,
     planning_alone,
     stoppable,
@@ -92,6 +94,8 @@ async def _open(
         _elsewhere=[run for run in same_place if run not in mine],
     )
     if begun is not None:
+        async with journal.lock_run(begun.id):
+            pass  # whoever has it is at work: told now, before anything is said or written
         options = {**begun.options, "wait": request.options.wait}
         migration.target, migration.continued = request.again(begun), True
         migration.run = begun.model_copy(update={"options": options})
@@ -167,7 +171,8 @@ def migrate(source: str, to: str, **arguments: Any) -> Migration:
 
     The same as ``migrate_async``, without an event loop of your own.
     """
-    return asyncio.run(migrate_async(source, to, **arguments))
+    work = partial(migrate_async, source, to, **arguments)
+    return on_own_loop(work, hint="await migrate_async(...)")
 
 
 async def migrate_async(
@@ -187,7 +192,7 @@ async def migrate_async(
     listener: Listener | None = None,
     environment: Environment | None = None,
     stop: asyncio.Event | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Migration:
     """Carry the documents of one target to another.
 
@@ -228,7 +233,7 @@ async def migrate_async(
         sample=sample,
         since=since,
         settings=dict(settings or {}),
-        options=RunOptions(**options),
+        options=options_from(options),
         config=Path(config) if config else None,
     )
     environment = environment or Environment()

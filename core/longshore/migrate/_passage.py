@@ -114,9 +114,18 @@ def passage_of(run: RunRecord) -> str | None:
 
 
 async def begin_passage(
-    journal: Journal, request: RouteRequest, environment: Environment
+    journal: Journal,
+    request: RouteRequest,
+    environment: Environment,
+    found: Iterable[Candidate] | None = None,
 ) -> Passage:
     """Plan the runs of an upload by a route; nothing is sent yet.
+
+    Args:
+        journal: the durable record.
+        request: what is asked for.
+        environment: what a test replaces.
+        found: the documents, if not all that the request's paths lead to.
 
     Raises:
         ConfigurationError: the route, or a target whose outcome counts, is not complete.
@@ -127,7 +136,8 @@ async def begin_passage(
     for name in route.fallback:
         request.target(name)  # a fallback that cannot work is found out now
     passage = Passage(await _free_id(journal, environment), route)
-    shares = await _share_out(find_documents(request.paths), route, environment)
+    found = find_documents(request.paths) if found is None else found
+    shares = await _share_out(found, route, environment)
     if not any(shares.values()):
         raise UsageError("there is nothing to carry", hint="name files or directories")
     try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from longshore.errors import AccountError, LongshoreError, VendorUnavailable
 from longshore.journal import Journal, open_journal
 from longshore.lifecycle import Outcome
-from longshore.migrate._fallback import count_unplaced, give_up, note_placed, orphans, shared_among
+from longshore.migrate._fallback import catch_up, give_up, note_placed, orphans, shared_among
 from longshore.migrate._passage import Leg, Passage, RouteRequest, begin_passage
 from longshore.pipeline import (
     Candidate,
@@ -22,11 +22,16 @@ from longshore.pipeline import (
     Environment,
     Event,
     Notice,
+    Options,
+    Paths,
     RunOptions,
     RunReport,
     begin,
     execute,
     heard,
+    names_of,
+    on_own_loop,
+    options_from,
     stoppable,
     summary,
     worst,
@@ -125,9 +130,12 @@ class _Carrying:
 
     async def run(self) -> Arrival:
         legs = list(self._passage.legs)
+        counting = [leg for leg in legs if leg.role != "shadow"]
+        for leg in counting:  # an earlier call was killed
+            async with self._journal.lock_run(leg.run.id):
+                await catch_up(self._journal, leg.run.id)
         shadows = [asyncio.create_task(self._shadow(leg)) for leg in legs if leg.role == "shadow"]
         try:
-            counting = [leg for leg in legs if leg.role != "shadow"]
             await _all(*map(self._counting, counting))
             self._mains_over.set()
             await asyncio.gather(*shadows)
@@ -237,12 +245,8 @@ class _Carrying:
                 given_up = await give_up(self._journal, leg.run, target, trouble)
             if not given_up:
                 continue
-            words = (
-                f"no documents can go there now ({trouble.message}); {len(given_up)} go to {name}"
-            )
+            words = f"no documents can go there now ({trouble.message}); {given_up} go to {name}"
             self._tell(leg, Notice(words))
-            for record in given_up:
-                self._tell(leg, DocumentFinished(leg.run, record, None))
             made += await self._plan_orphans(leg, [name])
         return made
 
@@ -251,21 +255,20 @@ class _Carrying:
         if not names:
             return []
         async with self._journal.lock_run(leg.run.id):
-            if not (count := await count_unplaced(self._journal, leg.run.id)):
+            if not (left := await orphans(self._journal, leg.run.id)):
                 return []  # a fallback that is not needed may be one that cannot work now
-            left = await orphans(self._journal, leg.run.id)
-            made = [
+            return [
                 await self._step_in(leg, target, share)
                 for target, share in shared_among(map(self._request.target, names), left)
             ]
-            await note_placed(self._journal, leg.run.id, count)
-            return made
 
     async def _step_in(self, leg: Leg, target: Target, share: Sequence[Candidate]) -> Leg:
-        """Plan the run of a fallback."""
+        """Plan the run of a fallback, and mark its documents where they were given up."""
         options = RunOptions.model_validate(leg.run.options)
         notes = self._passage.notes("fallback", instead_of=leg.run.id)
         run = await begin(self._journal, target, share, options, self._environment, notes=notes)
+        for record in await note_placed(self._journal, leg.run.id, run):
+            self._tell(leg, DocumentFinished(leg.run, record, None))
         made = Leg("fallback", target, run, leg.run.id)
         self._passage.legs.append(made)
         return made
@@ -324,15 +327,14 @@ async def _all(*work: Coroutine[Any, Any, None]) -> None:
 
 # --------------------------------------------------------------------------- from Python
 
-Paths = Iterable[str | PathLike[str]] | str | PathLike[str]
-
 
 def upload_by_route(paths: Paths, route: str, **arguments: Any) -> Arrival:
     """Carry documents by a route of ``longshore.toml``.
 
     The same as ``upload_by_route_async``, without an event loop of your own.
     """
-    return asyncio.run(upload_by_route_async(paths, route, **arguments))
+    work = partial(upload_by_route_async, paths, route, **arguments)
+    return on_own_loop(work, hint="await upload_by_route_async(...)")
 
 
 async def upload_by_route_async(
@@ -345,7 +347,7 @@ async def upload_by_route_async(
     listener: Watch | None = None,
     environment: Environment | None = None,
     stop: asyncio.Event | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Arrival:
     """Carry documents by a route of ``longshore.toml``.
 
@@ -365,12 +367,11 @@ async def upload_by_route_async(
         ConfigurationError: the route, or a target whose outcome counts, is not complete.
         UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
     """
-    names = [paths] if isinstance(paths, str | PathLike) else list(paths)
     request = RouteRequest(
         route=route,
-        paths=tuple(fspath(name) for name in names),
+        paths=tuple(names_of(paths)),
         settings=dict(settings or {}),
-        options=RunOptions(**options),
+        options=options_from(options),
         config=Path(config) if config else None,
     )
     environment = environment or Environment()

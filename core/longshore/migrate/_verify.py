@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from longshore.migrate._doubles import doubles
 from longshore.migrate._map import Line, read_map
 from longshore.migrate._mapped import Lines, RunLines
 from longshore.migrate._verification import Check, Kind, Problem, Verification
-from longshore.pipeline import Engine, Environment, Unit, ask
+from longshore.pipeline import Engine, Environment, Unit, ask, on_own_loop
 from longshore.provider import Inventory
 
 __all__ = ["verify", "verify_async", "verify_in"]
@@ -31,7 +32,7 @@ def verify(path: str | PathLike[str], **arguments: Any) -> Verification:
 
     The same as ``verify_async``, without an event loop of your own.
     """
-    return asyncio.run(verify_async(path, **arguments))
+    return on_own_loop(partial(verify_async, path, **arguments), hint="await verify_async(...)")
 
 
 async def verify_async(

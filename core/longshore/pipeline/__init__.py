@@ -26,6 +26,7 @@ from longshore.pipeline._events import (
 )
 from longshore.pipeline._executor import Executor
 from longshore.pipeline._existing import Existing, place_of
+from longshore.pipeline._given import Options, Paths, names_of, options_from
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
 from longshore.pipeline._incompatible import OnIncompatible, restart_incompatible
 from longshore.pipeline._intake import Candidate, find_documents
@@ -40,7 +41,7 @@ from longshore.pipeline._results import ask, fetch_results
 from longshore.pipeline._run import begin, execute, open_engine, settle, summary
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._steps import run_step
-from longshore.pipeline._stopping import stoppable
+from longshore.pipeline._stopping import on_own_loop, stoppable
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = [
@@ -62,6 +63,8 @@ __all__ = [
     "Next",
     "Notice",
     "OnIncompatible",
+    "Options",
+    "Paths",
     "Plan",
     "PlannedBatch",
     "Polled",
@@ -95,8 +98,11 @@ __all__ = [
     "heard",
     "hook_key",
     "is_open",
+    "names_of",
     "offered",
+    "on_own_loop",
     "open_engine",
+    "options_from",
     "place_of",
     "plan",
     "planning_alone",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 from pydantic_core import to_json
 
+from longshore._model import json_of
 from longshore.errors import (
     CancelledByUser,
     DocumentError,
@@ -210,7 +211,7 @@ def check_size(told: Job | Status) -> None:
     Raises:
         UnknownOutcome: it is; the vendor has the job all the same.
     """
-    if (size := len(told.model_dump_json())) > _MOST_TOLD:
+    if (size := len(json_of(told))) > _MOST_TOLD:
         words = f"what the vendor says about the job is too long: {size:,} bytes"
         raise UnknownOutcome(words, hint=UNKNOWN_HINT)
 
@@ -224,7 +225,7 @@ def _kept(engine: Engine, status: Status) -> Status:
         UnknownOutcome: see ``check_size``.
     """
     raw = status.raw
-    if len(status.model_dump_json()) > _MOST_RAW:
+    if len(json_of(status)) > _MOST_RAW:
         check_size(status.changed({"raw": None}))
         raw = raw if len(to_json(raw)) <= _MOST_RAW else None
     said = {*_words(status), *(words for own in status.documents for words in _words(own))}

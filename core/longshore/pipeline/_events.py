@@ -136,6 +136,7 @@ class StepEnded:
         ended: seconds since the epoch.
         how: ``done``; ``waiting``: it is run again; ``failed``; ``interrupted``.
         error: why it waits or failed.
+        until: when it is run again, in seconds since the epoch, if it waits and that is known.
         requests: tries that left, or may have.
         retries: tries after the first of the same request.
         bytes_sent: bytes of documents in requests that were answered.
@@ -154,6 +155,7 @@ class StepEnded:
     requests: int = 0
     retries: int = 0
     bytes_sent: int = 0
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ Event: TypeAlias = (
     | RunFinished
 )
 
-Listener: TypeAlias = Callable[[Event], None]
+Listener: TypeAlias = Callable[[Event], object]
 
 
 @contextmanager

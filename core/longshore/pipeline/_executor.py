@@ -252,9 +252,9 @@ class Executor:
     def _follows(self, unit: Unit, step: Step) -> bool:
         """Tell whether a step may begin at once, in the place of the one that ends."""
         engine = self._engine
-        ends = self._ending() or engine.clock.now() < self._paused_until
+        paused = self._paused_until and engine.clock.now() < self._paused_until
         enough = engine.until is not None and engine.until(unit)
-        if step.verb != "conclude" and (ends or enough):
+        if step.verb != "conclude" and (paused or enough or self._ending()):
             return False
         if step.verb == "send" and len(unit.transfers) > 1 and self._turns:
             return False  # others have their turn first
@@ -317,7 +317,6 @@ class Executor:
     def _leave(self, unit: Unit) -> None:
         """The unit is done with, for this command."""
         self._active.pop(unit.id, None)
-        self._hungry = True
         self._others_run = False  # to be looked up again
         for record in unit.documents.values():
             self._failures += record.outcome is Outcome.FAILED

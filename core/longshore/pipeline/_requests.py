@@ -39,14 +39,14 @@ from longshore.provider import (
 )
 
 __all__ = [
-    "RETURNS", "TORN_HINT", "UNKNOWN_HINT", "begin", "check_returned", "check_same",
+    "RETURNS", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "check_whole",
     "checked_answer", "digest_of", "held_hint", "is_dear", "key_of", "makes_work", "move",
     "read_refusal", "torn_by", "words_of_loss",
 ]  # fmt: skip
 
 UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
 
-TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"
+_TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"
 
 T = TypeVar("T")
 
@@ -156,9 +156,20 @@ def held_hint(reference: str) -> str:
     return f"look for {reference}, or the files, at the vendor; upload again what is not there"
 
 
+def check_whole(unit: Unit, flow: str) -> None:
+    """Go no further with what a file changed under.
+
+    Raises:
+        UnknownOutcome: one of the flow's requests left with parts of two files.
+    """
+    for (name, _), intent in unit.intents.items():
+        if intent.torn and name == flow:
+            raise UnknownOutcome("a file changed while it was sent", hint=_TORN_HINT)
+
+
 def torn_by(error: DocumentError) -> UnknownOutcome:
     """Say what it means that a file changed while it was sent."""
-    return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=TORN_HINT)
+    return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=_TORN_HINT)
 
 
 def read_refusal(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import starmap
 from typing import NoReturn, TypeVar
 
@@ -31,10 +30,10 @@ from longshore.pipeline._engine import MOST_QUESTIONS, Engine
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._places import Closed
 from longshore.pipeline._requests import (
-    TORN_HINT,
     UNKNOWN_HINT,
     begin,
     check_same,
+    check_whole,
     checked_answer,
     digest_of,
     held_hint,
@@ -107,8 +106,7 @@ class FlowRunner:
             LongshoreError: as the vendor's refusal or the flow says.
         """
         try:
-            if any(i.torn for (name, _), i in self._unit.intents.items() if name == self._flow):
-                raise UnknownOutcome("a file changed while it was sent", hint=TORN_HINT)
+            check_whole(self._unit, self._flow)
             item = move(next, flow)
             while True:
                 try:
@@ -122,11 +120,9 @@ class FlowRunner:
         except StopIteration as stop:
             result: T = stop.value
             return result
-        except Refused as refused:
-            for request in self._turned_down:  # nobody need ask about it, and it may be tried again
-                drop = DropFacts((FactKind.INTENT, FactKind.ANSWER), self._flow, request.step)
-                await self._write([drop])
-            raise refused.error from None
+        except (Refused, SessionLost) as refused:
+            await self._forget_refused()
+            raise (refused.error if isinstance(refused, Refused) else refused) from None
         except ProtocolError as error:
             raise self._or_unknown(error) from None
         except Closed:
@@ -134,6 +130,12 @@ class FlowRunner:
             raise Suspended(self._engine.clock.now(), "it is not to leave any more") from None
         finally:
             flow.close()
+
+    async def _forget_refused(self) -> None:
+        """Nobody need ask about what the vendor turned down, and it may be tried again."""
+        kinds = (FactKind.INTENT, FactKind.ANSWER)
+        if self._turned_down:
+            await self._write([DropFacts(kinds, self._flow, r.step) for r in self._turned_down])
 
     def _or_unknown(self, error: ProtocolError) -> BatchError:
         """A reply that cannot be used to a request that made the vendor work is no failure."""
@@ -192,8 +194,7 @@ class FlowRunner:
             raise
         except AnswerLost as lost:
             lost_at = self._engine.clock.now()
-            intent = replace(unit.intents[slot], lost_at=lost_at)
-            await self._write([unit.fact(FactKind.INTENT, *slot, intent.json())])
+            await self._keep(request, replace(unit.intents[slot], lost_at=lost_at))
             self._give_up(request, crashed=False, why=str(lost))
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
         except (AccountError, PluginError, ConfigurationError) as error:  # also: no token, no TLS
@@ -212,8 +213,8 @@ class FlowRunner:
     def _intent(self, request: Request) -> list[Write]:
         if request.retry is Retry.IDEMPOTENT:
             return []
-        now = self._engine.clock.now()
-        intent = Intent(digest_of(request), now, makes_work=makes_work(request))
+        digest, now = digest_of(request), self._engine.clock.now()
+        intent = Intent(digest, now, makes_work=makes_work(request))
         return [self._unit.fact(FactKind.INTENT, self._flow, request.step, intent.json())]
 
     async def _turn_down(
@@ -229,8 +230,7 @@ class FlowRunner:
             if not repeated:  # refused before acting: ask again once that is mended
                 await self._forget(request)
             raise refusal
-        found = await self._despite(request) if repeated else None
-        if found is None:
+        if (found := await self._despite(request) if repeated else None) is None:
             self._turned_down.append(request)
         return found
 
@@ -240,8 +240,7 @@ class FlowRunner:
         Returns:
             The answer that it must have had, or None when it did not act: the refusal stands.
         """
-        slot, now = (self._flow, request.step), self._engine.clock.now()
-        intent = self._unit.intents[slot]
+        now, intent = self._engine.clock.now(), self._unit.intents[self._flow, request.step]
         self._hold(request)
         if not callable(request.lost):
             return None
@@ -250,7 +249,7 @@ class FlowRunner:
             return await self._ask(request, intent)
         if intent.lost_at is None:
             intent = replace(intent, lost_at=now)
-            await self._write([self._unit.fact(FactKind.INTENT, *slot, intent.json())])
+            await self._keep(request, intent)
         may_arrive_until = (intent.lost_at or now) + self._patience(request)
         if now < may_arrive_until:
             raise Suspended(may_arrive_until, "the lost request may still arrive")
@@ -275,11 +274,11 @@ class FlowRunner:
                 await self._flush(intent)
             key = key_of(unit, self._flow, request)
             if request.retry is Retry.ONCE:
-                self._tally.again = partial(self._claim_again, request)
+                self._tally.again = lambda: self._claim_again(request)
             try:
                 return await engine.driver.exchange(request, key, unit.sources(), self._tally)
             finally:
-                self._tally.again = None  # else they hold each other
+                self._tally.again, self._tally.patience = None, 0.0  # else they hold each other
 
     async def _claim_again(self, request: Request) -> None:
         """Before another try: whoever took the unit over since may have asked, and sent it, too.
@@ -287,9 +286,13 @@ class FlowRunner:
         Raises:
             StaleEpoch: somebody did.
         """
-        slot = (self._flow, request.step)
-        intent = replace(self._unit.intents[slot], at=self._engine.clock.now())
-        await self._write([self._unit.fact(FactKind.INTENT, *slot, intent.json())])
+        intent = self._unit.intents[self._flow, request.step]
+        await self._keep(request, replace(intent, at=self._engine.clock.now()))
+
+    async def _keep(self, request: Request, intent: Intent) -> None:
+        """Make an intent durable in place of the one before."""
+        value = intent.json()
+        await self._write([self._unit.fact(FactKind.INTENT, self._flow, request.step, value)])
 
     async def _forget(self, request: Request) -> None:
         slot = (self._flow, request.step)
@@ -303,7 +306,8 @@ class FlowRunner:
             await self._write(writes)
 
     def _answered(self, request: Request, response: Response) -> Write:
-        value = Answered(digest_of(request), response).json()
+        intent = self._unit.intents.get((self._flow, request.step))
+        value = Answered(intent.digest if intent else digest_of(request), response).json()
         return self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)
 
     # ------------------------------------------------------------------ answers
@@ -324,12 +328,10 @@ class FlowRunner:
 
     async def _hold_torn(self, request: Request, error: DocumentError) -> None:
         """A file changed while it was sent: the vendor may be at work on a mixture."""
-        slot = (self._flow, request.step)
-        intent = self._unit.intents.get(slot)
+        intent = self._unit.intents.get((self._flow, request.step))
         if intent is None or not makes_work(request):
             return  # what exists at the vendor does nothing: the document is left out
-        torn = replace(intent, torn=True)
-        await self._write([self._unit.fact(FactKind.INTENT, *slot, torn.json())])
+        await self._keep(request, replace(intent, torn=True))
         raise torn_by(error) from error
 
     # ------------------------------------------------------------------ lost answers
@@ -376,11 +378,10 @@ class FlowRunner:
             await self._write([put, DropFacts((FactKind.INTENT,), *slot)])
             return answer.response
         if isinstance(answer, NotDone):
-            again = intent.sent_again(engine.clock.now())
-            await self._write([unit.fact(FactKind.INTENT, *slot, again.json())])
+            await self._keep(request, intent.sent_again(engine.clock.now()))
             return None
         asked = replace(intent, asked=intent.asked + 1)
-        await self._write([unit.fact(FactKind.INTENT, *slot, asked.json())])
+        await self._keep(request, asked)
         if asked.asked >= MOST_QUESTIONS:
             raise UnknownOutcome(f"{words_of_loss(request)}: {answer.why}", hint=UNKNOWN_HINT)
         raise Suspended(engine.clock.now() + engine.pause(answer.again_in), answer.why)
@@ -399,9 +400,8 @@ class FlowRunner:
         assert callable(request.lost)
         flow = f"{self._flow}?{request.step}"
         try:
-            asked = begin(request.lost, lost)
             runner = FlowRunner(self._engine, self._unit, flow, self._tally)
-            return checked_answer(await runner.run(asked))
+            return checked_answer(await runner.run(begin(request.lost, lost)))
         except UnknownOutcome:
             raise
         except BatchError as error:  # it says nothing about the lost request
@@ -424,8 +424,8 @@ class FlowRunner:
 
     def _hold(self, request: Request, why: str = "") -> None:
         if request.lost is Remedy.HOLD:
-            hint = held_hint(self._unit.batch(self._engine.capabilities).reference)
-            raise UnknownOutcome(words_of_loss(request, why), hint=hint)
+            reference = self._unit.batch(self._engine.capabilities).reference
+            raise UnknownOutcome(words_of_loss(request, why), hint=held_hint(reference))
 
     # ------------------------------------------------------------------ waiting, checking
 

@@ -27,14 +27,14 @@ from longshore.pipeline._conclude import (
     with_digest,
 )
 from longshore.pipeline._engine import Engine
-from longshore.pipeline._events import BytesMoved, Notice, Polled, Retried, TransferSent
+from longshore.pipeline._events import Notice, Polled, TransferSent
 from longshore.pipeline._failures import failed
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._ready import Next
 from longshore.pipeline._requests import begin, check_returned
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._unit import Step, Unit, Verdict
-from longshore.pipeline._watching import Watched
+from longshore.pipeline._watching import Watched, tally_of
 from longshore.provider import Flow
 from longshore.transfer import Tally
 
@@ -71,10 +71,7 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
 
 async def _run(engine: Engine, unit: Unit, step: Step) -> Step | Next | None:
     """Run one step; what is returned besides is the one that follows at once."""
-    tally = Tally(
-        progress=lambda count: engine.emit(BytesMoved(unit.id, count)),
-        retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
-    )
+    tally = tally_of(engine, unit)
     watched = Watched(engine, unit, step, tally)
     verdict = unit.verdict
     began = engine.clock.now()
@@ -180,6 +177,8 @@ async def _make_durable(engine: Engine, unit: Unit, step: Step, writes: list[Wri
 
 def _tell(engine: Engine, unit: Unit, step: Step) -> None:
     """Tell the listener what is durable now, or will be before another request leaves."""
+    if engine.listener is None:
+        return
     if step.verb == "send" and unit.session is not None:
         transfers = unit.session.transfers
         transfer = unit.transfers[step.object]
@@ -278,7 +277,8 @@ async def _start(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[W
 async def _send(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.session is not None
     transfer = unit.missing[step.object]
-    _check_expiry(engine, transfer)
+    if not any(flow == step.flow for flow, _ in unit.intents):  # what may have acted is asked about
+        _check_expiry(engine, transfer)
     batch = unit.batch(engine.capabilities)
     receipt = await _flow(
         engine, unit, step, tally, engine.provider.send, batch, unit.session, transfer

@@ -1,4 +1,4 @@
-"""Ending in good order when the task that waits is cancelled, as by Ctrl-C or a time-out."""
+"""Works that end in good order when what waits for them is cancelled, as by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from longshore.errors import LongshoreError
+from longshore.errors import LongshoreError, UsageError
 
-__all__ = ["GRACE", "end_soon", "stoppable"]
+__all__ = ["GRACE", "end_soon", "on_own_loop", "stoppable"]
 
 GRACE = 10.0
 """Seconds that requests in flight get when the run is interrupted."""
 
 T = TypeVar("T")
+
+
+def on_own_loop(work: Callable[[], Coroutine[Any, Any, T]], *, hint: str) -> T:
+    """Do a work for a caller who has no event loop.
+
+    Raises:
+        UsageError: one runs here already, as in a notebook; ``hint`` says what to await instead.
+    """
+    with suppress(RuntimeError):  # there is none
+        asyncio.get_running_loop()
+        raise UsageError("an event loop runs here already", hint=hint)
+    return asyncio.run(work())
 
 
 async def stoppable(work: Callable[..., Coroutine[Any, Any, T]], *stops: asyncio.Event | None) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TypeAlias
@@ -296,58 +296,54 @@ class Unit:
         return then
 
     def apply(self, writes: Iterable[Write]) -> None:
-        """Make writes true here, without the journal."""
+        """Make writes true here, without the journal; claims and aborts are its own business."""
         changes: dict[str, object] = {}
         for write in writes:
-            if isinstance(write, ChangeUnit):
+            if isinstance(write, PutFact):
+                self._put(write.fact)
+            elif isinstance(write, ChangeUnit):
                 changes |= write.changes
-            else:
-                self._apply(write)
+            elif isinstance(write, ChangeDocument):
+                self._change(write.document_id, write.changes)
+            elif isinstance(write, DropFacts):
+                self._drop(*write)
         if changes:
             self.record = self.record.changed(changes)
 
     # ------------------------------------------------------------------ what a write means
 
-    def _apply(self, write: Write) -> None:
-        match write:
-            case PutFact(fact):
-                self._put(fact)
-            case DropFacts(kinds, flow, name):
-                self._drop(kinds, flow, name)
-            case ChangeDocument(document_id, changes):
-                self._batch = None
-                changed = self.documents[document_id].changed(changes)
-                if changed.unit_id is None:  # it no longer travels with this batch
-                    del self.documents[document_id]
-                else:
-                    self.documents[document_id] = changed
-            case _:
-                pass  # claims and aborts are the journal's own business
+    def _change(self, document_id: str, changes: Mapping[str, object]) -> None:
+        self._batch = None
+        changed = self.documents[document_id].changed(changes)
+        if changed.unit_id is None:  # it no longer travels with this batch
+            del self.documents[document_id]
+        else:
+            self.documents[document_id] = changed
 
     def _put(self, fact: Fact) -> None:
-        slot, value = (fact.flow, fact.name), fact.value
-        match fact.kind:
+        value = fact.value
+        match fact.kind:  # what comes with every request is in front
             case FactKind.INTENT:
                 assert isinstance(value, dict)
-                self.intents[slot] = Intent(**value)  # type: ignore[arg-type]
-            case FactKind.ANSWER:
-                assert isinstance(value, dict)
-                self.answers[slot] = Answered.read(dict(value))
-            case FactKind.TIMER:
-                assert isinstance(value, dict)
-                self.timers[slot] = Timer(**value)  # type: ignore[arg-type]
-            case FactKind.SETUP:
-                self.setup, self.prepared = Setup.model_validate(value), True
-            case FactKind.SESSION:
-                self._open(Session.model_validate(value))
+                self.intents[fact.flow, fact.name] = Intent(**value)  # type: ignore[arg-type]
             case FactKind.RECEIPT:
                 receipt = Receipt.model_validate(value)
                 self.receipts[receipt.transfer] = receipt
                 self.missing.pop(receipt.transfer, None)
+            case FactKind.SESSION:
+                self._open(Session.model_validate(value))
             case FactKind.JOB:
                 self.job = Job.model_validate(value)
             case FactKind.STATUS:
                 self.status = Status.model_validate(value)
+            case FactKind.ANSWER:
+                assert isinstance(value, dict)
+                self.answers[fact.flow, fact.name] = Answered.read(dict(value))
+            case FactKind.TIMER:
+                assert isinstance(value, dict)
+                self.timers[fact.flow, fact.name] = Timer(**value)  # type: ignore[arg-type]
+            case FactKind.SETUP:
+                self.setup, self.prepared = Setup.model_validate(value), True
             case FactKind.WRITER:
                 assert isinstance(value, int)
                 self.writer = value
@@ -364,7 +360,7 @@ class Unit:
             (FactKind.TIMER, self.timers),
         )
         for kind, table in tables:
-            if kind in kinds:
+            if table and kind in kinds:
                 for slot in [slot for slot in table if _under(slot, flow, name)]:
                     del table[slot]
         if FactKind.SESSION in kinds:

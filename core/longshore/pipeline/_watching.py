@@ -8,12 +8,28 @@ from longshore.errors import LongshoreError
 from longshore.journal import ErrorInfo
 from longshore.lifecycle import Outcome
 from longshore.pipeline._engine import Engine
-from longshore.pipeline._events import DocumentChanged, JobAccepted, StepEnded
+from longshore.pipeline._events import (
+    BytesMoved,
+    DocumentChanged,
+    JobAccepted,
+    Retried,
+    StepEnded,
+)
 from longshore.pipeline._interruptions import Suspended
 from longshore.pipeline._unit import Step, Unit
 from longshore.transfer import Tally
 
-__all__ = ["Watched"]
+__all__ = ["Watched", "tally_of"]
+
+
+def tally_of(engine: Engine, unit: Unit) -> Tally:
+    """Make the count of a step, which tells the listener, if there is one, what moves."""
+    if engine.listener is None:
+        return Tally()
+    return Tally(
+        progress=lambda count: engine.emit(BytesMoved(unit.id, count)),
+        retried=lambda why, pause: engine.emit(Retried(unit.id, why, pause)),
+    )
 
 
 class Watched:
@@ -26,6 +42,7 @@ class Watched:
         self._tally = tally
         self._how: Literal["done", "waiting", "failed", "interrupted"] = "interrupted"
         self._error: ErrorInfo | None = None
+        self._until: float | None = None
         if engine.listener is None:
             return
         self._began = engine.clock.now()
@@ -48,6 +65,7 @@ class Watched:
     def failed(self, failure: Exception) -> None:
         """The step waits for something, or did not go well."""
         self._how = "waiting" if isinstance(failure, Suspended) else "failed"
+        self._until = failure.at if isinstance(failure, Suspended) else None
         kind = failure.kind if isinstance(failure, LongshoreError) else self._how
         self._error = ErrorInfo(kind=kind, message=self._engine.redactor.text(str(failure)))
 
@@ -82,6 +100,7 @@ class Watched:
                 ended=self._engine.clock.now(),
                 how=self._how,
                 error=self._error,
+                until=self._until,
                 requests=tally.requests,
                 retries=tally.retries,
                 bytes_sent=tally.bytes_sent,

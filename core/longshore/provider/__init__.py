@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         VendorTimes,
     )
     from longshore.provider._token import Token
+    from longshore.provider._words import words_in
     from longshore.redaction import excerpt
     from longshore.units import ByteSize, Seconds
     from longshore.urls import quoted, url_expiry
@@ -117,7 +118,7 @@ __all__ = [
     "Unauthorized", "Undecided",
     "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine",
     "cut", "excerpt", "hookimpl", "immediately", "on_demand", "quoted", "refusal_of",
-    "upload_url", "url_expiry",
+    "upload_url", "url_expiry", "words_in",
 ]  # fmt: skip
 
 hookimpl = HookimplMarker("longshore")
@@ -126,7 +127,7 @@ hookimpl = HookimplMarker("longshore")
 _HOMES = (
     "_model", "capabilities", "documents", "errors", "lifecycle", "planning", "provider._flows",
     "provider._inventory", "provider._messages", "provider._provider", "provider._results",
-    "provider._token", "redaction", "units", "urls",
+    "provider._token", "provider._words", "redaction", "units", "urls",
 )  # fmt: skip
 
 

@@ -95,7 +95,11 @@ class Retry(Enum):
     SAFE = "safe"
     """It changes nothing: send it again."""
     IDEMPOTENT = "idempotent"
-    """Sent twice it does the same as once: send it again."""
+    """Sent twice it does the same as once: send it again.
+
+    What makes a job, or sets one to work, is this only where the vendor documents it: a request
+    whose answer is lost leaves again without a record, and nobody would see the second job.
+    """
     KEYED = "keyed"
     """The vendor knows it again by its key: send it again with the same key."""
     ONCE = "once"
@@ -246,9 +250,21 @@ class Request:
 
     @classmethod
     def put(
-        cls, url: str, body: Body, *, step: str = "put", headers: Mapping[str, str] | None = None
+        cls,
+        url: str,
+        body: Body,
+        *,
+        step: str = "put",
+        headers: Mapping[str, str] | None = None,
+        lost: Remedy | Abandon | Ask | None = None,
     ) -> Request:
-        """Put bytes where they belong; doing it twice is the same as once."""
+        """Put bytes where they belong; doing it twice is the same as once.
+
+        Where the vendor begins to work with the last byte it is not: then ``lost`` is the question
+        whether it has, and the request is ONCE.
+        """
+        if lost is not None:
+            return cls("PUT", url, body, headers or {}, step=step, retry=Retry.ONCE, lost=lost)
         return cls("PUT", url, body, headers or {}, step=step, retry=Retry.IDEMPOTENT)
 
     @classmethod

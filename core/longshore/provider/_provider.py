@@ -24,6 +24,7 @@ from longshore.provider._inventory import Inventory
 from longshore.provider._messages import Request, Response
 from longshore.provider._results import Results
 from longshore.provider._token import Token
+from longshore.provider._words import said_by
 from longshore.redaction import excerpt, redact_text
 from longshore.units import Seconds
 
@@ -249,7 +250,8 @@ def refusal_of(
 
     Args:
         response: what came.
-        message: the vendor's own words, if the provider found them in the body.
+        message: the vendor's own words; without them the usual places are looked at: JSON, the
+            XML of an S3 storage, the headline of a web page.
         code: the vendor's own error code.
         hint: the next step, if the provider knows better than the status does.
     """
@@ -261,7 +263,7 @@ def refusal_of(
             hint="redirects are not followed" + (f"; base_url may be {place}" if place else ""),
             status=status,
         )
-    words = excerpt(message.encode(errors="replace") or response.body) or "without a reason"
+    words = excerpt(message.encode(errors="replace")) or said_by(response) or "without a reason"
     kinds: dict[int, type[LongshoreError]] = {
         401: Unauthorized,
         402: PaymentRequired,

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
+from contextlib import suppress
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 import uvicorn
@@ -74,11 +75,28 @@ class _Server(uvicorn.Server):
         self.ended = ended
         self.ready = ready
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._asked = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.loop = asyncio.get_running_loop()
         self.ready()
+
+    async def main_loop(self) -> None:
+        """Serve until the end is asked for; uvicorn would look ten times a second."""
+        await self.on_tick(0)
+        await self._asked.wait()
+
+    def stop(self) -> None:
+        """Ask for the end, from any thread."""
+        self.should_exit = True
+        if self.loop is not None:
+            with suppress(RuntimeError):  # the loop has ended already
+                self.loop.call_soon_threadsafe(self._asked.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.stop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets=sockets)
@@ -160,7 +178,7 @@ class RunningSandbox:
 
     def close(self) -> None:
         """Stop serving and remove the spooled bodies. Documents in blobs are gone after it."""
-        self._server.should_exit = True
+        self._server.stop()
         if self._thread.ident is not None:
             self._thread.join()
         self._release()

@@ -96,11 +96,17 @@ def _folder_of(path: str) -> str:
 
 
 def _url_of(place: Place, name: str) -> str:
-    """Write the URL of an object in the way in which the user wrote theirs."""
-    head, found, _ = place.url.rpartition(place.path.lstrip("/"))
-    if found and place.path.strip("/"):
-        return head + name.lstrip("/")
-    return str(place.fs.unstrip_protocol(name))
+    """Write the URL of an object in the way in which the user wrote theirs.
+
+    In ``zip://*.pdf::plans.zip`` the store is what stands behind the colons.
+    """
+    url, *store = place.url.split("::", 1)
+    path = place.path.lstrip("/")
+    if path and path in url:
+        url = url.rpartition(path)[0] + name.lstrip("/")
+    else:
+        url = str(place.fs.unstrip_protocol(name))
+    return "::".join([url, *store])
 
 
 def describe(found: Found, *, id: str, name: str = "") -> Document:

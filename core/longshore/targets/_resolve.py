@@ -91,11 +91,14 @@ class _Sources:
         return self.provider_type.Settings
 
     def file(self) -> Layer:
-        """Return what ``longshore.toml`` says."""
+        """Return what ``longshore.toml`` says; a relative path in it starts at its folder."""
         path = self.config.path
+        folder = path.parent if path else self.cwd
         values = dict(self.config.targets.get(self.name, {}))
         values.pop("provider", None)
-        origin = Origin(f"{path}: [targets.{self.name}]", path.parent if path else self.cwd)
+        if isinstance(bundle := values.get("ca_bundle"), str) and bundle:
+            values["ca_bundle"] = str(folder / os.path.expanduser(bundle))  # noqa: PTH111
+        origin = Origin(f"{path}: [targets.{self.name}]", folder)
         return table(self.settings, values, origin)
 
     def variables(self) -> Layer:

@@ -116,7 +116,7 @@ def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
     try:
         if config_file is None:
             _check_owner(path)
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8-sig"))  # with a mark of some editors, or none
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
     except ValueError as error:  # no TOML, or a number of thousands of digits

@@ -74,6 +74,8 @@ class Kit:
         over: those of them of which nothing is left to clean up, or that expire by themselves.
         may_be_unknown: the vendor gives no means to find out whether a lost request acted.
         may_resend_parts: a repeated part is the vendor's documented way after a lost answer.
+        repeatable: requests that make a job, or set one to work, and that the vendor documents to
+            be the same twice as once, as ``PUT /v1/documents/{id}``; with the page that says so.
         reads: requests that change nothing although they are no GET, as ``POST /v1/search``.
         maps: keys in replies whose members are data, such as dictated headers: nothing unknown
             can be told from what is known in there.
@@ -94,6 +96,7 @@ class Kit:
     over: frozenset[str] = frozenset()
     may_be_unknown: bool = False
     may_resend_parts: bool = False
+    repeatable: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     maps: frozenset[str] = frozenset({"headers"})
     cassettes: Path | None = None

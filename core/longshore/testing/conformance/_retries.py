@@ -77,6 +77,35 @@ class RetryChecks:
         )
         self._as_well(story, spot)
 
+    def test_what_makes_a_job_is_not_just_repeated(self, idempotent: Spot | None) -> None:
+        """What makes a job, or sets one to work, is idempotent only where the vendor says so.
+
+        A sandbox knows no more than its author, who may take for granted what the provider does.
+        """
+        spot = _there(idempotent, "idempotent")
+        made: set[str] = set()
+        story: list[Story] = []
+
+        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+            if not spot.is_of(sent):
+                return deliver()
+            before = self._at_work(story[0])
+            reply = deliver()
+            made.update(self._at_work(story[0]) - before)
+            return reply
+
+        tell(self.kit, spot.mode, spot.script, between=between, hold=story)
+        expect(
+            not made or self.kit.repeatable.get(spot.template),
+            f"{spot} is called idempotent and makes {', '.join(sorted(made))}",
+            "a lost answer would mean a second job, unless the vendor documents that there is none "
+            "(Kit.repeatable names the page); else it is keyed, or once with a question",
+        )
+
+    def _at_work(self, story: Story) -> set[str]:
+        """Return the jobs that the vendor works on, has worked on, or bills."""
+        return {job["id"] for job in story.state()["jobs"] if job["state"] not in self.kit.idle}
+
     def test_a_repeated_key_is_known_again(self, keyed: Spot | None) -> None:
         """A keyed request that comes again with its key does the same as once."""
         spot = _there(keyed, "keyed")

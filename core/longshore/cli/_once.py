@@ -1,0 +1,93 @@
+"""One document for each file that is named, however often it is: as `cp` does, and says."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from longshore.cli._terminal import Terminal, printable
+from longshore.errors import JournalError
+from longshore.urls import is_absolute
+
+if TYPE_CHECKING:
+    from longshore.pipeline import Candidate
+
+__all__ = ["found_once"]
+
+
+def found_once(terminal: Terminal, paths: Sequence[str]) -> Iterator[Candidate]:
+    """Expand what a user typed, and leave out what was named before; a link is a name of its own.
+
+    A manifest is taken line by line: it was written by a program, and may have millions of them.
+
+    Raises:
+        UsageError: a directory holds no file, a glob matches none, or a manifest is malformed.
+        ConfigurationError: a package for a URL is missing.
+    """
+    from longshore.pipeline import find_documents
+
+    found = find_documents(paths)
+    if len(paths) == 1 or "-" in paths:  # a folder or a glob gives each file once
+        return found
+    return _once(terminal, found)
+
+
+def _once(terminal: Terminal, found: Iterator[Candidate]) -> Iterator[Candidate]:
+    again, example = 0, ""
+    with closing(_Places()) as places:
+        for candidate in found:
+            if places.add(candidate):
+                yield candidate
+            else:
+                again, example = again + 1, printable(candidate.shown)
+    if again == 1:
+        terminal.note(f"longshore: {example} is named more than once; it goes once")
+    elif again:
+        words = f"{again} names stand there again, such as {example}"
+        terminal.note(f"longshore: {words}; each file goes once")
+
+
+class _Places:
+    """Remembers files in a temporary database: there may be too many for the memory."""
+
+    def __init__(self) -> None:
+        # A plan is made in several threads, one after the other.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("CREATE TABLE places (place BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+        self._real = lru_cache(64)(os.path.realpath)  # many files lie in one folder
+
+    def add(self, candidate: Candidate) -> bool:
+        """Remember a file; tell whether it is a new one.
+
+        Raises:
+            JournalError: the disk of temporary files is full.
+        """
+        place = self._place(candidate.path).encode(errors="surrogatepass")
+        digest = blake2b(place, digest_size=16).digest()
+        try:
+            return bool(
+                self._db.execute("INSERT OR IGNORE INTO places VALUES (?)", [digest]).rowcount
+            )
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"temporary files cannot be used: {error}",
+                hint="make room below /var/tmp, or name another directory with TMPDIR",
+            ) from error
+
+    def _place(self, path: str) -> str:
+        if is_absolute(path):
+            return path
+        folder, name = os.path.split(path)
+        with suppress(ValueError):  # no name at all: it holds a NUL
+            folder = self._real(folder)
+        return f"{folder}/{name}"
+
+    def close(self) -> None:
+        self._db.close()

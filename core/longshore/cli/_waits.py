@@ -1,0 +1,78 @@
+"""What batches wait for: said at once where it takes a while, and in the line on how far a run is.
+
+After a crash it may be minutes until the vendor can be asked what became of a request.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from longshore.cli._terminal import printable
+
+if TYPE_CHECKING:
+    from longshore.pipeline import Event, StepEnded
+
+__all__ = ["Waits"]
+
+LONG = 5.0
+"""Seconds of a wait from which on people are told of it at once."""
+
+
+class Waits:
+    """Remembers which steps wait."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, dict[tuple[str, str], StepEnded]] = defaultdict(dict)
+        self._told: set[str] = set()
+
+    def see(self, event: Event) -> str:
+        """Take notice of an event; returns what is to be said at once: each reason, once."""
+        from longshore.pipeline import DocumentFinished, StepEnded
+
+        if isinstance(event, DocumentFinished):
+            self._waiting.pop(event.record.unit_id or "", None)
+        elif isinstance(event, StepEnded) and event.how == "waiting":
+            self._waiting[event.unit_id][event.verb, event.object] = event
+            return self._first_of(event)
+        elif isinstance(event, StepEnded) and event.unit_id in self._waiting:
+            self._ended(event)
+        return ""
+
+    def _ended(self, event: StepEnded) -> None:
+        steps = self._waiting[event.unit_id]
+        steps.pop((event.verb, event.object), None)
+        if not steps or event.verb == "conclude":
+            del self._waiting[event.unit_id]
+
+    def _first_of(self, event: StepEnded) -> str:
+        why, seconds = _why(event), (event.until or 0.0) - event.ended
+        if seconds < LONG or why in self._told:
+            return ""
+        self._told.add(why)
+        who = event.verb if event.verb == "prepare" else f"batch {event.unit_id}"
+        return f"longshore: {who} waits{_until(event)}: {why}"
+
+    def text(self) -> str:
+        """Say what is waited for, most often and longest: ``3 wait until 14:03:20: ...``."""
+        reasons: defaultdict[str, list[StepEnded]] = defaultdict(list)
+        for steps in self._waiting.values():
+            for event in steps.values():
+                reasons[_why(event)].append(event)
+        if not reasons:
+            return ""
+        why, events = max(reasons.items(), key=lambda reason: len(reason[1]))
+        last = max(events, key=lambda event: event.until or 0.0)
+        return f"{len(events)} {'waits' if len(events) == 1 else 'wait'}{_until(last)}: {why}"
+
+
+def _why(event: StepEnded) -> str:
+    return printable(event.error.message) if event.error is not None else event.verb
+
+
+def _until(event: StepEnded) -> str:
+    from datetime import datetime
+
+    if event.until is None:
+        return ""
+    return datetime.fromtimestamp(event.until).astimezone().strftime(" until %H:%M:%S")

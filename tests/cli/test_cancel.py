@@ -1,0 +1,84 @@
+"""``cancel``: what it ends here and at the vendor, and what it says about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from longshore.journal import open_journal
+from tests.cli.conftest import Shore
+
+Trouble = Callable[..., dict[str, str]]
+
+
+def upload(shore: Shore, name: str, target: str = "plangrep") -> str:
+    """Upload a document; the run's id."""
+    ended = shore.run("upload", shore.file(name), "--to", target, "--json")
+    return str(ended.line("run")["run_id"])
+
+
+def test_cancel_reaches_the_vendor(shore: Shore) -> None:
+    """A job that waits is cancelled at the vendor, and the run is over; its time stands still."""
+    run_id = upload(shore, "blocked.pdf")
+    ended = shore.run("cancel", run_id, "--json")
+    assert (ended.code, ended.line("document")["state"]) == (0, "cancelled")
+    status = shore.run("status", run_id, "--json").line("run")
+    assert (status["state"], status["seconds"]) == ("finished", ended.line("run")["seconds"])
+
+
+def test_cancel_finds_a_job_behind_a_batch_without_one(
+    empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``prepare`` found is known again before any job is talked about."""
+    from longshore import pipeline
+
+    trouble([{"method": "POST", "path": "*/files", "first": 1, "status": 422}])
+    names = [empty_shore.file("blocked1.pdf"), empty_shore.file("blocked2.pdf")]
+    sent = ("--to", "plangrep", "--batch-size", "1", "--concurrency", "1", "--json")
+    uploaded = empty_shore.run("upload", *names, *sent)
+    told = [line for line in uploaded.lines if line["event"] == "document"]
+    assert sorted((line["state"], line["vendor_job_id"] is None) for line in told) == [
+        ("failed", True),
+        ("needs_action", False),
+    ]
+
+    prepared: list[str] = []
+    prepare = pipeline.prepare
+
+    async def noted(engine: pipeline.Engine) -> object:
+        prepared.append(engine.run.id)
+        return await prepare(engine)
+
+    monkeypatch.setattr(pipeline, "prepare", noted)
+    run_id = uploaded.line("run")["run_id"]
+    cancelled = empty_shore.run("cancel", run_id, "--json")
+    assert (cancelled.line("document")["state"], prepared) == ("cancelled", [run_id])
+
+
+def test_what_was_to_be_cancelled_and_is_does_not_cancel_a_rerun(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was asked ended before it did it; the next `cancel` did it instead."""
+    from longshore.journal._locks import hold_run
+
+    monkeypatch.setattr("longshore.cli._runs.PATIENCE", 0.0)
+    run_id = upload(shore, "blocked.pdf")
+    with hold_run(shore.journal, run_id):
+        shore.run("cancel", run_id)
+    assert shore.run("cancel", run_id).code == 0
+
+    async def mail() -> list[str]:
+        async with open_journal(shore.journal) as journal:
+            return [message.verb for message in await journal.mail(run_id)]
+
+    assert asyncio.run(mail()) == []
+    again = shore.run("rerun", run_id, "--failed", "--json")
+    assert again.line("document")["state"] == "needs_action"
+
+
+def test_cancel_says_when_there_is_nothing_to_cancel(shore: Shore) -> None:
+    """A run that is over stays as it is."""
+    ended = shore.run("cancel", upload(shore, "a.pdf", "sendai"))
+    assert (ended.code, "was over: nothing is cancelled" in ended.err) == (0, True)

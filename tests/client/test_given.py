@@ -1,0 +1,69 @@
+"""What a caller gives to a client: told when it cannot be used, at best by a type checker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore import AsyncClient, Client
+from longshore.client import Options
+from longshore.errors import UsageError
+from longshore.lifecycle import Outcome
+from longshore.pipeline import RunOptions
+from tests.client.conftest import arguments
+from tests.pipeline.support import Acme, Vendor
+
+
+def test_a_type_checker_knows_every_option() -> None:
+    """No more and no fewer than a run has."""
+    assert set(Options.__annotations__) == set(RunOptions.model_fields)
+
+
+def test_a_type_checker_finds_what_is_misspelt(tmp_path: Path) -> None:
+    """A comment here that mypy does not need is an error, too."""
+    journal = tmp_path / "journal.db"
+    Client("acme", journal=journal, part_size="16MiB", give_up_after=60, on_unknown="resend")
+    AsyncClient("acme", journal=journal, bwlimit=2_000_000, wait=False, max_failures=None)
+    with pytest.raises(UsageError, match="there is no option 'concurency'"):
+        Client("acme", concurency=3)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="there is no option 'concurency'"):
+        AsyncClient("acme", concurency=3)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="on_unknown"):
+        Client("acme", on_unknown="ask")  # type: ignore[arg-type]
+
+
+async def test_what_a_folder_lists_names_documents(tmp_path: Path, files: Any) -> None:
+    """Like anything else that says what its path is: its text may be no path at all."""
+    files(4, 4)
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        report = await client.upload(
+            entry for entry in os.scandir(tmp_path) if entry.name.endswith(".pdf")
+        )
+    assert report.outcomes == {Outcome.SUCCEEDED: 2}
+
+
+@pytest.mark.parametrize("given", [b"%PDF-1.4", [b"%PDF-1.4"], [7]])
+async def test_what_names_no_document_is_told(tmp_path: Path, given: Any) -> None:
+    """Not refused byte by byte, as so many files that are not there."""
+    vendor = Vendor()
+    async with AsyncClient("acme", **arguments(tmp_path, vendor)) as client:
+        with pytest.raises(UsageError, match="a document is named by a path or a URL, not by"):
+            await client.upload(given)
+        assert await client._journal.runs() == ()
+    assert vendor.log == []
+
+
+async def test_why_there_are_no_results(
+    tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor gives none, or not yet: only the one may be mended by waiting."""
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor())) as client:
+        upload = await client.start(files(4))
+        with pytest.raises(UsageError, match="acme documents no way to fetch results"):
+            await client.results(upload)
+        monkeypatch.setattr(Acme, "results", lambda _self, _job: None)
+        with pytest.raises(UsageError, match="there is no job yet"):
+            await client.results(upload)
