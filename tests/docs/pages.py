@@ -4,6 +4,7 @@
 
     <!-- file: PATH -->             the next block of code is this file
     <!-- file: PATH from: TEXT -->  ... from the first line that begins with TEXT
+    <!-- new-provider: PATH -->     the next block is this file of `longshore new-provider acme`
     <!-- help: COMMAND -->          up to <!-- end -->: usage and options of a command
     <!-- errors -->                 up to <!-- end -->: the table of error kinds
 """
@@ -21,6 +22,7 @@ import typer
 
 from longshore import errors
 from longshore.cli._app import COMMANDS, app
+from longshore.cli._scaffold import package_files
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -104,6 +106,9 @@ def made(text: str) -> str:
 
 def _with_file(found: re.Match[str]) -> str:
     mark = re.search(r"<!-- file: (\S+)(?: from: (.+?))? -->", found["marks"])
+    new = re.search(r"<!-- new-provider: (\S+) -->", found["marks"])
+    if new is not None:
+        return f"{found['marks']}```{found['kind']}\n{package_files('acme')[new[1]]}```"
     if mark is None:
         return found[0]
     source = (ROOT / mark[1]).read_text("utf-8")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from longshore.cli._sandbox import make_vendors, variables
+from longshore.cli._sandbox import variables
 from longshore.plugins import load_plugins
 from longshore.sandbox import serve
+from tests.cli.conftest import quick_vendors
 from tests.docs.pages import Block, python_blocks
 from tests.docs.test_pages import name
 
@@ -24,10 +25,10 @@ PAGES = {
 def environment() -> Iterator[dict[str, str]]:
     """Serve all vendors; the variables that lead to them."""
     plugins = load_plugins()
-    vendors = make_vendors(plugins, [], [])
+    vendors = quick_vendors()
     with serve(vendors):
         found = {n: v for vendor in vendors for n, v in variables(plugins, vendor).items()}
-        paces = {n.replace("BASE_URL", "POLL_INTERVAL"): "0.05" for n in found if "BASE_URL" in n}
+        paces = {n.replace("BASE_URL", "POLL_INTERVAL"): "0.02" for n in found if "BASE_URL" in n}
         yield {**found, **paces}
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "sandbox": ("_sandbox:sandbox", "Serve the vendors on this machine, as documented."),
     "demo": ("_demo:demo", "Carry a few documents to every vendor's sandbox."),
     "record": ("_record:record", "Write cassettes, from a vendor or from the sandboxes."),
+    "new-provider": ("_new_provider:new_provider", "Make the package of a new provider."),
 }
 """Command -> module of this room and what in it (a function, or a Typer of its own commands);
 and what the list of all commands says, so that it need not import any."""
