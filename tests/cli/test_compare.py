@@ -163,6 +163,7 @@ def test_a_comparison_that_resume_went_on_with_knows_of_the_break(
         (("--to", "plangrep", "--results", "nowhere"), "no such folder"),
         (("--to", "plangrep", "--set", "sendai:timeout=1"), "none of the targets"),
         (("--to", "plangrep", "--csv", "."), ". is a folder"),
+        (("--to", "plangrep", "--csv", "r", "--jsonl", "./r"), "two outputs have one name"),
         (("--to", "nobody"), "nobody"),
         (("--to", "plangrep", "--part-size", "many"), "--part-size"),
     ],

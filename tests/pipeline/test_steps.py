@@ -67,6 +67,20 @@ async def test_three_restarts_in_a_row_then_failed(others: int) -> None:
     assert tried == [0.0, 1.0, 11.0, 71.0]
 
 
+async def test_a_fresh_session_waits_as_long_as_the_vendor_asked() -> None:
+    """A 503 to what may have acted says when to come back: a fresh session is no way around it."""
+    world = calm()
+    await world.plan([4])
+    busy = reply({}, 503, **{"retry-after": "90"})
+    world.vendor.script = {"POST /start": [busy, reply({}, 503), busy]}
+    engine, pauses = await world.engine(), []
+    for _ in range(3):
+        outcome = await advance("b0000", engine=engine)
+        pauses.append(outcome.at - world.clock.now())
+        world.clock.time = outcome.at
+    assert pauses == [90.0, 10.0, 90.0]
+
+
 async def test_a_vendor_that_answers_nobody_fails_no_batch() -> None:
     """An outage: fresh sessions are tried less and less often, and one of them works."""
     world = calm()

@@ -87,11 +87,13 @@ def compare(
 
     if report is not None:
         check_extra()
-    for file in (report, csv, jsonl):
-        if file is not None:
-            check_folder(file.parent)
-            if file.is_dir():
-                raise UsageError(f"{file} is a folder", hint="name a file")
+    files = [file for file in (report, csv, jsonl) if file is not None]
+    for file in files:
+        check_folder(file.parent)
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder", hint="name a file")
+    if len({file.resolve() for file in files}) < len(files):
+        raise UsageError("two outputs have one name", hint="one file each")
     options = options_of(
         "compare",
         concurrency=concurrency,

@@ -121,7 +121,8 @@ async def note_placed(journal: Journal, run_id: str, other: RunRecord) -> Sequen
     )
     async for record in documents_of(journal, other.id):
         placed.do(
-            "INSERT INTO placed VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET left = left + 1",
+            "INSERT INTO placed VALUES (?, ?, 1)"
+            " ON CONFLICT (source, name) DO UPDATE SET left = left + 1",
             *_known_by(record),
         )
     marked, changes = Shelf[DocumentRecord](), dict[str, Mapping[str, object]]()

@@ -115,9 +115,9 @@ def _begin_again(engine: Engine, unit: Unit, failure: Restart) -> Next | None:
         trouble = VendorUnavailable(f"the vendor does not answer: {failure}", hint=_HINT)
         silence = 0.0 if answered_at is None else now - answered_at
         pause = min(max(silence, OUTAGE_PAUSE), _LONGEST_PAUSE)
-        return _outage(engine, trouble, now + engine.pause(pause))
-    pause = _RESTART_PAUSES[min(restarts, len(_RESTART_PAUSES) - 1)]
-    unit.judge(replace(verdict, at=now + engine.pause(pause)))
+        return _outage(engine, trouble, now + max(engine.pause(pause), failure.after))
+    pause = engine.pause(_RESTART_PAUSES[min(restarts, len(_RESTART_PAUSES) - 1)])
+    unit.judge(replace(verdict, at=now + max(pause, failure.after)))
     return None
 
 

@@ -17,9 +17,12 @@ class Suspended(Exception):
 
 
 class Restart(Exception):
-    """The session is given up; a fresh one is needed."""
+    """The session is given up; a fresh one is needed, ``after`` seconds at the earliest."""
 
-    def __init__(self, why: str, *, blame: bool, abandon: Session | None = None) -> None:
+    def __init__(
+        self, why: str, *, blame: bool, abandon: Session | None = None, after: float = 0.0
+    ) -> None:
         super().__init__(why)
         self.blame = blame
         self.abandon = abandon
+        self.after = after

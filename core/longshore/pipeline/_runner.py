@@ -195,7 +195,7 @@ class FlowRunner:
         except AnswerLost as lost:
             lost_at = self._engine.clock.now()
             await self._keep(request, replace(unit.intents[slot], lost_at=lost_at))
-            self._give_up(request, crashed=False, why=str(lost))
+            self._give_up(request, lost, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
         except (AccountError, PluginError, ConfigurationError) as error:  # also: no token, no TLS
             left = isinstance(error, AccountError) or self._tally.acted
@@ -348,7 +348,7 @@ class FlowRunner:
         if keyed or request.retry is Retry.IDEMPOTENT:
             return None
         slot = (self._flow, request.step)
-        self._give_up(request, crashed=slot in self._unit.crashed)
+        self._give_up(request, AnswerLost(), crashed=slot in self._unit.crashed)
         may_arrive_until = (intent.lost_at or intent.at) + self._patience(request)
         if now < may_arrive_until:
             raise Suspended(may_arrive_until, "the lost request may still arrive")
@@ -410,17 +410,16 @@ class FlowRunner:
     def _patience(self, request: Request) -> float:
         return request.timeout or self._engine.provider.settings.timeout
 
-    def _give_up(self, request: Request, *, crashed: bool, why: str = "") -> None:
+    def _give_up(self, request: Request, lost: AnswerLost, *, crashed: bool) -> None:
         """Raise where no question helps; there is nothing to wait for either.
 
         A restart because our own process ended is not held against the vendor.
         """
-        self._hold(request, why)
-        words = words_of_loss(request, why)
-        if request.lost is Remedy.RESTART:
-            raise Restart(words, blame=not crashed)
-        if isinstance(request.lost, Abandon):
-            raise Restart(words, blame=not crashed, abandon=request.lost.session)
+        self._hold(request, str(lost))
+        words, remedy = words_of_loss(request, str(lost)), request.lost
+        if remedy is Remedy.RESTART or isinstance(remedy, Abandon):
+            begun = remedy.session if isinstance(remedy, Abandon) else None
+            raise Restart(words, blame=not crashed, abandon=begun, after=lost.after)
 
     def _hold(self, request: Request, why: str = "") -> None:
         if request.lost is Remedy.HOLD:

@@ -327,8 +327,8 @@ class Driver:
                 tally.retried(_why(outcome), seconds)
                 tally.idle = True
                 raise Again(seconds)
-            case Lost():
-                raise AnswerLost(_why(outcome))
+            case Lost(seconds):
+                raise AnswerLost(_why(outcome), after=seconds)
             case GiveUp(seconds):
                 if throttled and not request.absolute:
                     self._pace.throttled(seconds or 1.0)

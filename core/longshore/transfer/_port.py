@@ -89,7 +89,15 @@ class NotSent(Exception):
 
 
 class AnswerLost(Exception):
-    """The request may have reached the vendor, but no usable answer came back."""
+    """The request may have reached the vendor, but no usable answer came back.
+
+    Attributes:
+        after: seconds for which the vendor wants no more, if it said so.
+    """
+
+    def __init__(self, why: str = "", *, after: float | None = None) -> None:
+        super().__init__(why)
+        self.after = after or 0.0
 
 
 class Transport(Protocol):

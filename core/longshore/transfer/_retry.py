@@ -68,6 +68,8 @@ class GiveUp:
 class Lost:
     """The vendor may have acted: the request's remedy decides."""
 
+    retry_after: float | None = None
+
 
 Verdict: TypeAlias = Deliver | RetryIn | GiveUp | Lost
 
@@ -101,7 +103,8 @@ def decide(
             return Deliver()
         surely_not_acted = status == 429 or status in request.not_acted
         if once and not surely_not_acted:
-            return Lost() if status >= 500 or status == 408 else Deliver()
+            lost = status >= 500 or status == 408
+            return Lost(retry_after(outcome, now)) if lost else Deliver()
         if status not in PASSING and not surely_not_acted:
             return Deliver()
         asked = retry_after(outcome, now)
