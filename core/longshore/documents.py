@@ -166,6 +166,10 @@ class Piece(Lean):
     offset: int
     size: int
 
+    def __repr__(self) -> str:
+        """Return what a model returns, in a fifth of the time: every digest of a body asks."""
+        return f"Piece(document={self.document!r}, offset={self.offset}, size={self.size})"
+
     @property
     def end(self) -> int:
         """The offset just after the last byte."""

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from longshore.documents import (
     Document,
     Fingerprint,
+    Piece,
     SourceFile,
     extension_of,
     media_type_of,
@@ -241,3 +243,9 @@ def test_the_type_of_a_name_is_that_of_the_standard_library(stem: str, ending: s
         expected = "application/gzip" if packed == "gzip" else "application/octet-stream"
     assert media_type_of(name) == expected
     assert extension_of(name) == Path(name).suffix.lower()
+
+
+def test_a_piece_is_shown_as_any_model() -> None:
+    """Digests that lie in journals are made of that text."""
+    piece = Piece(document="d'1", offset=3, size=9)
+    assert repr(piece) == BaseModel.__repr__(piece) == """Piece(document="d'1", offset=3, size=9)"""
