@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from longshore.errors import JournalError
 from tests.cli.conftest import Shore
 
 Trouble = Callable[..., object]
@@ -417,3 +418,21 @@ def test_observers_that_cannot_write_change_no_exit_code(
     assert (ended.code, ended.line("run")["succeeded"]) == (0, 1)
     last = ended.err.splitlines()[-1]
     assert last == "longshore: not all of what happened is written: No space left on device"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_observers_that_cannot_write_hide_no_error(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full for the journal, too: what a person has to know is why the command ended."""
+    from longshore.journal import SQLiteJournal
+
+    async def full(*_: object, **__: object) -> None:
+        raise JournalError("the journal cannot be read: disk full", hint="make room")
+
+    monkeypatch.setenv("LONGSHORE_EVENTS", "/dev/full")
+    monkeypatch.setattr(SQLiteJournal, "cost", full)
+    ended = shore.run("upload", shore.file("a.pdf"), "--to", "sendai", "--json")
+    assert ended.code == 2
+    assert "not all of what happened is written: No space left on device" in ended.err
+    assert "longshore: the journal cannot be read: disk full\nhint: make room" in ended.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import math
 import re
 import time
 from dataclasses import replace
@@ -179,6 +180,30 @@ def test_what_has_ended_waits_no_more() -> None:
     assert re.search(r", 1 waits until [0-9:]{8}: the lost request may still arrive$", one)
     assert unknown.endswith(", 1 waits: the lost request may still arrive")
     assert "wait" not in tally.text()
+
+
+@pytest.mark.parametrize("until", [math.inf, math.nan, 1e15])
+def test_a_wait_without_end_is_told_without_a_time(until: float) -> None:
+    """A plugin may hand on whatever pause its vendor names."""
+    tally = Tally()
+    assert re.search("^(|longshore: batch u1 waits: .* arrive)$", tally.see(waiting("u1", until)))
+    assert tally.text().endswith(", 1 waits: the lost request may still arrive")
+
+
+def test_steps_may_begin_to_wait_while_it_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bars are drawn in a thread of their own."""
+    tally = Tally()
+    tally.see(waiting("u1", 9.0))
+    others = iter((waiting("u1", 9.0, "send"), waiting("u2", 9.0)))
+
+    def meanwhile(text: str) -> str:
+        if (event := next(others, None)) is not None:
+            tally.waits.see(event)
+        return text
+
+    monkeypatch.setattr("longshore.cli._waits.printable", meanwhile)
+    assert "1 waits until" in tally.text()
+    assert "3 wait until" in tally.text()
 
 
 async def test_what_is_waited_for_stands_below_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:

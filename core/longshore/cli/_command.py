@@ -119,13 +119,20 @@ def _observed(
     from longshore.events import observing
 
     ended: list[int | None] = []
+    failed: list[BaseException] = []
     try:
         with observing():
-            ended.append(function(terminal, *args, **kwargs))
+            try:
+                ended.append(function(terminal, *args, **kwargs))
+            except BaseException as error:
+                failed.append(error)
+                raise
     except OSError as error:
-        if not ended:
+        if error in failed or not (ended or failed):
             raise
         terminal.note(f"longshore: not all of what happened is written: {error.strerror or error}")
+    if failed:
+        raise failed[0]
     return ended[0]
 
 

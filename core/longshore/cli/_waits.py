@@ -6,6 +6,7 @@ After a crash it may be minutes until the vendor can be asked what became of a r
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from longshore.cli._terminal import printable
@@ -56,8 +57,8 @@ class Waits:
     def text(self) -> str:
         """Say what is waited for, most often and longest: ``3 wait until 14:03:20: ...``."""
         reasons: defaultdict[str, list[StepEnded]] = defaultdict(list)
-        for steps in self._waiting.values():
-            for event in steps.values():
+        for steps in list(self._waiting.values()):  # copies: the bars ask in a thread of their own
+            for event in list(steps.values()):
                 reasons[_why(event)].append(event)
         if not reasons:
             return ""
@@ -75,4 +76,6 @@ def _until(event: StepEnded) -> str:
 
     if event.until is None:
         return ""
-    return datetime.fromtimestamp(event.until).astimezone().strftime(" until %H:%M:%S")
+    with suppress(OverflowError, ValueError, OSError):  # a plugin may ask for any pause
+        return datetime.fromtimestamp(event.until).astimezone().strftime(" until %H:%M:%S")
+    return ""
