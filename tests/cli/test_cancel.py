@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -76,6 +77,26 @@ def test_what_was_to_be_cancelled_and_is_does_not_cancel_a_rerun(
     assert asyncio.run(mail()) == []
     again = shore.run("rerun", run_id, "--failed", "--json")
     assert again.line("document")["state"] == "needs_action"
+
+
+def test_cancel_comes_after_a_process_that_takes_no_mail(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only polls holds the run for a moment, and knows nothing of what is asked."""
+    from longshore.cli import _runs
+    from longshore.journal._locks import hold_run
+
+    run_id = upload(shore, "blocked.pdf")
+    with ExitStack() as held:
+        held.enter_context(hold_run(shore.journal, run_id))
+
+        async def there(_journal: object, _run: object) -> bool:
+            held.close()
+            return False
+
+        monkeypatch.setattr(_runs, "_cancel_there", there)
+        ended = shore.run("cancel", run_id, "--json")
+    assert (ended.code, ended.line("document")["state"]) == (0, "cancelled")
 
 
 def test_cancel_says_when_there_is_nothing_to_cancel(shore: Shore) -> None:

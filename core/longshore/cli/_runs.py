@@ -47,12 +47,12 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
         run = await journal.run(run_id)
         asked = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
         try:
-            await _cancel_here(terminal, journal, run, given)
             elsewhere = False
+            await _cancel_here(terminal, journal, run, given)
         except RunInUse:
-            if not await _cancel_there(terminal, journal, run):
+            elsewhere = await _cancel_there(journal, run)
+            if not elsewhere and not await _cancel_at_last(terminal, journal, run, given):
                 return 0
-            elsewhere = True
         left = 0
         for unit_id in asked:
             unit = await journal.unit(unit_id)
@@ -88,19 +88,30 @@ async def _cancel_here(
             await journal.drop_mail([message.id for message in await _asked(journal, run)])
 
 
-async def _cancel_there(terminal: Terminal, journal: Journal, run: RunRecord) -> bool:
+async def _cancel_there(journal: Journal, run: RunRecord) -> bool:
     """Have the process cancel it that has the run; tell whether it dealt with that in time."""
     await journal.post(run.id, "cancel", {}, once=True)
     until = time.monotonic() + PATIENCE
     while await _asked(journal, run):
         if time.monotonic() > until:
-            resume = terminal.typed(f"longshore resume {run.id}")
-            terminal.note(
-                f"longshore: asked the process that has run {run.id} to cancel it, which it has "
-                f"not done yet; if that ends before, {resume} does"
-            )
             return False
         await asyncio.sleep(PAUSE)
+    return True
+
+
+async def _cancel_at_last(
+    terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
+) -> bool:
+    """Cancel what a process had that takes no mail, such as one that only polls, if it ended."""
+    try:
+        await _cancel_here(terminal, journal, run, given)
+    except RunInUse:
+        resume = terminal.typed(f"longshore resume {run.id}")
+        terminal.note(
+            f"longshore: asked the process that has run {run.id} to cancel it, which it has "
+            f"not done yet; if that ends before, {resume} does"
+        )
+        return False
     return True
 
 
