@@ -198,10 +198,7 @@ def _storage_refusal(response: Response) -> LongshoreError:
     """Say what a refusal of the vendor's storage means."""
     error = refusal_of(response)
     if response.status in (403, 404, 410):
-        return SessionLost(
-            f"the signed URL was refused ({response.status}): {error.message}",
-            status=response.status,
-        )
+        return SessionLost(f"the signed URL: {error.message}", status=response.status)
     if isinstance(error, AccountError):  # the storage knows nothing of the vendor's account
         return RequestRefused(error.message, status=response.status)
     return error
