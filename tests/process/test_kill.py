@@ -193,7 +193,8 @@ def test_kills_lose_and_double_nothing(
         ends[end] += 1
         found = [held for held in state["documents"] if held["sha256"] == killed.digest]
         expected = {"before the run": {0}, "unknown": {0, 1} if mode.silent else set[int]()}
-        assert len(found) in expected.get(end, {1}), (end, ended)
+        why = told.get(str(killed.path), {}).get("error") or ended.err
+        assert len(found) in expected.get(end, {1}), (end, why)
         assert all(held["size"] == mode.size for held in found)
         _check_parts(killed, state["parts"], mode)
     assert ended.code == (4 if ends["unknown"] else 0), ended.err
