@@ -27,6 +27,7 @@ ROOMS = (
     "redaction",
     "errors",
     "_faults",
+    "_shelf",
     "_switch",
     "documents",
     "sources",

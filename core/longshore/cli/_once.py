@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from longshore._shelf import Scratch
 from longshore.cli._terminal import Terminal, printable
-from longshore.errors import JournalError
 from longshore.urls import is_absolute
 
 if TYPE_CHECKING:
@@ -38,13 +37,12 @@ def found_once(terminal: Terminal, paths: Sequence[str]) -> Iterator[Candidate]:
 
 
 def _once(terminal: Terminal, found: Iterator[Candidate]) -> Iterator[Candidate]:
-    again, example = 0, ""
-    with closing(_Places()) as places:
-        for candidate in found:
-            if places.add(candidate):
-                yield candidate
-            else:
-                again, example = again + 1, printable(candidate.shown)
+    again, example, places = 0, "", _Places()
+    for candidate in found:
+        if places.add(candidate.path):
+            yield candidate
+        else:
+            again, example = again + 1, printable(candidate.shown)
     if again == 1:
         terminal.note(f"longshore: {example} is named more than once; it goes once")
     elif again:
@@ -53,33 +51,21 @@ def _once(terminal: Terminal, found: Iterator[Candidate]) -> Iterator[Candidate]
 
 
 class _Places:
-    """Remembers files in a temporary database: there may be too many for the memory."""
+    """Remembers files: there may be too many for the memory."""
 
     def __init__(self) -> None:
-        # A plan is made in several threads, one after the other.
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("CREATE TABLE places (place BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._db.execute("BEGIN")
+        self._scratch = Scratch("CREATE TABLE places (place BLOB PRIMARY KEY) WITHOUT ROWID")
         self._real = lru_cache(64)(os.path.realpath)  # many files lie in one folder
 
-    def add(self, candidate: Candidate) -> bool:
+    def add(self, path: str) -> bool:
         """Remember a file; tell whether it is a new one.
 
         Raises:
             JournalError: the disk of temporary files is full.
         """
-        place = self._place(candidate.path).encode(errors="surrogatepass")
+        place = self._place(path).encode(errors="surrogatepass")
         digest = blake2b(place, digest_size=16).digest()
-        try:
-            return bool(
-                self._db.execute("INSERT OR IGNORE INTO places VALUES (?)", [digest]).rowcount
-            )
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"temporary files cannot be used: {error}",
-                hint="make room below /var/tmp, or name another directory with TMPDIR",
-            ) from error
+        return bool(self._scratch.do("INSERT OR IGNORE INTO places VALUES (?)", digest))
 
     def _place(self, path: str) -> str:
         if is_absolute(path):
@@ -88,6 +74,3 @@ class _Places:
         with suppress(ValueError):  # no name at all: it holds a NUL
             folder = self._real(folder)
         return f"{folder}/{name}"
-
-    def close(self) -> None:
-        self._db.close()

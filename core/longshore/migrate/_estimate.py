@@ -8,11 +8,11 @@ from itertools import count
 
 from pydantic import JsonValue
 
+from longshore._shelf import Shelf
 from longshore.capabilities import Capabilities, Rate
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, Journal, RunRecord, units_of
 from longshore.migrate._checked import Checked
-from longshore.migrate._shelf import Shelf
 from longshore.pipeline import Plan, RunOptions, capabilities_of, plan
 from longshore.targets import Target
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from longshore._shelf import Scratch, Shelf
 from longshore.errors import AccountError
 from longshore.journal import (
     ChangeDocument,
@@ -29,7 +30,6 @@ from longshore.journal import (
 )
 from longshore.lifecycle import Outcome, Session
 from longshore.migrate._checked import Checked, taker
-from longshore.migrate._shelf import Scratch, Shelf
 from longshore.pipeline import is_open
 from longshore.targets import Target
 

@@ -17,8 +17,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from longshore._shelf import Scratch
 from longshore.errors import UsageError
-from longshore.migrate._shelf import Scratch
 
 __all__ = ["Line", "Map", "open_map", "read_map"]
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from longshore._shelf import Scratch
 from longshore.migrate._map import Line
-from longshore.migrate._shelf import Scratch
 
 __all__ = ["Lines", "RunLines"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Iterator
 
+from longshore._shelf import Scratch
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, Journal, RunRecord, documents_of, with_units
 from longshore.lifecycle import Outcome
 from longshore.migrate._identity import Identity, Key, Origin, key_of
-from longshore.migrate._shelf import Scratch
 
 __all__ = ["Carried", "Origins", "may_be_there"]
 

@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter
 
+from longshore._shelf import Shelf
 from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.migrate._checked import Checked, bucket, in_order
-from longshore.migrate._shelf import Shelf
 from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
 from longshore.targets import (
     Route,

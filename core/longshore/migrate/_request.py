@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from longshore._shelf import Shelf
 from longshore.errors import UsageError
 from longshore.journal import Journal, RunRecord
-from longshore.migrate._shelf import Shelf
 from longshore.pipeline import Candidate, RunOptions, find_documents
 from longshore.targets import Target, lasting, target_again, target_now
 from longshore.units import parse_seconds

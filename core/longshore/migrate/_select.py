@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from longshore._shelf import Scratch, Shelf
 from longshore.documents import Document, shown
 from longshore.errors import DocumentError, LongshoreError, SourceChanged
 from longshore.journal import ErrorInfo
 from longshore.migrate._checked import Checked, bucket, in_order
 from longshore.migrate._identity import Origin, key_of, shown_source
 from longshore.migrate._origins import Carried
-from longshore.migrate._shelf import Scratch, Shelf
 from longshore.pipeline import Candidate, Environment
 from longshore.sources import is_remote
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from longshore._shelf import Shelf
 from longshore.errors import LongshoreError
 from longshore.migrate._map import Line
-from longshore.migrate._shelf import Shelf
 
 __all__ = ["Check", "Kind", "Problem", "Verification"]
 

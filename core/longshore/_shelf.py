@@ -40,7 +40,7 @@ class Scratch:
     """
 
     def __init__(self, *schema: str) -> None:
-        # Whoever called migrate() may look at what came of it in another thread.
+        # A plan is made in several threads, one after the other, and read in others.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._db.close)
         for statement in (*_SETTINGS, *schema, "BEGIN"):
