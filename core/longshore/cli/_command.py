@@ -110,30 +110,13 @@ def _observed(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> int | None:
-    """Run a command, with the observers that the environment asks for.
-
-    It ends as it would without them, also where they cannot write their last words.
-    """
+    """Run a command, with the observers that the environment asks for."""
     if not any(_OBSERVER.fullmatch(name) for name in os.environ):
         return function(terminal, *args, **kwargs)
     from longshore.events import observing
 
-    ended: list[int | None] = []
-    failed: list[BaseException] = []
-    try:
-        with observing():
-            try:
-                ended.append(function(terminal, *args, **kwargs))
-            except BaseException as error:
-                failed.append(error)
-                raise
-    except OSError as error:
-        if error in failed or not (ended or failed):
-            raise
-        terminal.note(f"longshore: not all of what happened is written: {error.strerror or error}")
-    if failed:
-        raise failed[0]
-    return ended[0]
+    with observing():
+        return function(terminal, *args, **kwargs)
 
 
 def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int | None:

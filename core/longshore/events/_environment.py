@@ -6,15 +6,18 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longshore._closest import closest
 from longshore._switch import is_on
 from longshore.errors import ConfigurationError
 from longshore.events._delivery import PATIENCE, Delivery
 from longshore.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from longshore.events._json import JsonLines
 
 __all__ = ["VARIABLES", "observing"]
 
@@ -71,12 +74,21 @@ def _to_file(stack: ExitStack, path: str) -> None:
     from longshore.events._json import JsonLines
 
     try:
-        lines = stack.enter_context(closing(JsonLines(path)))
+        lines = JsonLines(path)
     except OSError as error:
         raise ConfigurationError(
             f"events cannot be written to {path}: {error.strerror}", hint=f"see {VARIABLES[0]}"
         ) from None
+    stack.callback(_close, lines)
     stack.enter_context(load_plugins().observing("events", lines))
+
+
+def _close(lines: JsonLines) -> None:
+    """Write the last words; a disk that is full changes nothing for what was observed."""
+    try:
+        lines.close()
+    except OSError as error:
+        _log.warning("not all of what happened is written: %s", error.strerror or error)
 
 
 def _to_telemetry(stack: ExitStack, environ: Mapping[str, str]) -> None:
