@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from longshore.client._async import AsyncClient
-from longshore.client._given import Arguments
-from longshore.client._sync import Client
+from longshore.client._sync import Arguments, Client
 from longshore.client._upload import Upload
 from longshore.pipeline import Options
 

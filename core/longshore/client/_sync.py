@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from longshore.client._async import AsyncClient
-from longshore.client._given import Arguments
 from longshore.client._portal import Portal
 from longshore.client._upload import Upload
 from longshore.journal import DocumentRecord, RunRecord
-from longshore.pipeline import OnIncompatible, Paths, RunReport
+from longshore.pipeline import Environment, Listener, OnIncompatible, Options, Paths, RunReport
 from longshore.provider import Results
 
-__all__ = ["Client"]
+__all__ = ["Arguments", "Client"]
 
 T = TypeVar("T")
+
+
+class Arguments(Options, total=False):
+    """What ``AsyncClient`` takes besides its target."""
+
+    settings: Mapping[str, str] | None
+    config: str | PathLike[str] | None
+    journal: str | PathLike[str] | None
+    listener: Listener | None
+    environment: Environment | None
 
 
 class Client:
