@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from longshore.documents import Document
+from longshore.documents import Document, Piece
 from longshore.journal import (
     DocumentRecord,
     Fact,
@@ -15,6 +15,7 @@ from longshore.journal import (
     RunRecord,
     UnitRecord,
 )
+from longshore.lifecycle import Session, Transfer
 
 RUN = RunRecord(id="run1", target="north", provider="sea", account="acme", created_at=10.5)
 
@@ -30,6 +31,23 @@ def document(id: str, unit_id: str | None = None, *, run: str = "run1") -> Docum
 
 def fact(kind: FactKind, flow: str, name: str, value: object = None, attempt: int = 1) -> PutFact:
     return PutFact(Fact(kind, attempt, flow, name, value))  # type: ignore[arg-type]
+
+
+def session(transfers: int) -> Session:
+    """A session as a vendor gives it: a signed URL for each part."""
+    return Session(
+        transfers=tuple(
+            Transfer(
+                id=f"part-{number}",
+                pieces=(Piece(document="d1", offset=number << 23, size=1 << 23),),
+                number=number,
+                url=f"https://s3.example/key?partNumber={number}&X-Amz-Signature={'0' * 600}",
+            )
+            for number in range(1, transfers + 1)
+        ),
+        data={"job_id": "j1"},
+        secrets={"token": "t"},
+    )
 
 
 async def names(journal: Journal, unit_id: str) -> list[str]:

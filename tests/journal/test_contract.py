@@ -19,8 +19,8 @@ from longshore.journal import (
     QueueAbort,
     UnitRecord,
 )
-from longshore.lifecycle import Outcome
-from tests.journal.records import RUN, document, fact, names, unit
+from longshore.lifecycle import Outcome, Session
+from tests.journal.records import RUN, document, fact, names, session, unit
 
 # ---------------------------------------------------------------------- runs
 
@@ -223,6 +223,23 @@ async def test_a_fact_replaces_its_like(journal: Journal) -> None:
 
     found = (await journal.facts("b1")).facts
     assert sorted(found, key=lambda fact: fact.attempt) == [second.fact, other.fact]
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 128, 130, 300])
+async def test_a_session_comes_back_whole(journal: Journal, count: int) -> None:
+    """Its transfers in their order, whatever the session was that it replaces."""
+    await journal.enqueue([unit("b1")], [])
+    before = [fact(FactKind.SESSION, "", "", session(200), attempt=at) for at in (1, 2)]
+    await journal.commit("b1", 0, before)
+    await journal.commit("b1", 0, [fact(FactKind.RECEIPT, "", "1"), fact(FactKind.STATUS, "", "")])
+
+    await journal.commit("b1", 0, [fact(FactKind.SESSION, "", "", session(count))])
+
+    found = [f for f in (await journal.facts("b1")).facts if f.kind is FactKind.SESSION]
+    assert [(f.attempt, f.flow, f.name) for f in found] == [(1, "", ""), (2, "", "")]
+    assert [Session.model_validate(f.value) for f in found] == [session(count), session(200)]
+    await journal.commit("b1", 0, [DropFacts((FactKind.SESSION,))])
+    assert await names(journal, "b1") == ["receipt  1", "status  "]
 
 
 @pytest.mark.parametrize(

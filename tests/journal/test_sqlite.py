@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from longshore.journal import (
     default_journal_path,
     open_journal,
 )
-from tests.journal.records import mode
+from tests.journal.records import mode, session
 
 RUN = RunRecord(id="run1", target="north", provider="sea", account="acme")
 
@@ -68,6 +69,17 @@ async def test_what_was_committed_is_there_after_reopening(path: Path) -> None:
 
     assert taken.unit == UnitRecord(id="run1", run_id="run1", at=4.5)
     assert taken.facts == (receipt("1").fact,)
+
+
+async def test_the_session_of_a_large_document_is_no_large_text(
+    journal: SQLiteJournal, path: Path
+) -> None:
+    """SQLite copies a text several times: 20 GiB with their signed URLs would be 2 MB each time."""
+    await journal.commit("b1", 0, [PutFact(Fact(FactKind.SESSION, 1, "", "", session(2560)))])
+
+    with closing(sqlite3.connect(path)) as database:
+        (longest,) = database.execute("SELECT max(length(value)) FROM facts").fetchone()
+    assert longest < 64 << 10
 
 
 COMMITTER = """
@@ -164,7 +176,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(journal: SQLiteJournal, pat
         return_exceptions=True,
     )
 
-    assert "resume" in caught.value.hint
+    assert "resume; if that finds nothing, the command again" in caught.value.hint
     assert (small, type(failed)) == (None, JournalError)
     assert await receipts(journal) == {"before", "small"}
     await journal._change("PRAGMA max_page_count = 1000000")

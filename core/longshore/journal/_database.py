@@ -153,7 +153,7 @@ def journal_error(error: sqlite3.Error, path: Path) -> JournalError:
 _MEANINGS = {
     sqlite3.SQLITE_FULL: (
         "the disk is full: the journal {path} cannot grow; what it holds is safe",
-        "free some space, then run: longshore resume",
+        "free some space, then run: longshore resume; if that finds nothing, the command again",
     ),
     sqlite3.SQLITE_NOTADB: (
         "{path} is not a journal (not a SQLite database)",
@@ -177,6 +177,6 @@ _MEANINGS = {
     ),
     sqlite3.SQLITE_IOERR: (
         "the disk of the journal {path} does not work as it should: {error}",
-        "check the disk, then run: longshore resume",
+        "check the disk, then run: longshore resume; if that finds nothing, the command again",
     ),
 }

@@ -1,4 +1,4 @@
-"""Records as rows: every statement that touches runs, units, documents and facts.
+"""Records as rows: every statement that touches runs, units and documents.
 
 All functions work within a transaction of their caller.
 """
@@ -8,14 +8,10 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
-
-from longshore._model import Frozen, json_of
-from longshore.errors import ClaimTaken, JournalError, RunNotFound, StaleEpoch
+from longshore.errors import ClaimTaken, RunNotFound, StaleEpoch
+from longshore.journal._facts import drop_facts, facts_of, put_fact
+from longshore.journal._json import changed, dump, load, parse
 from longshore.journal._records import (
     BesidesUnit,
     ChangeDocument,
@@ -24,8 +20,6 @@ from longshore.journal._records import (
     Counters,
     DocumentRecord,
     DropFacts,
-    Fact,
-    FactKind,
     PutFact,
     QueueAbort,
     RunRecord,
@@ -37,64 +31,8 @@ from longshore.lifecycle import Outcome
 
 __all__ = [
     "add_documents", "add_run", "add_units", "change_document", "change_run", "commit", "cost",
-    "dump", "find_run", "forget_some", "known", "load", "parse", "reopen", "size", "take",
-    "unit_row",
+    "find_run", "forget_some", "known", "reopen", "size", "take", "unit_row",
 ]  # fmt: skip
-
-RecordT = TypeVar("RecordT", bound=Frozen)
-
-_KINDS = {str(kind): kind for kind in FactKind}  # FactKind(...) is slow
-
-
-def dump(value: object) -> str:
-    """Write JSON; unlike pydantic's default, ``inf`` stays ``inf``."""
-    if isinstance(value, Frozen):
-        return json_of(value).decode()
-    try:
-        return to_json(value, inf_nan_mode="constants").decode()
-    except PydanticSerializationError:
-        # Before pydantic 2.14 a model cannot be written that was only read inside of others.
-        for part in value.values() if isinstance(value, Mapping) else ():
-            if isinstance(part, Frozen):
-                type(part).model_rebuild()
-        return to_json(value, inf_nan_mode="constants").decode()
-
-
-def load(text: str) -> Any:
-    """Read JSON.
-
-    Raises:
-        JournalError: it is none: the disk, or somebody, changed it.
-    """
-    try:
-        return from_json(text)
-    except ValueError as error:
-        raise JournalError(
-            f"the journal is damaged: what it holds cannot be read ({error})",
-            hint="keep the file; save what can be read with: sqlite3 FILE .recover",
-        ) from error
-
-
-def parse(model: type[RecordT], text: str) -> RecordT:
-    """Read a record.
-
-    Raises:
-        JournalError: this version cannot read it.
-    """
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        raise JournalError(
-            f"the journal holds a {model.__name__} that cannot be read: {error.error_count()} "
-            "fields are unknown or malformed",
-            hint="upgrade longshore to the version that wrote it",
-        ) from error
-
-
-def _changed(model: type[RecordT], text: str, changes: Mapping[str, object]) -> tuple[RecordT, str]:
-    """Change fields of a written record; what could not be read again is refused here."""
-    changed = dump(load(text) | dict(changes))
-    return model.model_validate_json(changed), changed
 
 
 # ---------------------------------------------------------------------- runs
@@ -114,7 +52,7 @@ def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str
     row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(f"no run {run_id!r}")
-    run, text = _changed(RunRecord, row[0], changes)
+    run, text = changed(RunRecord, row[0], changes)
     connection.execute(
         "UPDATE runs SET account = ?, target = ?, created_at = ?, record = ? WHERE id = ?",
         (run.account, run.target, run.created_at, text, run_id),
@@ -207,7 +145,7 @@ def _change_unit(
     row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
     if row is None:
         raise _no_unit(unit_id)
-    _put_unit(connection, unit_id, *_changed(UnitRecord, row[0], changes))
+    _put_unit(connection, unit_id, *changed(UnitRecord, row[0], changes))
 
 
 def _put_unit(connection: sqlite3.Connection, unit_id: str, unit: UnitRecord, text: str) -> None:
@@ -257,16 +195,10 @@ def _with_all(connection: sqlite3.Connection, unit: UnitRecord) -> Taken:
         "SELECT record FROM documents WHERE unit_id = ? AND run_id = ? ORDER BY seq",
         (unit.id, unit.run_id),
     )
-    facts = connection.execute(
-        "SELECT kind, attempt, flow, name, value FROM facts WHERE unit_id = ?", (unit.id,)
-    )
     return Taken(
         unit,
         tuple(parse(DocumentRecord, text) for (text,) in documents),
-        tuple(
-            Fact(_KINDS[kind], attempt, flow, name, load(value))
-            for kind, attempt, flow, name, value in facts
-        ),
+        facts_of(connection, unit.id),
     )
 
 
@@ -317,7 +249,7 @@ def change_document(
     mine = (run_id, document_id)
     query = "SELECT record FROM documents WHERE run_id = ? AND id = ?"
     if row := connection.execute(query, mine).fetchone():
-        columns = _document_columns(*_changed(DocumentRecord, row[0], changes))
+        columns = _document_columns(*changed(DocumentRecord, row[0], changes))
         connection.execute(
             "UPDATE documents SET unit_id = ?, outcome = ?, record = ? WHERE run_id = ? AND id = ?",
             (*columns, *mine),
@@ -354,22 +286,15 @@ def commit(
         else:
             _write(connection, row[1], unit_id, write)
     if changes:
-        _put_unit(connection, unit_id, *_changed(UnitRecord, row[2], changes))
+        _put_unit(connection, unit_id, *changed(UnitRecord, row[2], changes))
 
 
 def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: BesidesUnit) -> None:
     match write:
         case PutFact(fact):
-            connection.execute(
-                "INSERT INTO facts (unit_id, kind, attempt, flow, name, value)"
-                " VALUES (?, ?, ?, ?, ?, ?)"
-                # the key is named: before SQLite 3.35, as Linux of 2022 has it, it has to be
-                " ON CONFLICT (unit_id, kind, attempt, flow, name)"
-                " DO UPDATE SET value = excluded.value",
-                (unit_id, str(fact.kind), fact.attempt, fact.flow, fact.name, dump(fact.value)),
-            )
+            put_fact(connection, unit_id, fact)
         case DropFacts():
-            _drop_facts(connection, unit_id, write)
+            drop_facts(connection, unit_id, write)
         case ChangeDocument(document_id, changes):
             change_document(connection, run_id, document_id, changes)
         case ClaimJob():
@@ -379,24 +304,6 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
                 "INSERT INTO abandoned (run_id, unit_id, attempt, session) VALUES (?, ?, ?, ?)",
                 (run_id, unit_id, attempt, dump(session)),
             )
-
-
-def _drop_facts(connection: sqlite3.Connection, unit_id: str, drop: DropFacts) -> None:
-    kinds, flow, name = drop
-    statement = _drop_statement(kinds, flow=flow is not None, name=name is not None)
-    connection.execute(statement, {"unit": unit_id, "flow": flow, "name": name})
-
-
-@cache
-def _drop_statement(kinds: tuple[FactKind, ...], *, flow: bool, name: bool) -> str:
-    listed = ", ".join([f"'{kind}'" for kind in kinds])
-    conditions = [f"kind IN ({listed})"]
-    if flow:
-        conditions.append("(flow = :flow OR substr(flow, 1, length(:flow) + 1) = :flow || '?')")
-    if name:
-        conditions.append("name = :name")
-    # what is put in are our own words
-    return f"DELETE FROM facts WHERE unit_id = :unit AND {' AND '.join(conditions)}"  # noqa: S608
 
 
 def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:

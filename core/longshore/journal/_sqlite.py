@@ -16,6 +16,7 @@ from longshore._model import Frozen
 from longshore.documents import Document
 from longshore.journal import _rows
 from longshore.journal._database import open_database
+from longshore.journal._json import dump, load, parse
 from longshore.journal._locks import hold_run
 from longshore.journal._place import default_journal_path, prepare_place
 from longshore.journal._records import (
@@ -89,7 +90,7 @@ class SQLiteJournal:
         # parsed in the thread: a page of records would hold up the loop
         def work(connection: sqlite3.Connection) -> tuple[RecordT, ...]:
             rows = connection.execute(query, values)
-            return tuple(_rows.parse(model, text) for (text,) in rows)
+            return tuple(parse(model, text) for (text,) in rows)
 
         return await self._read(work)
 
@@ -196,7 +197,7 @@ class SQLiteJournal:
 
         def work(connection: sqlite3.Connection) -> tuple[tuple[int, DocumentRecord], ...]:
             rows = connection.execute(query, (run_id, after, limit))
-            return tuple((seq, _rows.parse(DocumentRecord, text)) for seq, text in rows)
+            return tuple((seq, parse(DocumentRecord, text)) for seq, text in rows)
 
         return await self._read(work)
 
@@ -272,7 +273,7 @@ class SQLiteJournal:
         else:
             rows = await self._select(f"{query} WHERE run_id = ? ORDER BY id", run_id)
         return tuple(
-            Abandoned(id, run, unit_id, attempt, _rows.load(session), tries, at)
+            Abandoned(id, run, unit_id, attempt, load(session), tries, at)
             for id, run, unit_id, attempt, session, tries, at in rows
         )
 
@@ -288,7 +289,7 @@ class SQLiteJournal:
         self, run_id: str, verb: str, body: dict[str, JsonValue], *, once: bool = False
     ) -> bool:
         values = {
-            "run": run_id, "verb": verb, "body": _rows.dump(body), "now": self._clock(),
+            "run": run_id, "verb": verb, "body": dump(body), "now": self._clock(),
             "once": once,
         }  # fmt: skip
 
@@ -308,7 +309,7 @@ class SQLiteJournal:
         rows = await self._select(
             "SELECT id, verb, body FROM mailbox WHERE run_id = ? ORDER BY id", run_id
         )
-        return tuple(Message(id, run_id, verb, _rows.load(body)) for id, verb, body in rows)
+        return tuple(Message(id, run_id, verb, load(body)) for id, verb, body in rows)
 
     async def drop_mail(self, ids: Sequence[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
