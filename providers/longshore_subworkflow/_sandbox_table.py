@@ -126,10 +126,10 @@ TABLE = (
     # ---------------------------------------------------------------- sessions
     Assumption(
         "append_twice",
-        "reject",
-        "a second part of the same number: 400, or the last one counts",
-        "not documented",
-        choices=("reject", "replace"),
+        "replace",
+        "a second part of the same number: the last one counts, or 400",
+        "not documented: the storage behind it does so",
+        choices=("replace", "reject"),
     ),
     Assumption(
         "equal_parts", True, "all parts but the last have one size", "the storage behind it asks so"

@@ -226,7 +226,7 @@ def test_append_is_once_by_default_and_idempotent_by_setting() -> None:
 
 def test_part_sent_again_counts_once_where_the_vendor_replaces() -> None:
     """With resend_parts the last ETag of a part is the one that counts."""
-    w = large_world({"append_twice": "replace"}, resend_parts=True)
+    w = large_world(resend_parts=True)
     batch = w.batch("big.pdf", LARGE)
     session = w.session(batch)
     w.run(w.provider.send(batch, session, session.transfers[0]))
@@ -237,7 +237,7 @@ def test_part_sent_again_counts_once_where_the_vendor_replaces() -> None:
 
 def test_refused_repetition_asks_for_a_fresh_session() -> None:
     """With resend_parts a vendor that refuses the repetition costs the session, not the batch."""
-    w = large_world(resend_parts=True)
+    w = large_world({"append_twice": "reject"}, resend_parts=True)
     batch = w.batch("big.pdf", LARGE)
     session = w.session(batch)
     w.send_all(batch, session)

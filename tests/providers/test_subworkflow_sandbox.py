@@ -118,10 +118,10 @@ def test_append_returns_the_number_as_a_number() -> None:
     assert len(data["etag"]) == 40
 
 
-def test_append_twice_is_refused_by_default() -> None:
-    """A repeated part number is refused, and where it is not, the last one counts."""
+def test_append_twice_replaces_by_default() -> None:
+    """Of a repeated part number the last one counts, or it is refused."""
     for choice, status in [("reject", 400), ("replace", 200)]:
-        client = Client(append_twice=choice)
+        client = Client() if choice == "replace" else Client(append_twice=choice)
         key = client.key()
         client.append(key, "1", b"1234")
         assert client.append(key, "1", b"1234").status == status

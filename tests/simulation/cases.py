@@ -201,7 +201,7 @@ def subworkflow(**more: Any) -> SmallParts:
     return SmallParts(made(SubworkflowSettings, **settings))
 
 
-SUB = {"part_minimum": 1}
+SUB = {"part_minimum": 1, "append_twice": "reject"}  # strict: what came twice is noticed
 
 
 def open_sessions(vendor: SubworkflowSandbox) -> list[str]:
