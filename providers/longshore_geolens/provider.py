@@ -83,7 +83,6 @@ _ACCOUNT = {
     "Dataset quota exceeded": "delete datasets or have the quota raised, then resume",
 }
 
-_NO_REASON = "the vendor gives no reason: its own pages show the job"
 _QUESTION_PAUSE = 30.0
 
 
@@ -263,7 +262,7 @@ class GeoLens(Provider[GeoLensSettings], card=CARD):
         state = _STATES.get(status.status, State.RUNNING)
         if status.untouched and not job.data.get("committed", True):
             state = State.NEEDS_ACTION
-        error = (status.error_message or _NO_REASON) if state is State.FAILED else None
+        error = status.error_message if state is State.FAILED else None
         return Status(
             state=state,
             word=status.status,

@@ -78,7 +78,6 @@ class Jobs(Door):
                 id=self.new_id("job_"),
                 project=project.id,
                 external_id=body.get("externalId"),
-                webhook_url=hook,
                 secret=self.new_token("wss_"),
                 created=now,
                 available=now + self.assumptions["job_provisioning"],

@@ -80,7 +80,6 @@ class HeldJob:
     id: str
     project: str
     external_id: str | None
-    webhook_url: str | None
     secret: str
     created: float
     available: float

@@ -33,7 +33,6 @@ BEFORE_COMPLETE = frozenset({"provisioning", "awaiting_uploads", "uploading"})
 """Nothing is processed or billed while a job is in one of these."""
 
 _REASONS = {
-    State.FAILED: "the vendor gives no reason: its own pages show the job",
     State.PARTIAL: "some pages failed: the results say which",
     State.EXPIRED: "the job expired before it was completed: upload the files again",
 }

@@ -42,12 +42,8 @@ TASK_STATES = {
 
 _TAKEN_IN_PART = "the vendor took only some of the documents (207)"
 
-_REASONS = {
-    State.FAILED: "the vendor gives no reason: its own pages show the upload",
-    State.PARTIAL: "some documents failed: the vendor's own pages show which",
-}
 _TASK_REASONS = {
-    "FAILED": "the vendor gives no reason: its own pages show the task",
+    "FAILED": "the task failed: the vendor's own pages show it",
     "DISCARDED": "the task was discarded",
     "FILTERED": "the task was filtered out",
 }
@@ -80,7 +76,7 @@ def status_of(upload: Upload, *, incomplete: bool = False, raw: JsonValue = None
             if task.status == REVIEWING
             for name in ACTIONS
         ),
-        error=_TAKEN_IN_PART if incomplete and state.terminal else _REASONS.get(state),
+        error=_TAKEN_IN_PART if incomplete and state.terminal else None,
         raw=raw,
     )
 

@@ -38,8 +38,6 @@ def status_of_job(job: JobRecord, *, raw: JsonValue = None) -> Status:
     state = _STATES.get(job.status, State.RUNNING)
     if state is State.FAILED and job.canceled_at:
         state = State.CANCELLED
-    error = None
-    if state is State.FAILED:
-        error = job.status_text or "the vendor gives no reason: its own pages show the job"
+    error = job.status_text if state is State.FAILED else None
     document = DocumentStatus(state=state, word=job.status, vendor_id=job.dataset_id, error=error)
     return Status(state=state, word=job.status, documents=(document,), error=error, raw=raw)

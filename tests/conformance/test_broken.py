@@ -16,8 +16,7 @@ import tests.conformance.broken_verbs  # noqa: F401 - all note their faults
 from longshore.lifecycle import Job, State, Status
 from longshore.provider import Flow, Refused
 from longshore.sandbox import VendorState
-from longshore.testing.conformance import ProviderConformance, run_checks
-from longshore.testing.conformance._story import Spot
+from longshore.testing.conformance import run_checks
 from tests.conformance.acme import MODES, Acme, kit_of
 from tests.conformance.acme_sandbox import AcmeSandbox
 from tests.conformance.broken import Assuming
@@ -40,8 +39,6 @@ LONG = {
     "test_the_engine_succeeds_as_well",
     "test_trouble_is_survived",
 }
-
-REFUSALS = "test_refused_requests_end_well"
 
 
 def test_a_good_provider_passes() -> None:
@@ -130,23 +127,14 @@ def test_a_mistake_is_told_in_words(name: str) -> None:
     assert MISTAKES[name] in failed[0]
 
 
-class Sparing(ProviderConformance):
-    """The kit with one status of each kind; `test_a_good_provider_passes` asks about all."""
-
-    def test_refused_requests_end_well(self, spot: Spot, status: int) -> None:
-        if status in {401, 404, 422, 429, 503}:
-            super().test_refused_requests_end_well(spot, status)
-
-
 @pytest.mark.parametrize("broken", FAULTS, ids=lambda broken: broken.provider.__name__)
 def test_a_fault_fails_at_its_name(broken: Broken) -> None:
     """The check that names the fault fails, and no other one that the fault does not reach."""
     expected = {broken.check, *broken.also}
-    suite = ProviderConformance if REFUSALS in expected else Sparing
     kit = kit_of(broken.provider, MODES[1:])
     failed = {
         check.name: check.message
-        for check in run_checks(kit, suite, without=LONG - expected)
+        for check in run_checks(kit, without=LONG - expected)
         if check.outcome == "failed"
     }
     assert set(failed) == expected

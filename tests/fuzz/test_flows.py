@@ -18,7 +18,7 @@ from longshore.provider import Headers, Refused, Response
 from longshore.testing._drive import Sent
 from longshore.testing.conformance import Kit
 from longshore.testing.conformance._poison import poisoned
-from longshore.testing.conformance._story import scripts, tell
+from longshore.testing.conformance._story import Story, scripts, tell
 from longshore.transfer import AnswerLost
 from tests.conformance.test_builtin import TestGeoLens as GeoLensKit
 from tests.conformance.test_builtin import TestPlangrep as PlangrepKit
@@ -98,7 +98,7 @@ def test_a_spoiled_reply_ends_a_flow_in_an_error_of_the_tree(kit: Kit, data: st.
     first, count = draw(st.integers(0, 9)), 0
     guard = Guard(kit)
 
-    def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+    def between(_: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
         nonlocal count
         guard.look(sent)
         reply = deliver() if sent.call.url.startswith(kit.home) else Response(200)

@@ -30,7 +30,7 @@ PLANGREP, GEOLENS, SUBWORKFLOW, _ = KITS
 def changed(kit: Kit, mode: str, script: str, path: str, change: Callable[[Any], Any]) -> Story:
     """Tell a story in which the replies of one route are changed."""
 
-    def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+    def between(_: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
         reply = deliver()
         if not sent.template.endswith(path):
             return reply

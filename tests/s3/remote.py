@@ -19,11 +19,11 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
+from longshore.provider import Headers
 from longshore.sandbox import (
     Blob,
     Call,
     Credentials,
-    Headers,
     Reply,
     Storage,
     StorageError,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longshore.sandbox import Call, Dropped, Faults, Faulty, Reply, Storage, Vendor, route
+from longshore.sandbox import Call, Dropped, Faults, Recorder, Reply, Storage, Vendor, route
 
 
 class Desk(Vendor):
@@ -26,16 +26,16 @@ class Desk(Vendor):
         return Reply.json(202, {"id": self.made, "now": now})
 
 
-def faulty(*rules: dict[str, Any]) -> tuple[Desk, Faulty]:
+def faulty(*rules: dict[str, Any]) -> tuple[Desk, Recorder]:
     desk = Desk()
-    return desk, Faulty(desk, Faults.from_json(json.dumps(list(rules))))
+    return desk, Recorder(desk, Faults.from_json(json.dumps(list(rules))))
 
 
-def post(vendor: Faulty, now: float = 5.0) -> Reply:
+def post(vendor: Recorder, now: float = 5.0) -> Reply:
     return vendor.handle(Call.of("POST", "https://desk.example/api/jobs"), now)
 
 
-def outcomes(vendor: Faulty, count: int) -> list[int]:
+def outcomes(vendor: Recorder, count: int) -> list[int]:
     return [post(vendor).status for _ in range(count)]
 
 
@@ -63,7 +63,6 @@ def test_the_first_rule_that_fires_decides() -> None:
     """Rules count on their own; the earlier one wins where both fire."""
     vendor = faulty({"nth": 2, "status": 500}, {"first": 3, "status": 429})[1]
     assert outcomes(vendor, 4) == [429, 500, 429, 202]
-    assert vendor.faults.fired == [(1, "POST /jobs"), (0, "POST /jobs"), (1, "POST /jobs")]
 
 
 def test_a_status_stands_in_for_the_vendor() -> None:

@@ -201,12 +201,6 @@ def test_the_port_is_free_after_closing() -> None:
         serve([Echo(), Echo()])
 
 
-def test_the_public_url_is_what_vendors_write() -> None:
-    """Behind a name or a forwarded port, URLs begin with the public address."""
-    with serve([Echo()], public_url="http://sandbox:8700/") as sandbox:
-        assert sandbox.urls == {"echo": "http://sandbox:8700/echo"}
-
-
 def test_in_process_the_real_host_name_is_kept() -> None:
     """As an ASGI application a vendor answers at its documented URL; a drop is raised."""
 

@@ -12,7 +12,6 @@ from longshore.errors import ConfigurationError
 from longshore.plugins import load_plugins
 from longshore.targets import (
     REFRESHED,
-    list_targets,
     load_config,
     require,
     resolve_for_resume,
@@ -102,7 +101,7 @@ def test_each_example_of_the_docs_works(tmp_path: Path, text: str) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "archive.key").write_text("k")
     (tmp_path / "secrets" / "archive.key").chmod(0o600)
-    names = list_targets(load_config(None, cwd=tmp_path, environ={}))
+    names = load_config(None, cwd=tmp_path, environ={}).targets
     assert names
     for name in names:
         key = {f"LONGSHORE_{name.upper().replace('-', '_')}_API_KEY": "k"}

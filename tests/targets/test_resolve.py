@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from longshore.errors import ConfigurationError, PluginError, UnknownTarget
-from longshore.targets import Target, list_targets, load_config, require
+from longshore.targets import Target, require
 from tests.targets.tiny import Tiny, TinySettings, resolve
 
 NO_SUCH = "there is no such setting"
@@ -302,14 +302,6 @@ def test_a_mistake_in_account_is_the_providers_unless_a_setting_is_missing(
         resolve(tmp_path, overrides={"api_key": "k"})
 
     assert caught.value.hint == "this is a fault in the provider 'tiny': its author can mend it"
-
-
-def test_targets_are_listed_with_their_providers(tmp_path: Path) -> None:
-    """The tables of the file, sorted, with the provider as written."""
-    write(tmp_path, '[targets.b]\nprovider = "tiny"\n[targets.a]\nprovider = "other"')
-    config = load_config(None, cwd=tmp_path, environ={})
-
-    assert list_targets(config) == {"a": "other", "b": "tiny"}
 
 
 def test_a_misspelt_variable_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

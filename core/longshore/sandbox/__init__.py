@@ -69,24 +69,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from longshore.sandbox._assumptions import Assumption, Assumptions
+from longshore.sandbox._assumptions import Assumption
 from longshore.sandbox._blob import Blob, Spool
 from longshore.sandbox._blocks import PartCounts, RateLimit, StatusWalk, iso_time
-from longshore.sandbox._calls import BadCall, Call, Headers, Refuse, Reply
-from longshore.sandbox._faults import Dropped, Fault, Faults, Faulty
-from longshore.sandbox._forms import BadForm, Form, FormPart
-from longshore.sandbox._recorder import CallCount, Recorder
+from longshore.sandbox._calls import BadCall, Call, Refuse, Reply
+from longshore.sandbox._faults import Dropped, Fault, Faults
+from longshore.sandbox._forms import Form, FormPart
+from longshore.sandbox._recorder import Recorder
 from longshore.sandbox._signing import Credentials, SignatureRefused, presign_v2, presign_v4, verify
 from longshore.sandbox._storage import Storage, StorageError, StoredObject
-from longshore.sandbox._vendor import (
-    DocumentState,
-    JobState,
-    Vendor,
-    VendorState,
-    document_state,
-    job_state,
-    route,
-)
+from longshore.sandbox._vendor import Vendor, VendorState, document_state, job_state, route
 
 if TYPE_CHECKING:
     from longshore.sandbox._app import asgi_app
@@ -96,22 +88,15 @@ _SHELL = ("RunningSandbox", "asgi_app", "run_forever", "serve")
 
 __all__ = [
     "Assumption",
-    "Assumptions",
     "BadCall",
-    "BadForm",
     "Blob",
     "Call",
-    "CallCount",
     "Credentials",
-    "DocumentState",
     "Dropped",
     "Fault",
     "Faults",
-    "Faulty",
     "Form",
     "FormPart",
-    "Headers",
-    "JobState",
     "PartCounts",
     "RateLimit",
     "Recorder",

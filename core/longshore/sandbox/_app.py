@@ -18,8 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from longshore.provider import Headers
 from longshore.sandbox._blob import Blob, Spool
-from longshore.sandbox._calls import Call, Headers, Reply
+from longshore.sandbox._calls import Call, Reply
 from longshore.sandbox._faults import Dropped, Faults
 from longshore.sandbox._recorder import Recorder
 from longshore.sandbox._vendor import Vendor
@@ -111,8 +112,7 @@ class VendorApp:
             return await asyncio.to_thread(self.recorder.answer, call, self.clock(), fault)
 
     def _response(self, reply: Reply) -> Response:
-        date = {"Date": formatdate(self.clock(), usegmt=True)}
-        headers = dict(Headers(date).merged(reply.headers))
+        headers = {"date": formatdate(self.clock(), usegmt=True), **reply.headers}
         return Response(reply.body, status_code=reply.status, headers=headers)
 
     async def _drop(self, dropped: Dropped, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +155,6 @@ def asgi_app(
     *,
     faults: Faults | None = None,
     clock: Clock = time.time,
-    spool: Spool | None = None,
 ) -> ASGIApp:
     """Return one vendor as an ASGI application that answers at `vendor.base_url`.
 
@@ -166,7 +165,6 @@ def asgi_app(
         vendor: the vendor, or a recorder around it (which then holds the faults).
         faults: the fault plan.
         clock: gives Unix seconds.
-        spool: where large bodies go; a temporary directory of its own by default.
     """
     recorder = vendor if isinstance(vendor, Recorder) else Recorder(vendor, faults)
-    return VendorApp(recorder, clock, spool or Spool(), {})
+    return VendorApp(recorder, clock, Spool(), {})

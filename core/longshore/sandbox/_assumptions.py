@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
+
+from longshore._closest import closest
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,10 @@ class Assumptions(Mapping[str, Any]):
         self._values = {name: assumption.default for name, assumption in self.table.items()}
         for name, value in (overrides or {}).items():
             if name not in self.table:
-                raise ValueError(self._unknown(name))
+                there_are = f"there are: {', '.join(self.table) or 'none'}"
+                hint = closest(name, self.table) or there_are
+                raise ValueError(f"unknown assumption {name!r}; {hint}")
             self._values[name] = self.table[name].checked(value)
-
-    def _unknown(self, name: str) -> str:
-        close = get_close_matches(name, self.table, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        return f"unknown assumption {name!r}{hint} Known: {', '.join(self.table) or 'none'}"
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]

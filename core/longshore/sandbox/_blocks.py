@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -37,13 +38,11 @@ class StatusWalk:
         """
         *steps, last = (step.strip() for step in text.split(","))
         pairs = [step.rpartition(":")[::2] for step in steps]
-        try:
+        with suppress(ValueError):
             walk = cls(tuple((state, float(seconds)) for state, seconds in pairs), last)
-        except ValueError:
-            raise ValueError(f"not a status walk: {text!r}; write 'queued:0.1,done'") from None
-        if not last or ":" in last or not all(s and t >= 0 for s, t in walk.steps):
-            raise ValueError(f"not a status walk: {text!r}; write 'queued:0.1,done'")
-        return walk
+            if last and ":" not in last and all(s and t >= 0 for s, t in walk.steps):
+                return walk
+        raise ValueError(f"not a status walk: {text!r}; write 'queued:0.1,done'")
 
     def at(self, created: float, now: float) -> str:
         """Return the state at `now` of what began its walk at `created` (Unix seconds)."""
@@ -101,15 +100,10 @@ class PartCounts:
     def __init__(self) -> None:
         self._counts: dict[str, dict[int, int]] = {}
 
-    def add(self, upload: str, number: int) -> int:
-        """Count one accepted part; return how often this number has come by now."""
+    def add(self, upload: str, number: int) -> None:
+        """Count one accepted part."""
         counts = self._counts.setdefault(upload, {})
         counts[number] = counts.get(number, 0) + 1
-        return counts[number]
-
-    def of(self, upload: str) -> dict[int, int]:
-        """Return number -> count of one upload."""
-        return dict(self._counts.get(upload, {}))
 
     def state(self) -> dict[str, dict[str, int]]:
         """Return the counts for the inspection view."""

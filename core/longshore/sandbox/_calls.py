@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, NoReturn, TypeVar, cast, overload
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from longshore.provider import Headers
 from longshore.sandbox._blob import Blob
 from longshore.sandbox._forms import BadForm, Form, parse_form
 
 MAX_JSON = 16 << 20
-
-
-T = TypeVar("T")
 
 
 class BadCall(Exception):
@@ -36,55 +34,6 @@ class Refuse(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"refused with {reply.status}")
         self.reply = reply
-
-
-class Headers(Mapping[str, str]):
-    """HTTP headers: looked up without regard to case, repeated ones joined by a comma."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        self._values: dict[str, tuple[str, str]] = {}
-        plain = type(pairs) is dict or isinstance(pairs, Mapping)  # the second one takes its time
-        given = pairs.items() if plain else pairs  # type: ignore[union-attr]
-        for name, value in cast("Iterable[tuple[str, str]]", given):
-            key = name.lower()
-            known = self._values.get(key)
-            self._values[key] = (name, f"{known[1]}, {value}" if known else value)
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()][1]
-
-    @overload
-    def get(self, name: str, /) -> str | None: ...
-    @overload
-    def get(self, name: str, /, default: str | T) -> str | T: ...
-    def get(self, name: str, /, default: object = None) -> object:
-        """Look a field up; written out because it is asked for so often."""
-        known = self._values.get(name.lower())
-        return default if known is None else known[1]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self._values.values())
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
-
-    def pairs(self) -> Iterable[tuple[str, str]]:
-        """Return names, as they were spelled, and values."""
-        return self._values.values()
-
-    def merged(self, other: Mapping[str, str]) -> Headers:
-        """Return these headers with those of `other` in the place of equal names."""
-        theirs = {name.lower() for name in other}
-        mine = [pair for key, pair in self._values.items() if key not in theirs]
-        return Headers([*mine, *other.items()])
-
-    def __repr__(self) -> str:
-        return f"Headers({dict(self)!r})"
 
 
 @dataclass(frozen=True)
@@ -121,7 +70,7 @@ class Call:
         method = method.upper()
         framed = "content-length" in known or "transfer-encoding" in known
         if not framed and (blob.size or method in ("POST", "PUT", "PATCH")):
-            known = known.merged({"Content-Length": str(blob.size)})
+            known = Headers({**known, "content-length": str(blob.size)})
         return cls(method, url, known, blob, root)
 
     def under(self, root: str) -> Call:
@@ -251,8 +200,8 @@ class Reply:
         cls, status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Answer with bytes of a media type; `headers` win over the defaults."""
-        known = Headers({"Content-Type": media_type})
-        return cls(status, known.merged(headers) if headers else known, body)
+        known = {"content-type": media_type}
+        return cls(status, Headers({**known, **Headers(headers)} if headers else known), body)
 
     @classmethod
     def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
@@ -271,7 +220,7 @@ class Reply:
 
     def retry_after(self, seconds: int) -> Reply:
         """Return this answer with `Retry-After`."""
-        return replace(self, headers=self.headers.merged({"Retry-After": str(seconds)}))
+        return replace(self, headers=Headers({**self.headers, "retry-after": str(seconds)}))
 
     def value(self) -> Any:
         """Return the body as JSON, for tests and simulators."""

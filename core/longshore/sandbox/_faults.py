@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from longshore.sandbox._calls import Call, Headers, Reply
+from longshore.provider import Headers
+from longshore.sandbox._calls import Call, Reply
 from longshore.sandbox._vendor import Vendor
 
 Drop = Literal["before", "during", "after"]
@@ -96,7 +97,6 @@ class Faults:
     def __init__(self, rules: Iterable[Fault] = ()) -> None:
         self.rules = tuple(rules)
         self._seen = [0] * len(self.rules)
-        self.fired: list[tuple[int, str]] = []
 
     @classmethod
     def from_json(cls, text: str) -> Faults:
@@ -123,16 +123,13 @@ class Faults:
             return None
         parts = urlsplit(call.url)
         url = f"{parts.scheme}://{parts.netloc}{parts.path}"
-        chosen: int | None = None
+        chosen = None
         for index, rule in enumerate(self.rules):
             if rule.matches(vendor, call.method, call.path, url):
                 self._seen[index] += 1
                 if chosen is None and rule.fires(self._seen[index]):
-                    chosen = index
-        if chosen is None:
-            return None
-        self.fired.append((chosen, f"{call.method} {call.path}"))
-        return self.rules[chosen]
+                    chosen = rule
+        return chosen
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -193,42 +190,23 @@ def _check_values(where: str, value: Mapping[str, Any]) -> None:
         raise ValueError(f"{where}: delay and truncate are not negative")
 
 
-class Faulty:
-    """A vendor behind a fault plan; drops are raised as `Dropped`."""
+def answer(vendor: Vendor, call: Call, now: float, fault: Fault | None) -> Reply:
+    """Answer a call under a fault that was planned before.
 
-    def __init__(self, vendor: Vendor, faults: Faults) -> None:
-        self.vendor = vendor
-        self.faults = faults
-
-    def plan(self, call: Call) -> Fault | None:
-        """Decide what goes wrong with a call whose body has not come yet."""
-        return self.faults.plan(self.vendor.name, call.under(self.vendor.root))
-
-    def handle(self, call: Call, now: float) -> Reply:
-        """Plan and answer in one step.
-
-        Raises:
-            Dropped: the plan ends the connection.
-        """
-        return self.answer(call, now, self.plan(call))
-
-    def answer(self, call: Call, now: float, fault: Fault | None) -> Reply:
-        """Answer a call under a fault that was planned before.
-
-        Raises:
-            Dropped: the plan ends the connection.
-        """
-        if fault is None:
-            return self.vendor.handle(call, now)
-        if fault.drop in ("before", "during"):
-            raise Dropped(fault.drop, delay=fault.delay)
-        planned = None if fault.status is None else _planned(fault, fault.status)
-        if planned is not None and not fault.acted:
-            return _spoiled(planned, fault)
-        reply = self.vendor.handle(call, now + fault.expired)
-        if fault.drop == "after":
-            raise Dropped("after", delay=fault.delay)
-        return _spoiled(planned or reply, fault)
+    Raises:
+        Dropped: the plan ends the connection.
+    """
+    if fault is None:
+        return vendor.handle(call, now)
+    if fault.drop in ("before", "during"):
+        raise Dropped(fault.drop, delay=fault.delay)
+    planned = None if fault.status is None else _planned(fault, fault.status)
+    if planned is not None and not fault.acted:
+        return _spoiled(planned, fault)
+    reply = vendor.handle(call, now + fault.expired)
+    if fault.drop == "after":
+        raise Dropped("after", delay=fault.delay)
+    return _spoiled(planned or reply, fault)
 
 
 def _planned(fault: Fault, status: int) -> Reply:
@@ -245,7 +223,7 @@ def _spoiled(reply: Reply, fault: Fault) -> Reply:
         body = body[: len(body) // 2] + b'{"]' if body else b'{"]'
     reply = replace(reply, body=body, delay=reply.delay + fault.delay)
     if fault.truncate is not None and fault.truncate < len(body):
-        headers = reply.headers.merged({"Content-Length": str(len(body))})
-        cut = replace(reply, headers=Headers(headers), body=body[: fault.truncate])
+        headers = Headers({**reply.headers, "content-length": str(len(body))})
+        cut = replace(reply, headers=headers, body=body[: fault.truncate])
         raise Dropped("reply", cut, fault.delay)
     return reply

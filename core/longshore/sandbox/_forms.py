@@ -7,9 +7,7 @@ which a quote, CR and LF are percent-encoded and nothing else is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from longshore.sandbox._blob import Blob
 
@@ -46,34 +44,20 @@ class FormPart:
             raise BadForm(f"the field {self.name!r} is not UTF-8") from None
 
 
-class Form(Sequence[FormPart]):
+class Form(tuple[FormPart, ...]):
     """The fields of a form in the order in which they came."""
 
-    def __init__(self, parts: Sequence[FormPart] = ()) -> None:
-        self._parts = tuple(parts)
-
-    @overload
-    def __getitem__(self, index: int) -> FormPart: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[FormPart]: ...
-    def __getitem__(self, index: int | slice) -> FormPart | Sequence[FormPart]:
-        return self._parts[index]
-
-    def __iter__(self) -> Iterator[FormPart]:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
+    __slots__ = ()
 
     def named(self, name: str) -> tuple[FormPart, ...]:
         """Return all fields of that name."""
-        return tuple(part for part in self._parts if part.name == name)
+        return tuple(part for part in self if part.name == name)
 
     def files(self, name: str | None = None) -> tuple[FormPart, ...]:
         """Return the file fields, or those of one name."""
         return tuple(
             part
-            for part in self._parts
+            for part in self
             if part.filename is not None and (name is None or part.name == name)
         )
 

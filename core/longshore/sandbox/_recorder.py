@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from longshore.sandbox._calls import Call, Reply
-from longshore.sandbox._faults import Dropped, Fault, Faults, Faulty
+from longshore.sandbox._faults import Dropped, Fault, Faults, answer
 from longshore.sandbox._vendor import Vendor
 
 INSPECTION = "/_sandbox/state"
@@ -37,7 +37,7 @@ class Recorder:
 
     def __init__(self, vendor: Vendor, faults: Faults | None = None) -> None:
         self.vendor = vendor
-        self.faulty = Faulty(vendor, faults or Faults())
+        self.faults = faults or Faults()
         self.calls: dict[str, CallCount] = {}
 
     @property
@@ -61,7 +61,8 @@ class Recorder:
 
     def plan(self, call: Call) -> Fault | None:
         """Decide what goes wrong with a call whose body has not come yet."""
-        return None if self._inspects(call) else self.faulty.plan(call)
+        call = call.under(self.root)
+        return None if self._inspects(call) else self.faults.plan(self.name, call)
 
     def answer(self, call: Call, now: float, fault: Fault | None) -> Reply:
         """As `handle`, with the fault that `plan` chose."""
@@ -69,7 +70,7 @@ class Recorder:
             return Reply.json(200, self.state(now))
         counted = self.calls.setdefault(self.vendor.template(call), CallCount())
         try:
-            reply = self.faulty.answer(call, now, fault)
+            reply = answer(self.vendor, call, now, fault)
         except Dropped as dropped:
             counted.add(call.body.size, f"dropped {dropped.when}")
             raise

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 import uvicorn
@@ -22,6 +22,9 @@ from longshore.sandbox._blob import Spool
 from longshore.sandbox._faults import Faults
 from longshore.sandbox._recorder import Recorder
 from longshore.sandbox._vendor import Vendor
+
+_HOST = "127.0.0.1"
+"""Whoever reaches a sandbox is believed: nobody else's machine is to."""
 
 
 class _House:
@@ -115,19 +118,17 @@ class RunningSandbox:
         self,
         vendors: Sequence[Vendor],
         *,
-        host: str,
         port: int,
         faults: Faults | None,
         clock: Clock,
-        public_url: str | None,
     ) -> None:
         names = [vendor.name for vendor in vendors]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"expected vendors of different names, got {names}")
-        self._socket = _bind(host, port)
-        base = (public_url or _address(self._socket)).rstrip("/")
+        # Bound before the server runs: vendors know their base URL from the first call.
+        self._socket = socket.create_server((_HOST, port))
         for vendor in vendors:
-            vendor.mount(f"{base}/{vendor.name}")
+            vendor.mount(f"http://{_HOST}:{self._socket.getsockname()[1]}/{vendor.name}")
         self._spool = Spool()
         self.recorders: Mapping[str, Recorder] = {
             vendor.name: Recorder(vendor, faults) for vendor in vendors
@@ -190,34 +191,8 @@ class RunningSandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """Bind before the server runs, so that vendors know their base URL from the first call."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = str(listener.getsockname()[0]), listener.getsockname()[1]
-    known = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{known}]:{port}" if ":" in known else f"http://{known}:{port}"
 
 
 def _config(house: _House) -> uvicorn.Config:
@@ -240,59 +215,45 @@ def _config(house: _House) -> uvicorn.Config:
 def serve(
     vendors: Sequence[Vendor],
     *,
-    host: str = "127.0.0.1",
     port: int = 0,
     faults: Faults | None = None,
     clock: Clock = time.time,
-    public_url: str | None = None,
 ) -> RunningSandbox:
     """Serve vendors on one port in a background thread, each under `/{name}`.
 
     Args:
         vendors: cores with different names; they are moved to their new base URLs.
-        host: to bind.
         port: to bind; 0 is any free one.
         faults: one plan for all; its rules may name a vendor.
         clock: gives Unix seconds; also the `Date` header of replies.
-        public_url: how clients reach the port where that differs (`http://sandbox:8700`).
 
     Raises:
         OSError: the port is taken.
         RuntimeError: the server did not start.
         ValueError: no vendor, or two of one name.
     """
-    running = RunningSandbox(
-        vendors, host=host, port=port, faults=faults, clock=clock, public_url=public_url
-    )
+    running = RunningSandbox(vendors, port=port, faults=faults, clock=clock)
     return running.start()
 
 
 def run_forever(
     vendors: Sequence[Vendor],
     *,
-    host: str = "127.0.0.1",
     port: int = 0,
     faults: Faults | None = None,
-    clock: Clock = time.time,
-    public_url: str | None = None,
     ready: Callable[[dict[str, str]], None],
 ) -> None:
     """Serve in this thread until SIGINT or SIGTERM.
 
     Args:
-        vendors: as `serve` takes them, like the next five.
-        host: to bind.
+        vendors: as `serve` takes them.
         port: to bind; 0 is any free one.
         faults: one plan for all.
-        clock: gives Unix seconds.
-        public_url: how clients reach the port where that differs.
         ready: called with name -> base URL once connections are taken.
 
     Raises:
         OSError: the port is taken.
         ValueError: no vendor, or two of one name.
     """
-    running = RunningSandbox(
-        vendors, host=host, port=port, faults=faults, clock=clock, public_url=public_url
-    )
+    running = RunningSandbox(vendors, port=port, faults=faults, clock=time.time)
     running.run(lambda: ready(dict(running.urls)))

@@ -17,9 +17,10 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from longshore.provider import Headers
 from longshore.sandbox._blob import Blob
 from longshore.sandbox._blocks import PartCounts
-from longshore.sandbox._calls import BadCall, Call, Headers, Reply
+from longshore.sandbox._calls import BadCall, Call, Reply
 from longshore.sandbox._signing import (
     UNSIGNED,
     Credentials,
@@ -77,7 +78,6 @@ class Storage:
         bucket: its name.
         credentials: who signs; their region is part of version 4 signatures.
         version: 2 or 4: the signature of the URLs made here. Both are accepted.
-        style: "path" (`{base}/{bucket}/{key}`) or "virtual" (`https://{bucket}.{host}/{key}`).
         minimum_part: bytes that every part but the last must have (S3: 5 MiB).
 
     Attributes:
@@ -91,14 +91,12 @@ class Storage:
         *,
         credentials: Credentials | None = None,
         version: Literal[2, 4] = 4,
-        style: Literal["path", "virtual"] = "path",
         minimum_part: int = MINIMUM_PART,
     ) -> None:
         self.base = base.rstrip("/")
         self.bucket = bucket
         self.credentials = credentials or Credentials()
         self.version = version
-        self.style = style
         self.minimum_part = minimum_part
         self.puts = PartCounts()
         self._objects: dict[str, StoredObject] = {}
@@ -109,22 +107,18 @@ class Storage:
     # ------------------------------------------------------------ addresses
 
     def move(self, base: str) -> None:
-        """Be reached under another base from now on, path style (done by the shell).
+        """Be reached under another base from now on (done by the shell).
 
         URLs signed before are no longer good: host and path are part of the signature.
         """
         self.base = base.rstrip("/")
-        self.style = "path"
 
     def url(self, key: str) -> str:
         """Return the unsigned URL of a key."""
         return self._prefix() + encode(key, safe="/")
 
     def _prefix(self) -> str:
-        if self.style == "path":
-            return f"{self.base}/{self.bucket}/"
-        parts = urlsplit(self.base)
-        return f"{parts.scheme}://{self.bucket}.{parts.netloc}/"
+        return f"{self.base}/{self.bucket}/"
 
     def owns(self, call: Call) -> bool:
         """Tell whether a call's URL lies in this bucket."""
@@ -192,12 +186,6 @@ class Storage:
     def get(self, key: str) -> StoredObject | None:
         """Return an object, or None."""
         return self._objects.get(key)
-
-    def put(self, key: str, blob: Blob, content_type: str = "", now: float = 0.0) -> StoredObject:
-        """Store an object from the vendor's side; not counted in `puts`."""
-        stored = StoredObject(blob, f'"{blob.md5}"', content_type, now)
-        self._objects[key] = stored
-        return stored
 
     def copy(self, source: str, target: str) -> StoredObject:
         """Copy an object.

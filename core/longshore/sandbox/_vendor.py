@@ -159,16 +159,10 @@ class Vendor:
     _table: ClassVar[tuple[tuple[Route, re.Pattern[str], str], ...]] = ()
     _found: ClassVar[dict[tuple[str, str], _Found]] = {}
 
-    def __init__(
-        self,
-        assumptions: Mapping[str, Any] | None = None,
-        *,
-        seed: str = "",
-        base_url: str | None = None,
-    ) -> None:
+    def __init__(self, assumptions: Mapping[str, Any] | None = None, *, seed: str = "") -> None:
         self.assumptions = Assumptions(self.table, assumptions)
         self.seed = seed
-        self.base_url = (base_url or self.home).rstrip("/")
+        self.base_url = self.home
         self.storages: list[Storage] = []
         self._counters: dict[str, int] = {}
         self.set_up()

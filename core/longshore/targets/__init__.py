@@ -22,18 +22,17 @@ from longshore.targets._resolve import (
     REFRESHED,
     Target,
     check_known,
-    list_targets,
     require,
     resolve_for_resume,
     resolve_target,
 )
 from longshore.targets._routes import ROUTE, Route, resolve_route
 from longshore.targets._secrets import follow, public_settings, secret_values
-from longshore.targets._toml import FILE_NAME, Config, find_config, load_config
+from longshore.targets._toml import Config, load_config
 
 __all__ = [
-    "CHANGEABLE", "FILE_NAME", "REFRESHED", "ROUTE", "Config", "Route", "Target", "check_known",
-    "differing", "find_config", "follow", "kept", "lasting", "list_targets", "load_config",
-    "overrides_of", "public_settings", "require", "resolve_for_resume", "resolve_route",
-    "resolve_target", "secret_values", "target_again", "target_now", "variable",
+    "CHANGEABLE", "REFRESHED", "ROUTE", "Config", "Route", "Target", "check_known", "differing",
+    "follow", "kept", "lasting", "load_config", "overrides_of", "public_settings", "require",
+    "resolve_for_resume", "resolve_route", "resolve_target", "secret_values", "target_again",
+    "target_now", "variable",
 ]  # fmt: skip

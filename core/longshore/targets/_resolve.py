@@ -41,8 +41,7 @@ from longshore.targets._toml import (
 )
 
 __all__ = [
-    "REFRESHED", "Target", "check_known", "list_targets", "require", "resolve_for_resume",
-    "resolve_target",
+    "REFRESHED", "Target", "check_known", "require", "resolve_for_resume", "resolve_target",
 ]  # fmt: skip
 
 _log = logging.getLogger(__name__)
@@ -268,11 +267,6 @@ def require(target: Target) -> None:
         hint=f"set {variables}, or {' and '.join(missing)} under [targets.{target.name}] "
         f"in {target.config_path or FILE_NAME}",
     )
-
-
-def list_targets(config: Config) -> dict[str, str]:
-    """Return the targets of ``longshore.toml``: name -> provider, as written there."""
-    return {name: body.get("provider", name) for name, body in sorted(config.targets.items())}
 
 
 def _provider_of(name: str, config: Config, plugins: Plugins) -> type[Provider[Any]]:

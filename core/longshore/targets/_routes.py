@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from longshore._closest import closest
 from longshore.errors import ConfigurationError
-from longshore.targets._toml import FILE_NAME, ROUTE, check_name, load_config, working_folder
+from longshore.targets._toml import FILE_NAME, ROUTE, check_name, load_config
 from longshore.units import Seconds
 
 __all__ = ["ROUTE", "Route", "resolve_route"]
@@ -47,28 +46,18 @@ class Route:
         return (self.primary, *self.percent)
 
 
-def resolve_route(
-    name: str,
-    *,
-    config_file: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> Route:
+def resolve_route(name: str, *, config_file: Path | None = None) -> Route:
     """Find a route by its name, with or without ``route:``.
 
     Args:
         name: of the route.
         config_file: the file to use instead of looking for one.
-        environ: by default this process's environment.
-        cwd: where to look for ``longshore.toml``; by default the working folder.
 
     Raises:
         ConfigurationError: there is none, or it cannot work; the message says where it stands.
     """
     name = name.removeprefix(ROUTE)
-    config = load_config(
-        config_file, cwd=cwd or working_folder(), environ=os.environ if environ is None else environ
-    )
+    config = load_config(config_file)
     if name not in config.routes:
         place = f"write [routes.{name or 'NAME'}] in {config.path or FILE_NAME}"
         raise ConfigurationError(

@@ -18,7 +18,7 @@ from longshore._closest import closest
 from longshore.errors import ConfigurationError
 
 __all__ = [
-    "FILE_NAME", "ROUTE", "Config", "check_name", "find_config", "load_config", "working_folder",
+    "FILE_NAME", "ROUTE", "Config", "check_name", "load_config", "working_folder",
 ]  # fmt: skip
 
 FILE_NAME = "longshore.toml"
@@ -61,7 +61,7 @@ def check_name(name: str, where: str = "") -> None:
         )
 
 
-def find_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, str]) -> Path | None:
+def _find(config_file: Path | None, *, cwd: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the configuration file that counts; None if there is none.
 
     The one given, else ``longshore.toml`` here or in the nearest parent folder, else
@@ -72,6 +72,11 @@ def find_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, st
     """
     if config_file is not None:
         path = cwd / os.path.expanduser(config_file)  # noqa: PTH111 - Path's raises without a home
+        if os.path.isdir(path):  # noqa: PTH112 - Path's raises where a folder is closed to us
+            raise ConfigurationError(
+                f"{path} is a folder, and a configuration file is needed",
+                hint=f"name the file: --config {shlex.quote(str(path / FILE_NAME))}",
+            )
         if not _is_file(path):
             raise ConfigurationError(f"there is no configuration file {path}", hint="see --config")
         return path
@@ -103,14 +108,25 @@ def working_folder() -> Path:
         ) from None
 
 
-def load_config(config_file: Path | None, *, cwd: Path, environ: Mapping[str, str]) -> Config:
+def load_config(
+    config_file: Path | None,
+    *,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
     """Find and read the configuration file; an empty ``Config`` if there is none.
+
+    Args:
+        config_file: the file to use instead of looking for one.
+        cwd: where to look for it; by default the working folder.
+        environ: by default this process's environment.
 
     Raises:
         ConfigurationError: it is missing, cannot be read, is no TOML (the message has line and
             column), holds what nobody knows, or was found and belongs to another user.
     """
-    path = find_config(config_file, cwd=cwd, environ=environ)
+    environ = os.environ if environ is None else environ
+    path = _find(config_file, cwd=cwd or working_folder(), environ=environ)
     if path is None:
         return Config()
     try:

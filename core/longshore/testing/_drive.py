@@ -30,7 +30,6 @@ from longshore.provider import (
     Answer,
     Flow,
     Found,
-    Headers,
     LostRequest,
     NotDone,
     Provider,
@@ -195,7 +194,7 @@ class Pier(Generic[P, V]):
     def deliver(self, call: Call) -> Response:
         """Give a call to the vendor."""
         reply = self.vendor.handle(call, self.now)
-        return Response(reply.status, Headers(list(reply.headers.items())), reply.body)
+        return Response(reply.status, reply.headers, reply.body)
 
     def exchange(self, request: Request) -> Response:
         """Send a request once.

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 __all__ = [
-    "MOST", "Receiver", "Result", "Signature", "address_of", "app", "serve", "signatures_of",
+    "Receiver", "Result", "Signature", "address_of", "app", "serve", "signatures_of",
 ]  # fmt: skip
 
-MOST = 256 << 10
+_MOST = 256 << 10
 """Bytes of a delivery at most."""
 
 
@@ -48,7 +48,7 @@ def app(
     *,
     signatures: Mapping[str, Signature] | None = None,
     receiver: Receiver | None = None,
-    most: int = MOST,
+    most: int = _MOST,
 ) -> Starlette:
     """Make the ASGI application that takes deliveries; mount it wherever you like.
 
@@ -77,7 +77,6 @@ def serve(
     *,
     host: str,
     port: int,
-    most: int = MOST,
     ready: Callable[[str], None] = lambda _url: None,
 ) -> None:
     """Serve the application until SIGINT or SIGTERM.
@@ -86,7 +85,6 @@ def serve(
         receiver: what deals with deliveries.
         host: to bind.
         port: to bind; 0 is any free one.
-        most: bytes of a delivery at most.
         ready: called with the address once connections are taken.
 
     Raises:
@@ -98,5 +96,4 @@ def serve(
         from longshore.webhooks._serve import run
     except ImportError as error:
         raise PluginError(str(error), hint=_EXTRA) from None
-    served = app(receiver=receiver, most=most)
-    run(served, host=host, port=port, opens=receiver.open, ready=ready)
+    run(app(receiver=receiver), host=host, port=port, opens=receiver.open, ready=ready)

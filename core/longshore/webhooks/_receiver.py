@@ -18,7 +18,7 @@ from longshore.journal import FactKind, Journal, UnitRecord, open_journal
 from longshore.pipeline import batch_of_token, hook_key
 from longshore.webhooks._signature import Signature
 
-__all__ = ["OF_TARGET", "Receiver", "Result", "texts_of"]
+__all__ = ["OF_TARGET", "Receiver", "Result"]
 
 _log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ class Receiver:
         _log.log(level, "a delivery for target %r is not signed as it should be", target)
 
 
-def texts_of(body: bytes) -> list[str]:
+def _texts_of(body: bytes) -> list[str]:
     """Return the short texts in a JSON body that may be ids; at most 200, whatever comes."""
     found: dict[str, None] = {}
     try:
@@ -213,7 +213,7 @@ async def _named(journal: Journal, target: str, body: bytes) -> list[UnitRecord]
     What the fields are called does not matter; only jobs that the journal knows count.
     """
     found: dict[str, UnitRecord] = {}
-    for text in texts_of(body):
+    for text in _texts_of(body):
         found |= {unit.id: unit for unit in await journal.find_job(text, target=target)}
     return list(found.values())
 

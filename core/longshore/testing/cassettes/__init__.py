@@ -12,7 +12,7 @@ vcrpy is needed (`pip install 'longshore[record]'`), and for `record` the extra 
 from __future__ import annotations
 
 from longshore.testing.cassettes._lint import problems_of
-from longshore.testing.cassettes._loop import LoopClock, VirtualLoop, run_virtually
+from longshore.testing.cassettes._loop import run_virtually
 from longshore.testing.cassettes._scenario import EPOCH, Played, Scenario, record, replay
 from longshore.testing.cassettes._scrub import Scrubber, Shown
 from longshore.testing.cassettes._tape import (
@@ -24,7 +24,6 @@ from longshore.testing.cassettes._tape import (
 from longshore.testing.cassettes._upload import record_upload
 
 __all__ = [
-    "EPOCH", "CassetteMismatch", "Header", "LoopClock", "Played", "RecordedDocument", "Scenario",
-    "Scrubber", "Shown", "VirtualLoop", "problems_of", "read_header", "record", "record_upload",
-    "replay", "run_virtually",
+    "EPOCH", "CassetteMismatch", "Header", "Played", "RecordedDocument", "Scenario", "Scrubber",
+    "Shown", "problems_of", "read_header", "record", "record_upload", "replay", "run_virtually",
 ]  # fmt: skip

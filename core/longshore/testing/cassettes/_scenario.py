@@ -182,9 +182,7 @@ def record(scenario: Scenario, folder: Path) -> Played:
         app = asgi_app(vendor, faults=Faults(scenario.faults), clock=clock.now)
         inner = httpx.ASGITransport(app=app)
         environment = seeded_environment(header, lambda: HttpTransport(inner=inner))
-        with recording(
-            scenario.path(folder), header, Scrubber(secret_values(target.provider.settings))
-        ):
+        with recording(scenario.path(folder), header, Scrubber(scenario.secrets())):
             return await _play(scenario, target, environment)
 
     return run_virtually(play())
@@ -201,7 +199,7 @@ def replay(scenario: Scenario, folder: Path) -> Played:
 
     async def play() -> Played:
         environment = seeded_environment(header, HttpTransport)
-        with playing(path, Scrubber(secret_values(target.provider.settings))):
+        with playing(path, Scrubber(scenario.secrets())):
             return await _play(scenario, target, environment)
 
     return run_virtually(play())

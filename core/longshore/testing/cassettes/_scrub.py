@@ -26,12 +26,10 @@ from longshore.redaction import (
 )
 from longshore.transfer._decoded import decoded
 
-__all__ = ["BIG", "DIGEST", "Scrubber", "Shown"]
+__all__ = ["BIG", "Scrubber", "Shown"]
 
 BIG = 4096
 """Bytes; a longer text is stored as its digest."""
-
-DIGEST = re.compile(r"sha256=[0-9a-f]{64} size=\d+")
 
 _TEXTS = ("application/json", "application/problem+json", "application/x-www-form-urlencoded")
 _NOT_OURS = frozenset({

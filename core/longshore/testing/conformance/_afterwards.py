@@ -83,8 +83,7 @@ class AfterwardsChecks:
         expect(not once, f"once: {once}", "say idempotent: an abort is repeated until it is done")
 
     def _ends(self, story: Story, what: str, *, may_refuse: bool = False) -> None:
-        session, abort = story.session, story.pier.provider.abort
-        assert session is not None
+        session, abort = story.opened, story.pier.provider.abort
         error = _error_of(lambda: story.pier.run(lambda: abort(session), verb="abort"))
         expect(
             in_tree(error) and (may_refuse or error is None),
@@ -97,8 +96,7 @@ class AfterwardsChecks:
     def test_renewed_transfers_keep_their_ids(self, mode: Mode) -> None:
         """``renew`` returns the same transfers with fresh URLs, and nothing else changes."""
         story = self._with_urls(mode)
-        session, fresh = story.session, _renewed(story, 60.0)
-        assert session is not None
+        session, fresh = story.opened, _renewed(story, 60.0)
         expect(
             [(t.id, t.number, t.pieces) for t in fresh]
             == [(t.id, t.number, t.pieces) for t in session.transfers],
@@ -115,9 +113,7 @@ class AfterwardsChecks:
     def test_renewed_transfers_are_sent(self, mode: Mode) -> None:
         """When the first URLs have expired, the renewed ones carry every byte to its place."""
         story = self._with_urls(mode)
-        batch, session, pier = story.batch, story.session, story.pier
-        assert batch is not None
-        assert session is not None
+        batch, session, pier = story.planned, story.opened, story.pier
         known = [t.expires_at for t in session.transfers if t.expires_at is not None]
         if not known:
             skip("the vendor says of no URL how long it holds")
@@ -152,13 +148,12 @@ class AfterwardsChecks:
             "cancel returns the status after the vendor was asked to stop",
         )
         assert status is not None
-        assert story.job is not None
         expect(
             _acts(story, "cancel") or status.state.terminal,
             "cancel sends nothing that changes anything",
             "cancel asks the vendor to stop: a request that is not safe",
         )
-        job, seen = story.job, list[Status]()
+        job, seen = story.accepted, list[Status]()
         _error_of(lambda: story.pier.poll(job), seen)  # it may be gone by now
         expect(
             not status.state.terminal or all(polled.state.terminal for polled in seen),
@@ -171,8 +166,7 @@ class AfterwardsChecks:
         self._offered("cancel")
         for script in ("cancel", "upload"):
             story = self._told(mode, script)
-            job, pier = story.job, story.pier
-            assert job is not None
+            job, pier = story.accepted, story.pier
             before, seen = story.statuses[-1].state, list[Status]()
             again = partial(pier.run, partial(pier.provider.cancel, job), verb="cancel")
             error = _error_of(again, seen)
@@ -188,8 +182,7 @@ class AfterwardsChecks:
         """``act`` says no to an action that it does not know, and nothing is sent for it."""
         self._offered("act")
         story = self._told(self.kit.modes[0], "upload")
-        job, pier, seen = story.job, story.pier, list[Status]()
-        assert job is not None
+        job, pier, seen = story.accepted, story.pier, list[Status]()
         unheard = partial(pier.provider.act, job, Action(name=_NOWHERE))
         error = _error_of(partial(pier.run, unheard, verb="act"), seen)
         expect(
@@ -215,8 +208,7 @@ class AfterwardsChecks:
         assert last is not None
         for number in range(len(last.actions)):
             story = tell(self.kit, mode)
-            action, job = story.statuses[-1].actions[number], story.job
-            assert job is not None
+            action, job = story.statuses[-1].actions[number], story.accepted
             act = story.pier.provider.act
             begun = len(story.pier.sent)
             status = story.pier.run(partial(act, job, action), verb="act")
@@ -270,15 +262,14 @@ class AfterwardsChecks:
         """``inventory`` returns an ``Inventory`` in which the job stands, or a gap says why not."""
         self._offered("inventory")
         story = self._told(mode, "inventory")
-        found, job, batch = story.inventory, story.job, story.batch
+        found = story.inventory
         expect(
             story.error is None and type(found) is Inventory,
             f"inventory: {told(story.error)}, {found!r}",
             "inventory returns an Inventory",
         )
         assert found is not None
-        assert job is not None
-        assert batch is not None
+        job, batch = story.accepted, story.planned
         names = {document.name for document in batch.documents}
         known = any(
             held.job == job.id or held.reference == batch.reference or held.name in names
@@ -318,9 +309,7 @@ class AfterwardsChecks:
 
 def _renewed(story: Story, after: float) -> tuple[Transfer, ...]:
     """Let some seconds go by, and renew all transfers of a session."""
-    batch, session, pier = story.batch, story.session, story.pier
-    assert batch is not None
-    assert session is not None
+    batch, session, pier = story.planned, story.opened, story.pier
     pier.now += after
     renew = pier.provider.renew
     return pier.run(lambda: renew(batch, session, session.transfers), verb="renew")

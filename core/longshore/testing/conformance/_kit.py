@@ -137,12 +137,12 @@ class Kit:
         values = (getattr(settings, name) for name in type(settings).model_fields)
         return tuple(v.get_secret_value() for v in values if isinstance(v, SecretStr))
 
-    def case(self, mode: Mode, vendor: Callable[[], Vendor] | None = None) -> Case:
+    def case(self, mode: Mode) -> Case:
         """Return the same for the simulator."""
         return Case(
             f"{self.provider.name}/{mode.name}",
             lambda: self.adapter(mode),
-            vendor or (lambda: self.vendor(mode)),
+            lambda: self.vendor(mode),
             mode.documents,
             idle=self.idle,
             over=self.over,

@@ -68,24 +68,21 @@ class LimitChecks:
 
     # ------------------------------------------------------------------ sizes
 
+    def _largest(self) -> int:
+        limits = self._capabilities().limits
+        sizes = [size for size in (limits.bytes_per_document, limits.bytes_per_batch) if size]
+        if not sizes:
+            skip("no largest document is documented")
+        return min(sizes)
+
     def test_the_largest_document_goes(self) -> None:
         """A document of exactly the largest size is planned."""
-        limits = self._capabilities().limits
-        most = min(
-            (m for m in (limits.bytes_per_document, limits.bytes_per_batch) if m), default=None
-        )
-        if most is None:
-            skip("no largest document is documented")
+        most = self._largest()
         self._taken(self._document(most), f"a document of {most} bytes")
 
     def test_one_byte_more_is_refused(self) -> None:
         """A document of one byte more is refused."""
-        limits = self._capabilities().limits
-        most = min(
-            (m for m in (limits.bytes_per_document, limits.bytes_per_batch) if m), default=None
-        )
-        if most is None:
-            skip("no largest document is documented")
+        most = self._largest()
         self._refused(self._document(most + 1), f"a document of {most + 1} bytes")
 
     def test_the_smallest_document_goes(self) -> None:

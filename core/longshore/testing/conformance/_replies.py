@@ -113,8 +113,7 @@ class ReplyChecks:
     def _said(self, mode: Mode, word: str) -> tuple[State, str]:
         """Poll a job whose vendor uses another word, everywhere in its reply."""
         story = good(self.kit, mode)
-        before, job = story.statuses[-1].word, story.job
-        assert job is not None
+        before, job = story.statuses[-1].word, story.accepted
         if word == before:
             return story.statuses[-1].state, before
         pier = tell(self.kit, mode).pier

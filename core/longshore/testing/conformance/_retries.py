@@ -35,22 +35,20 @@ class RetryChecks:
             request is safe) and after the second one.
         """
         held: list[Any] = []
-        story: list[Story] = []
 
-        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+        def between(story: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
             if not spot.is_of(sent) or held:
                 return deliver()
-            own = story[0]
             if sent.request.retry is Retry.SAFE:
-                held.append(_held(own.state()))
+                held.append(_held(story.state()))
             deliver()
             if sent.request.retry is not Retry.SAFE:
-                held.append(_held(own.state()))
+                held.append(_held(story.state()))
             again = deliver()
-            held.append(_held(own.state()))
+            held.append(_held(story.state()))
             return again
 
-        result = tell(self.kit, spot.mode, spot.script, between=between, hold=story)
+        result = tell(self.kit, spot.mode, spot.script, between=between)
         if len(held) < 2:
             skip(f"{spot} does not come in the story")
         return result, held[0], held[1]
@@ -84,17 +82,16 @@ class RetryChecks:
         """
         spot = _there(idempotent, "idempotent")
         made: set[str] = set()
-        story: list[Story] = []
 
-        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+        def between(story: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
             if not spot.is_of(sent):
                 return deliver()
-            before = self._at_work(story[0])
+            before = self._at_work(story)
             reply = deliver()
-            made.update(self._at_work(story[0]) - before)
+            made.update(self._at_work(story) - before)
             return reply
 
-        tell(self.kit, spot.mode, spot.script, between=between, hold=story)
+        tell(self.kit, spot.mode, spot.script, between=between)
         expect(
             not made or self.kit.repeatable.get(spot.template),
             f"{spot} is called idempotent and makes {', '.join(sorted(made))}",
@@ -135,17 +132,16 @@ class RetryChecks:
             The last answer, and what the question sent that is not safe.
         """
         found: list[tuple[Any, list[str]]] = []
-        story: list[Story] = []
 
-        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+        def between(story: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
             if not spot.is_of(sent) or found:
                 return deliver()
             if acted:
                 deliver()
-            found.append(_ask(story[0], sent.request, claimed=claimed))
+            found.append(_ask(story, sent.request, claimed=claimed))
             return deliver()
 
-        tell(self.kit, spot.mode, spot.script, between=between, hold=story)
+        tell(self.kit, spot.mode, spot.script, between=between)
         return found[0] if found else (None, [])
 
     def test_questions_only_ask(self, asked: Spot | None) -> None:
@@ -186,7 +182,7 @@ class RetryChecks:
             skip("the question finds no answer")
         given = answer.response
 
-        def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+        def between(_: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
             reply = deliver()
             return given if spot.is_of(sent) else reply
 

@@ -24,8 +24,7 @@ class SecretChecks:
     def test_a_session_hides_its_secrets(self, mode: Mode) -> None:
         """The text form of a session shows neither its secrets nor its signed URLs."""
         story = good(self.kit, mode)
-        session = story.session
-        assert session is not None
+        session = story.opened
         shown = repr(session)
         urls = [t.url for t in session.transfers if t.url]
         expect(
@@ -37,27 +36,24 @@ class SecretChecks:
     def test_data_is_fit_to_be_shown(self, mode: Mode) -> None:
         """What stands in ``data`` of session, receipts and job is no secret."""
         story = good(self.kit, mode)
-        assert story.session is not None
-        assert story.job is not None
         shown = json.dumps(
-            [story.session.data, *(r.data for r in story.receipts), story.job.data]
+            [story.opened.data, *(r.data for r in story.receipts), story.accepted.data]
             + ([story.setup.data] if story.setup else [])
         )
-        urls = [t.url for t in story.session.transfers if t.url]
+        urls = [t.url for t in story.opened.transfers if t.url]
         held = [text for text in (*story.secrets, *urls) if len(text) >= 6 and text in shown]
         expect(not held, f"data holds {len(held)} secrets", "secrets go into Session.secrets")
 
     def test_signed_headers_stay_in_the_transfer(self, mode: Mode) -> None:
         """No receipt, job or status repeats a signed URL or the credential."""
         story = good(self.kit, mode)
-        assert story.session is not None
         kept = [
             story.job,
             *story.receipts,
             *(s.model_copy(update={"raw": None}) for s in story.statuses),
         ]
         text = " ".join(v.model_dump_json() for v in kept if isinstance(v, BaseModel))
-        urls = [t.url for t in story.session.transfers if t.url]
+        urls = [t.url for t in story.opened.transfers if t.url]
         held = [t for t in (*self.kit.secrets, *urls) if t in text]
         expect(not held, f"{len(held)} secrets are kept", "they are deleted with the session")
 

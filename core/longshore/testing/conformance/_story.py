@@ -21,7 +21,7 @@ from longshore.testing.conformance._kit import Kit, Mode
 __all__ = ["MOST_POLLS", "Between", "Spot", "Story", "disturb", "spots", "tell"]
 
 T = TypeVar("T")
-Between: TypeAlias = Callable[[Sent, Callable[[], Response]], Response]
+Between: TypeAlias = "Callable[[Story, Sent, Callable[[], Response]], Response]"
 
 MOST_POLLS = 40
 
@@ -66,6 +66,18 @@ class Story:
         """The session, once there is one."""
         assert self.session is not None
         return self.session
+
+    @property
+    def planned(self) -> Batch:
+        """The batch, once there is one."""
+        assert self.batch is not None
+        return self.batch
+
+    @property
+    def accepted(self) -> Job:
+        """The job, once there is one."""
+        assert self.job is not None
+        return self.job
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -120,7 +132,6 @@ def tell(
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
     interrupt_at: int | None = None,
     afresh: bool = False,
-    hold: list[Story] | None = None,
 ) -> Story:
     """Tell a story.
 
@@ -129,15 +140,12 @@ def tell(
         mode: what is carried, and how.
         script: ``upload``; or one that stops sooner, or goes on with a verb after the session
             (``abort``), the job (``cancel``) or the end (``results``); see ``_SCRIPTS``.
-        between: may answer instead of the vendor.
+        between: may answer instead of the vendor; it sees what was told so far.
         watch: a context in which the flows' own code runs.
         interrupt_at: the process ends before the request of this number, and a new one goes on.
         afresh: each flow is run by an adapter of its own, as in another process.
-        hold: gets the story before its first word, for a ``between`` that needs it.
     """
     story = Story(kit, mode, kit.pier(mode), afresh=afresh)
-    if hold is not None:
-        hold.append(story)
 
     def carried(sent: Sent, deliver: Callable[[], Response]) -> Response:
         if interrupt_at == len(story.pier.sent) - 1 and not story.interrupted:
@@ -147,7 +155,7 @@ def tell(
         story.replies.append(None)
         story.calls.append(len(story.flows))
         place = len(story.replies) - 1
-        reply = between(sent, deliver) if between else deliver()
+        reply = between(story, sent, deliver) if between else deliver()
         story.replies[place] = reply
         return reply
 
@@ -338,7 +346,7 @@ def disturb(kit: Kit, spot: Spot, act: Callable[[Callable[[], Response]], Respon
         act: gets what delivers it to the vendor, and returns the reply that the flow gets.
     """
 
-    def between(sent: Sent, deliver: Callable[[], Response]) -> Response:
+    def between(_: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
         return act(deliver) if spot.is_of(sent) else deliver()
 
     return tell(kit, spot.mode, spot.script, between=between)

@@ -119,14 +119,12 @@ class UploadChecks:
     def test_the_transfers_cover_the_documents(self, mode: Mode) -> None:
         """The pieces of all transfers are every byte of every document, once."""
         story = good(self.kit, mode)
-        assert story.batch is not None
-        assert story.session is not None
         pieces = sorted(
             (piece.document, piece.offset, piece.end)
-            for transfer in story.session.transfers
+            for transfer in story.opened.transfers
             for piece in transfer.pieces
         )
-        for document in story.batch.documents:
+        for document in story.planned.documents:
             at = 0
             for _, offset, end in (p for p in pieces if p[0] == document.id):
                 expect(offset == at, f"{document.name}: {pieces}", "no gap and no overlap")
@@ -136,8 +134,7 @@ class UploadChecks:
     def test_the_transfers_have_names_of_their_own(self, mode: Mode) -> None:
         """The ids of the transfers differ, and their numbers count from 1."""
         story = good(self.kit, mode)
-        assert story.session is not None
-        transfers = story.session.transfers
+        transfers = story.opened.transfers
         expect(
             transfers
             and len({t.id for t in transfers}) == len(transfers)
@@ -149,10 +146,8 @@ class UploadChecks:
     def test_the_receipts_are_those_of_their_transfers(self, mode: Mode) -> None:
         """Each receipt names the transfer that it answers, and only documents of the batch."""
         story = good(self.kit, mode)
-        assert story.batch is not None
-        assert story.session is not None
-        transfers = story.session.transfers
-        ours = {document.id for document in story.batch.documents}
+        transfers = story.opened.transfers
+        ours = {document.id for document in story.planned.documents}
         for transfer, receipt in zip(transfers, story.receipts, strict=True):
             named = {entry.document for entry in receipt.documents}
             expect(
@@ -165,22 +160,18 @@ class UploadChecks:
     def test_the_job_has_an_id(self, mode: Mode) -> None:
         """The job has the vendor's id, and names only documents of the batch."""
         story = good(self.kit, mode)
-        assert story.batch is not None
-        assert story.job is not None
-        ours = {document.id for document in story.batch.documents}
-        named = {entry.document for entry in story.job.documents}
-        expect(story.job.id and named <= ours, f"{story.job!r}", "one vendor job, one batch")
+        ours = {document.id for document in story.planned.documents}
+        named = {entry.document for entry in story.accepted.documents}
+        expect(story.accepted.id and named <= ours, f"{story.job!r}", "one vendor job, one batch")
 
     def test_each_document_is_found_again(self, mode: Mode) -> None:
         """Where a status speaks of documents, each of ours is among them."""
         story = good(self.kit, mode)
-        assert story.batch is not None
-        assert story.job is not None
         last = story.statuses[-1]
         if not last.documents:
             skip("the vendor says nothing of single documents")
-        found = match_documents(story.batch, story.receipts, story.job, last)
-        lost = [d.name for d in story.batch.documents if d.id not in found]
+        found = match_documents(story.planned, story.receipts, story.accepted, last)
+        lost = [d.name for d in story.planned.documents if d.id not in found]
         expect(not lost, f"not found: {lost}", "by vendor_id of receipt or job, else by the name")
 
     def test_the_status_keeps_what_came(self, mode: Mode) -> None:

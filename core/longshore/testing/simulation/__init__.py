@@ -18,7 +18,7 @@ from longshore.testing.simulation._enumerate import (
     shrink,
     single_faults,
 )
-from longshore.testing.simulation._faults import CORE, FAULTS, WEAK, faults_at
+from longshore.testing.simulation._faults import CORE, FAULTS, faults_at
 from longshore.testing.simulation._history import History, play
 from longshore.testing.simulation._journal import SimulatedJournal
 from longshore.testing.simulation._sources import MemorySources
@@ -26,7 +26,7 @@ from longshore.testing.simulation._transport import SimulatedTransport
 from longshore.testing.simulation._world import Crash, Event, Plan, World, drive
 
 __all__ = [
-    "CORE", "FAULTS", "WEAK", "Case", "Crash", "Event", "History", "MemorySources", "Plan",
+    "CORE", "FAULTS", "Case", "Crash", "Event", "History", "MemorySources", "Plan",
     "SimulatedJournal", "SimulatedTransport", "Tally", "World", "broken_promises", "drive",
     "enumerate_pairs", "enumerate_points", "enumerate_seeds", "faults_at", "play", "shrink",
     "single_faults",

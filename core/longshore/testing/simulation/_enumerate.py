@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from longshore.lifecycle import Outcome
@@ -130,18 +130,12 @@ def enumerate_pairs(
 
 @listening()
 def enumerate_seeds(
-    case: Case,
-    seeds: Iterable[int],
-    kinds: frozenset[Event] | None = None,
-    *,
-    stop: Callable[[], bool] = lambda: False,
+    case: Case, seeds: Iterable[int], kinds: frozenset[Event] | None = None
 ) -> Tally:
     """Play a case with many steps at once, in seeded orders, and whatever chance brings."""
     tally = Tally(case.name, seconds=-time.process_time())
     for seed in seeds:
         tally.add(case, play(case, seed=seed, kinds=kinds))
-        if stop():
-            break
     return _timed(tally)
 
 

@@ -28,7 +28,7 @@ class SimulatedJournal(MemoryJournal):
         watch: notes what was written.
     """
 
-    def __init__(self, world: World, watch: Watch | None = None) -> None:
+    def __init__(self, world: World, watch: Watch) -> None:
         super().__init__()
         self._world = world
         self._watch = watch
@@ -48,14 +48,13 @@ class SimulatedJournal(MemoryJournal):
         world.current = unit_id
         self._pass("before", "commit", names)
         await super().commit(unit_id, epoch, writes)
-        if self._watch is not None:
-            for write in writes:
-                if isinstance(write, PutFact) and write.fact.kind in _WATCHED:
-                    self._watch.wrote(unit_id, write.fact)
-                elif isinstance(write, ChangeUnit):
-                    at = write.changes.get("polled_at")
-                    if isinstance(at, float):
-                        self._watch.heard(unit_id, at)
+        for write in writes:
+            if isinstance(write, PutFact) and write.fact.kind in _WATCHED:
+                self._watch.wrote(unit_id, write.fact)
+            elif isinstance(write, ChangeUnit):
+                at = write.changes.get("polled_at")
+                if isinstance(at, float):
+                    self._watch.heard(unit_id, at)
         self._pass("after", "commit", names)
         await world.switch()
         world.current = unit_id

@@ -45,11 +45,7 @@ class SimulatedTransport:
     """
 
     def __init__(
-        self,
-        world: World,
-        vendor: Recorder,
-        watch: Watch | None = None,
-        sources: MemorySources | None = None,
+        self, world: World, vendor: Recorder, watch: Watch, sources: MemorySources
     ) -> None:
         self._world = world
         self._vendor = vendor
@@ -57,7 +53,7 @@ class SimulatedTransport:
         self._sources = sources
         self._word = ""
         self._base = ""
-        self._life = watch.lives if watch is not None else 0
+        self._life = watch.lives
 
     def follow(self, provider: Provider[ProviderSettings]) -> None:
         """Learn each request's retry word as it is signed, right before it is sent."""
@@ -77,10 +73,9 @@ class SimulatedTransport:
         pieces = [s for s in outgoing.body.segments if isinstance(s, Piece)]
         what = f"{word} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current
-        if self._watch is not None:
-            self._watch.leaves(unit, pieces, self._life, word=word, signed=signed)
-            if signed:
-                self._watch.strips(outgoing.headers)
+        self._watch.leaves(unit, pieces, self._life, word=word, signed=signed)
+        if signed:
+            self._watch.strips(outgoing.headers)
         await self._pass()
         world.current = unit
         marks = " file" * bool(pieces) + " signed" * signed
@@ -97,7 +92,7 @@ class SimulatedTransport:
         world.current = unit
         marks = " etag" * ("etag" in reply.headers)
         fault = world.point(f"answer {what}{marks}") or ""
-        answer = _Answer(reply.status, dict(reply.headers.pairs()), reply.body)
+        answer = _Answer(reply.status, dict(reply.headers), reply.body)
         return self._dated(await self._after(outgoing, fault, answer) if fault else answer)
 
     def _dated(self, answer: _Answer) -> Response:
@@ -114,7 +109,7 @@ class SimulatedTransport:
     def _call(self, outgoing: Outgoing, pieces: list[Piece], fault: str) -> Call:
         """Read the body, and let the file change halfway if that is to happen."""
         segments = outgoing.body.segments
-        if fault in ("changed", "cut", "deleted") and self._sources is not None:
+        if fault in ("changed", "cut", "deleted"):
             torn, whole = pieces[-1], _bytes_of(pieces[-1], outgoing.sources)
             if torn.document in self._sources.contents:
                 self._sources.touch(torn.document, fault)
@@ -156,7 +151,7 @@ class SimulatedTransport:
             case "gone":
                 return _Answer(404, {}, b'{"error": "not found"}')
             case _ if fault[:3].isdigit():
-                if self._watch is not None and fault in _PAUSES and not signed:
+                if fault in _PAUSES and not signed:
                     self._watch.pauses(self._life, _PAUSES[fault])
                 return _Answer(int(fault[:3]), self._retry_after(fault[4:]))
         return None
@@ -183,7 +178,7 @@ class SimulatedTransport:
             case "html":
                 return _Answer(200, {"Content-Type": "text/html"}, _PAGE)
             case "etag":
-                headers = {**{k.lower(): v for k, v in headers.items()}, "etag": '"wrong"'}
+                headers = {**headers, "etag": '"wrong"'}
             case _ if fault.endswith("!"):
                 return _Answer(int(fault[:3]), {})
         return _Answer(status, headers, body)
