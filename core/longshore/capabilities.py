@@ -67,6 +67,10 @@ class Rate(Frozen):
     requests: float
     seconds: float = 1.0
 
+    def least_seconds(self, requests: int) -> float:
+        """Return how long so many requests take."""
+        return max(requests, 0) * self.seconds / self.requests
+
 
 class PollSchedule(Frozen):
     """When a job is asked about, in seconds.
@@ -123,3 +127,17 @@ class Capabilities(Frozen):
             update={"bytes_per_document": None, "extensions": None, "media_types": None}
         )
         return self.model_copy(update={"limits": limits})
+
+    def least_seconds(self, writes: int, requests: int) -> float | None:
+        """Return how long requests take at the documented rates; None where none is.
+
+        Args:
+            writes: those that do not only read.
+            requests: all of them.
+        """
+        if self.rate is None:
+            return None
+        if self.read_rate is None:
+            return self.rate.least_seconds(requests)
+        reads = self.read_rate.least_seconds(requests - writes)
+        return max(self.rate.least_seconds(writes), reads)

@@ -117,6 +117,11 @@ BEFORE_ANYTHING = {
         "there is no configuration file",
         "--config",
     ),
+    "a folder for a configuration file": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--config", "."),
+        "is a folder, and a configuration file is needed",
+        "longshore.toml",
+    ),
     "a route in a plan": Wrong(
         ("plan", "a.pdf", "--to", "route:main"),
         "'route:main' is a route",
@@ -180,7 +185,7 @@ BEFORE_ANYTHING = {
     ),
     "no such assumption": Wrong(
         ("sandbox", "--assume", "geolens.part_siz=1"),
-        "--assume geolens...: unknown assumption 'part_siz'; did you mean 'part_size'?",
+        "--assume geolens...: unknown assumption 'part_siz'; did you mean part_size or max_size?",
         "longshore sandbox --assumptions",
     ),
     "no value of an assumption": Wrong(
@@ -387,7 +392,7 @@ def test_what_nobody_expected_is_a_line_and_two(
     def fail(*arguments: object, **named: object) -> None:
         raise KeyError("https://files.example/x?X-Amz-Signature=abc123")
 
-    monkeypatch.setattr("longshore.targets.resolve_target", fail)
+    monkeypatch.setattr("longshore.targets.target_now", fail)
     short = shore.run("upload", "a.pdf", "--to", "sendai")
     long = shore.run("upload", "a.pdf", "--to", "sendai", "--verbose")
     assert (short.code, long.code) == (2, 2)

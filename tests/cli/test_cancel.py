@@ -33,7 +33,7 @@ def test_cancel_finds_a_job_behind_a_batch_without_one(
     empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ``prepare`` found is known again before any job is talked about."""
-    from longshore import pipeline
+    from longshore.pipeline import Engine, _cancel, prepare
 
     trouble([{"method": "POST", "path": "*/files", "first": 1, "status": 422}])
     names = [empty_shore.file("blocked1.pdf"), empty_shore.file("blocked2.pdf")]
@@ -46,13 +46,12 @@ def test_cancel_finds_a_job_behind_a_batch_without_one(
     ]
 
     prepared: list[str] = []
-    prepare = pipeline.prepare
 
-    async def noted(engine: pipeline.Engine) -> object:
+    async def noted(engine: Engine) -> object:
         prepared.append(engine.run.id)
         return await prepare(engine)
 
-    monkeypatch.setattr(pipeline, "prepare", noted)
+    monkeypatch.setattr(_cancel, "prepare", noted)
     run_id = uploaded.line("run")["run_id"]
     cancelled = empty_shore.run("cancel", run_id, "--json")
     assert (cancelled.line("document")["state"], prepared) == ("cancelled", [run_id])
@@ -64,7 +63,7 @@ def test_what_was_to_be_cancelled_and_is_does_not_cancel_a_rerun(
     """A process that was asked ended before it did it; the next `cancel` did it instead."""
     from longshore.journal._locks import hold_run
 
-    monkeypatch.setattr("longshore.cli._runs.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._cancel.PATIENCE", 0.0)
     run_id = upload(shore, "blocked.pdf")
     with hold_run(shore.journal, run_id):
         shore.run("cancel", run_id)
@@ -83,18 +82,16 @@ def test_cancel_comes_after_a_process_that_takes_no_mail(
     shore: Shore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who only polls holds the run for a moment, and knows nothing of what is asked."""
-    from longshore.cli import _runs
     from longshore.journal._locks import hold_run
 
     run_id = upload(shore, "blocked.pdf")
     with ExitStack() as held:
         held.enter_context(hold_run(shore.journal, run_id))
 
-        async def there(_journal: object, _run: object) -> bool:
+        async def sleep(_clock: object, _seconds: float) -> None:
             held.close()
-            return False
 
-        monkeypatch.setattr(_runs, "_cancel_there", there)
+        monkeypatch.setattr("longshore.pipeline._environment.SystemClock.sleep", sleep)
         ended = shore.run("cancel", run_id, "--json")
     assert (ended.code, ended.line("document")["state"]) == (0, "cancelled")
 
@@ -103,3 +100,11 @@ def test_cancel_says_when_there_is_nothing_to_cancel(shore: Shore) -> None:
     """A run that is over stays as it is."""
     ended = shore.run("cancel", upload(shore, "a.pdf", "sendai"))
     assert (ended.code, "was over: nothing is cancelled" in ended.err) == (0, True)
+
+
+def test_cancel_is_two_when_the_account_is_refused(empty_shore: Shore, trouble: Trouble) -> None:
+    """As with every command; what is not cancelled is shown as it is."""
+    trouble([{"method": "POST", "path": "*/cancel", "status": 401}], only="plangrep")
+    ended = empty_shore.run("cancel", upload(empty_shore, "blocked.pdf"), "--json")
+    assert (ended.code, ended.line("run")["needs_action"]) == (2, 1)
+    assert "hint: check the API key" in ended.err

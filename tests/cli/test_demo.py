@@ -73,7 +73,7 @@ def test_every_provider_is_in_the_table_with_its_alias(ran: Ran) -> None:
     shown = [line for line in ran.out.splitlines() if line.startswith(tuple(TITLES))]
 
     assert [line.partition("  ")[0] for line in shown] == TITLES
-    assert all("succeeded" in line for line in shown)
+    assert [line.partition(" of 6 ")[0][-1] for line in shown] == ["3", "6", "6", "3"]
     assert "\x1b" not in ran.out
 
 
@@ -147,6 +147,20 @@ def test_the_table_is_as_wide_as_it_needs_to_be() -> None:
     assert f"{'x' * 200} ({'y' * 200})" in "\n".join(table([row]))
 
 
+def test_it_fits_a_terminal(ran: Ran) -> None:
+    """80 columns: the table, the reasons, and what to type next."""
+    assert [line for line in ran.out.splitlines() if len(line) > 80] == []
+
+
+def test_what_did_not_go_well_stands_below_the_table() -> None:
+    """Nothing of it goes well unseen: the table itself only counts what succeeded."""
+    row = Row(provider="acme", documents=3)
+    row.states.update(succeeded=1, refused=1, failed=1)
+    row.end({"requests": 1, "retries": 0, "bytes_sent": 5, "seconds": 1.0})
+
+    assert "acme: 1 failed" in list(table([row]))
+
+
 def test_bars_tell_what_happens() -> None:
     """Bytes, parts, retries and the vendor's words; what is refused is not waited for."""
     out = StringIO()
@@ -170,7 +184,7 @@ def test_bars_tell_what_happens() -> None:
     with TargetBars(["acme"], console) as bars:
         for event, _ in events:
             bars.see("acme", event)
-            bars.refresh()
+            bars._progress.refresh()
 
     for _, words in events:
         assert words in out.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,14 @@ def test_help_says_what_a_target_is(empty_shore: Shore) -> None:
     said = " ".join(empty_shore.bare("--help").out.split())
     assert "A TARGET is a table of longshore.toml" in said
     assert said.index("longshore demo") < said.index("--to my-target")
+
+
+@pytest.mark.parametrize("name", list(names()), ids=" ".join)
+def test_help_names_no_type_of_python(empty_shore: Shore, name: tuple[str, ...]) -> None:
+    """`PATH <list[str]>` tells a person nothing; `--on-unknown <hold|resend>` does."""
+    assert (
+        re.findall(r"<(?:str|list|int|Path|file)\b\S*", empty_shore.bare(*name, "--help").out) == []
+    )
 
 
 @pytest.mark.parametrize("name", list(names()), ids=" ".join)

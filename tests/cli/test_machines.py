@@ -277,7 +277,7 @@ def test_nothing_asks_more_of_sqlite_than_old_systems_have() -> None:
 def test_what_was_only_read_inside_of_others_can_be_written() -> None:
     """Before pydantic 2.14 a model that was never made by itself had nothing to be written with."""
     from longshore._model import Frozen
-    from longshore.journal._rows import dump
+    from longshore.journal._json import dump
 
     class Inner(Frozen):
         count: int = 0

@@ -71,6 +71,12 @@ def test_an_action_that_the_vendor_refuses_is_no_success(shore: Shore) -> None:
     assert (refused.code, "the vendor refused (404)" in refused.out) == (1, True)
 
 
+@pytest.fixture
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for somebody who may have the run only for a moment."""
+    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", 0.0)
+
+
 class Busy:
     """Keeps a run as the process does that executes it."""
 
@@ -88,6 +94,7 @@ class Busy:
         return ended, mail
 
 
+@pytest.mark.usefixtures("_hurry")
 def test_a_run_that_is_executed_is_asked_to_act(shore: Shore) -> None:
     """Scripts get a line that says so; the action lies in the mailbox."""
     shore.run("upload", shore.file("blocked.pdf"), "--to", "plangrep")

@@ -14,7 +14,7 @@ Trouble = Callable[..., dict[str, str]]
 
 def steps(ended: Ended) -> list[list[str]]:
     """The commands on stderr, each at the end of its line, without the program's name."""
-    found = re.findall(r"^(?:[a-z ]+: +)?longshore ([a-z].*)$", ended.err, re.M)
+    found = re.findall(r"^(?:[a-z0-9 ]+: +)?longshore ([a-z].*)$", ended.err, re.M)
     return [shlex.split(command) for command in found]
 
 
@@ -55,6 +55,7 @@ def test_many_failed_jobs_are_not_all_listed(shore: Shore) -> None:
     listed = shore.bare(*steps(ended)[-1])
 
     assert verbs(ended) == ["rerun", "act", "act", "act", "actions"]
+    assert "\nand 2 more:        longshore actions " in ended.err
     assert listed.out.count("longshore act ") == 5
 
 
@@ -120,3 +121,15 @@ def test_a_comparison_that_waits_for_a_person_says_what_can_be_done(shore: Shore
 
     assert (first.code, acted.code, ended.code) == (3, 0, 0)
     assert "going on with comparison" in ended.err
+
+
+def test_no_action_for_another_document_is_offered_as_a_second_try(
+    empty_shore: Shore, trouble: Trouble
+) -> None:
+    """Of one job a task failed and others are in review: `discard` tries nothing again."""
+    trouble([], "sendai.tasks_in_upload=true", only="sendai")
+    shore = empty_shore
+    names = ("fail.pdf", "review1.pdf", "review2.pdf", "review3.pdf")
+    ended = shore.run("upload", *(shore.file(n, n.encode()) for n in names), "--to", "sendai")
+
+    assert (ended.code, verbs(ended)) == (1, ["actions", "rerun"])

@@ -70,7 +70,12 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 def slow(trouble: Trouble, processes: Processes) -> tuple[str, ...]:
     """A document of three parts that takes its time, and how to upload it."""
     trouble([{"method": "POST", "path": "*/append*", "delay": 0.3}], only="subworkflow")
-    with (processes.folder / "large.pdf").open("wb") as file:
+    return _in_parts(processes.folder)
+
+
+def _in_parts(folder: Path) -> tuple[str, ...]:
+    """Write a document of three parts; how to upload it."""
+    with (folder / "large.pdf").open("wb") as file:
         file.truncate(3 * PART)
     settings = ("session_threshold=0", f"part_size={PART}", "resend_parts=true")
     return ("upload", "large.pdf", "--to", "subworkflow", "--concurrency", "1",
@@ -123,9 +128,11 @@ def test_one_signal_ends_in_good_order(
     assert (code, again["succeeded"], again["bytes_sent"]) == (0, 1, 3 * PART)
 
 
-def test_two_signals_stop_at_once(processes: Processes, slow: tuple[str, ...]) -> None:
-    """The second Ctrl-C waits for nothing; the run can be resumed all the same."""
-    process = processes.start(*slow, "--json")
+def test_two_signals_stop_at_once(processes: Processes, trouble: Trouble) -> None:
+    """The second Ctrl-C waits for no answer; lines and counts agree, and the rest goes later."""
+    rules = [{"method": "POST", "path": "*/append*", "nth": [2], "delay": 30}]
+    trouble(rules, only="subworkflow")
+    process = processes.start(*_in_parts(processes.folder), "--json")
     _wait_for(processes, process, _first_part)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -135,6 +142,8 @@ def test_two_signals_stop_at_once(processes: Processes, slow: tuple[str, ...]) -
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130
+    assert [json.loads(line).get("state") for line in out.splitlines()] == ["running", None]
+    assert _run_line(out)["running"] == 1
     again = f"longshore resume {_run_line(out)['run_id']} --journal journal.db"
     assert again == err.splitlines()[-1]
     code, out, _ = processes.run("resume", "--json")
@@ -233,13 +242,14 @@ def test_a_form_may_hold_more_files_than_a_shell_begins_with(
     assert (ended.returncode, ended.stdout.count("60 succeeded")) == (0, 1), ended.stderr
 
 
-def test_in_a_folder_that_is_gone(processes: Processes) -> None:
+@pytest.mark.parametrize("words", ["upload / --to plangrep", "webhooks serve --port 0"])
+def test_in_a_folder_that_is_gone(processes: Processes, words: str) -> None:
     """Another process deleted it: said plainly."""
     gone = processes.folder / "gone"
     gone.mkdir()
     ended = subprocess.run(
         ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-m", "longshore",
-         "upload", str(processes.folder), "--to", "plangrep"],
+         *words.split()],
         cwd=gone, capture_output=True, text=True, check=False, timeout=40,
     )  # fmt: skip
     assert ended.returncode == 2

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from longshore.capabilities import Capabilities, Rate
 from longshore.cli import _progress
+from longshore.cli._budget import Budget
 from longshore.cli._interrupt import Interrupt, run_async
-from longshore.cli._progress import Tally, open_display
+from longshore.cli._meter import Meter
+from longshore.cli._progress import Standing, Tally, open_display
 from longshore.cli._terminal import Terminal
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, ErrorInfo, MemoryJournal, RunRecord, UnitRecord
@@ -24,6 +27,7 @@ from longshore.pipeline import (
     BytesMoved,
     DocumentFinished,
     Event,
+    JobAccepted,
     Polled,
     RunStarted,
     StepEnded,
@@ -55,15 +59,97 @@ async def _journal() -> MemoryJournal:
     return journal
 
 
+class Watch:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_a_line_says_how_far_a_run_is() -> None:
     """Documents, bytes, rate, time left, and what the jobs do."""
-    tally = Tally(began=time.monotonic() - 10)
+    clock = Watch()
+    tally = Tally(moved=Meter(clock))
     for event in EVENTS:
         tally.see(event)
-    text = tally.text()
-    assert text.startswith("0 of 2 documents, 15.0 MB of 40.0 MB, ")
-    assert ", 1.5 MB/s, about 16" in text
-    assert text.endswith("jobs: 1 PROCESSING")
+    for _ in range(10):
+        clock.now += 1
+        tally.see(BytesMoved("u1", 1_500_000))
+    assert tally.text() == (
+        "0 of 2 documents, 30.0 MB of 40.0 MB, 1.5 MB/s, about 6.7 s left, jobs: 1 PROCESSING"
+    )
+
+
+def test_no_rate_is_told_from_the_first_bytes() -> None:
+    """They only fill the buffers of this machine: no 872 MB/s, and no 133 hours."""
+    clock = Watch()
+    tally = Tally(moved=Meter(clock))
+    for event in EVENTS:
+        tally.see(event)
+    for _ in range(4):
+        assert "/s" not in tally.text()
+        assert "left" not in tally.text()
+        clock.now += 1
+        tally.see(BytesMoved("u1", 1000))
+    assert ", 1.0 kB/s, about 6 h 56 m left, " in tally.text()
+
+
+def small(documents: int, seconds: float, clock: Watch, rate: Rate) -> Tally:
+    """Send small documents, one a second, to a vendor that allows so many requests."""
+    tally = Tally(moved=Meter(clock), budget=Budget(Capabilities(rate=rate, read_rate=rate), clock))
+    tally.see(RunStarted(RUN, documents, 10 * documents))
+    for number in range(int(seconds)):
+        clock.now += 1
+        tally.see(BytesMoved(f"u{number}", 10))
+        tally.see(JobAccepted(f"u{number}", f"job_{number}", (f"d{number}",)))
+        tally.see(replace(waiting(f"u{number}", None), how="done", error=None, requests=1))
+    return tally
+
+
+def test_a_line_names_the_budget_that_requests_wait_for() -> None:
+    """Else nobody knows why 3,000 small documents take an hour."""
+    clock = Watch()
+    tally = small(3000, 60, clock, Rate(requests=60, seconds=60.0))
+    assert tally.text().endswith(
+        "10 B/s, about 49 m 00 s left, requests wait for the vendor's budget: 60 requests a minute"
+    )
+    clock.now += 90
+    assert "budget" not in tally.text()
+
+
+def test_the_time_left_is_never_less_than_the_budget_allows() -> None:
+    """The first minute's requests go at once, those of the others do not."""
+    clock = Watch()
+    clock.now -= 0.95 * 60
+    tally = small(3000, 60, clock, Rate(requests=30, seconds=60.0))
+    assert ", about 1 h 38 m left, " in tally.text()
+
+
+def test_while_the_budget_lets_nothing_go_it_tells_the_time_left() -> None:
+    """A minute's requests went at once; since then there is no rate to tell."""
+    clock = Watch()
+    budget = Budget(Capabilities(rate=Rate(requests=60, seconds=60.0)), clock)
+    tally = Tally(moved=Meter(clock), budget=budget)
+    tally.see(RunStarted(RUN, 300, 3000))
+    for number in range(60):
+        tally.see(BytesMoved(f"u{number}", 10))
+        tally.see(JobAccepted(f"u{number}", f"job_{number}", (f"d{number}",)))
+        tally.see(replace(waiting(f"u{number}", None), how="done", error=None, requests=1))
+    clock.now += 30
+
+    assert tally.text() == (
+        "0 of 300 documents, 600 B of 3.0 kB, about 8 m 00 s left, "
+        "requests wait for the vendor's budget: 60 requests a minute"
+    )
+
+
+@pytest.mark.parametrize("rate", [Rate(requests=600, seconds=60.0), Rate(requests=60)])
+def test_a_budget_that_nobody_waits_for_is_not_named(rate: Rate) -> None:
+    """One request a second, where ten may go."""
+    assert "budget" not in small(3000, 60, Watch(), rate).text()
 
 
 def test_bytes_that_are_sent_again_do_not_pass_the_end() -> None:
@@ -108,7 +194,7 @@ async def test_what_earlier_commands_finished_counts_from_the_beginning(
         display.see(RunStarted(RUN, 2, 40_000_000, finished=1))
         display.see(BytesMoved("u1", 5_000_000))
         await asyncio.sleep(0.05)
-    assert "longshore: 1 of 2 documents, 25.0 MB of 40.0 MB, " in capsys.readouterr().err
+    assert "longshore: 1 of 2 documents, 25.0 MB of 40.0 MB\n" in capsys.readouterr().err
 
 
 async def test_quiet_shows_nothing(
@@ -141,9 +227,55 @@ async def test_bars_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     assert "a line above" in drawn
 
 
-def waiting(unit_id: str, until: float | None, verb: str = "start") -> StepEnded:
+async def test_bars_tell_rates_and_time_left_only_once_they_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rich's own columns would write `872.2 MB/s`, or `? -:--:--`, from the first bytes on."""
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with open_display(Terminal(), await _journal()) as display:
+        for event in EVENTS:
+            display.see(event)
+        await asyncio.sleep(0.3)
+        early = screen.getvalue()
+        monkeypatch.setattr("longshore.cli._meter.SETTLES", 0.0)
+        monkeypatch.setattr("longshore.cli._meter.TELLS", 0.1)
+        monkeypatch.setattr("longshore.cli._meter._STEP", 0.0)
+        for _ in range(3):
+            display.see(BytesMoved("u1", 1_000_000))
+            await asyncio.sleep(0.3)
+    assert "15.0/40.0 MB" in early
+    assert not re.search(r"/s|left|\? |-:--:--", early)
+    assert len(re.findall(r"\d MB/s\S* \S+ s left", screen.getvalue())) >= 2  # of the run, of u1
+
+
+async def test_what_another_process_does_is_shown_from_the_journal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody tells events of it: how far it is, and how fast between two looks."""
+    monkeypatch.setattr(_progress, "PAUSE", 0.05)
+    monkeypatch.setattr("longshore.cli._meter.SETTLES", 0.0)
+    monkeypatch.setattr("longshore.cli._meter.TELLS", 0.1)
+    with open_display(Terminal(), await _journal()) as display:
+        display.look(Standing(3, 1, 300_000_000, 100_000_000))
+        await asyncio.sleep(0.15)
+        display.look(Standing(3, 1, 300_000_000, 110_000_000))
+        await asyncio.sleep(0.1)
+    said = capsys.readouterr().err
+    assert said.startswith("longshore: 1 of 3 documents, 100.0 MB of 300.0 MB\n")
+    assert re.search(r"1 of 3 documents, 110\.0 MB of 300\.0 MB, \S+ MB/s, about \S+ s left", said)
+
+
+def waiting(
+    unit_id: str,
+    until: float | None,
+    verb: str = "start",
+    message: str = "the lost request may still arrive",
+) -> StepEnded:
     """A step that waits, as after a crash."""
-    why = ErrorInfo(kind="waiting", message="the lost request may still arrive")
+    why = ErrorInfo(kind="waiting", message=message)
     return StepEnded(RUN, unit_id, 1, (), verb, "", 0.0, 1.0, "waiting", why, until=until)
 
 
@@ -180,6 +312,22 @@ def test_what_has_ended_waits_no_more() -> None:
     assert re.search(r", 1 waits until [0-9:]{8}: the lost request may still arrive$", one)
     assert unknown.endswith(", 1 waits: the lost request may still arrive")
     assert "wait" not in tally.text()
+
+
+def test_waits_that_differ_in_their_jobs_are_told_together() -> None:
+    """A reason may name the vendor's job; a line for each of a thousand batches tells nobody."""
+    tally = Tally()
+    said = [
+        tally.see(waiting(unit, 9.0, message=f"job {unit}-77 is `pending`"))
+        for unit in ("u1", "u2", "u3")
+    ]
+    many = tally.text()
+    for unit in ("u1", "u2"):
+        tally.see(replace(waiting(unit, None), how="done", error=None))
+    assert said[0].endswith(": job u1-77 is `pending`")
+    assert said[1:] == ["", ""]
+    assert re.search(", 3 wait until [0-9:]{8}: job … is `pending`$", many)
+    assert re.search(", 1 waits until [0-9:]{8}: job u3-77 is `pending`$", tally.text())
 
 
 @pytest.mark.parametrize("until", [math.inf, math.nan, 1e15])

@@ -74,6 +74,23 @@ def test_an_upload_is_recorded_without_its_secrets(
     assert [str(outcome) for outcome in played.outcomes] == ["succeeded"]
 
 
+def test_a_file_that_is_named_twice_is_recorded_once(
+    tmp_path: Path, vendor: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `upload` carries it, and tells."""
+    monkeypatch.setenv("LONGSHORE_SENDAI_API_KEY", "a-secret-key")
+    document, cassette = tmp_path / "plan.pdf", tmp_path / "plan.yaml"
+    document.write_bytes(pdf("plan"))
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "poll_interval": "0.05"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+    named = [str(document), str(document)]
+
+    code = main(["record", *named, "--to", "sendai", "--cassette", str(cassette), *flags])
+
+    assert (code, len(read_header(cassette).documents)) == (0, 1)
+    assert "plan.pdf is named more than once; it goes once" in capsys.readouterr().err
+
+
 def test_a_stopped_account_is_a_recording_too(
     tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

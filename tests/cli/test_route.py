@@ -131,16 +131,17 @@ def test_what_an_upload_in_trouble_keeps_is_told_with_what_changes_it(
     config(shore, '[routes.main]\nprimary = "plangrep"\npercent = {subworkflow = 100}\n')
     again = shore.run("resume")
     told = [line for line in again.err.splitlines() if "keeps" in line]
-    typed = told[0].partition("to change that:  longshore ")[2]
+    typed = told[-1].partition("to change that:  longshore ")[2]
     ended = shore.bare(*shlex.split(typed), "--json")
 
     assert (first.code, again.code, "keeps" in first.err) == (2, 2, False)
-    assert f"the run keeps base_url = {right}/nowhere, as it began" in told[0]
+    assert f"the run keeps base_url = {right}/nowhere, as it began" in told[-1]
     kept = (
         "the upload keeps route:main as it was when it began; as it is now it counts for a new one"
     )
-    assert told[1:] == [f"longshore: {kept}"]
-    assert again.err.splitlines()[-1].startswith("longshore resume ")
+    assert told[:-1] == [f"longshore: {kept}"]
+    assert again.err.splitlines()[-2].startswith("longshore resume ")
+    assert again.err.splitlines()[-1] == told[-1]  # not the one that fails again
     assert (ended.code, where(ended)) == (0, dict.fromkeys(names, ("plangrep", "succeeded")))
 
 
@@ -191,6 +192,20 @@ def test_a_dry_run_gives_each_target_its_own_settings(shore: Shore) -> None:
     )  # fmt: skip
     found = {line["target"]: line["concurrency"] for line in ended.lines}
     assert (ended.code, found) == (0, {"plangrep": 2, "sendai": 3})
+
+
+def test_a_dry_run_shares_the_documents_out_as_the_upload_will(shore: Shore) -> None:
+    """Each target's plan is of what it will get; a fallback may get it all."""
+    share = "[routes.main.percent]\nsendai = 50\n[routes.main.shadow]\nsubworkflow = 50\n"
+    config(shore, f'[routes.main]\nprimary = "plangrep"\nfallback = ["batch-tasks"]\n{share}')
+    names = files(shore, 12)
+    dry = shore.run("upload", *names, "--to", "route:main", "--dry-run", "--json")
+    real = shore.run("upload", *names, "--to", "route:main", "--json")
+    plans = {line["target"]: line["documents"] for line in dry.lines if line["event"] == "plan"}
+    runs = {line["target"]: line["documents"] for line in real.lines if "run" in line["event"]}
+    assert plans.pop("batch-tasks") == 12
+    assert (plans, runs["plangrep"] + runs["sendai"]) == (runs, 12)
+    assert 0 < runs["sendai"] < 12
 
 
 def test_a_dry_run_fails_where_a_target_that_counts_takes_nothing(shore: Shore) -> None:

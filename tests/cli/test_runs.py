@@ -122,13 +122,14 @@ def test_what_a_run_in_trouble_keeps_is_told_with_what_changes_it(
     monkeypatch.setenv("LONGSHORE_PLANGREP_PROJECT_NAME", "Pier")
     again = empty_shore.run("resume")
     told = [line for line in again.err.splitlines() if "the run keeps" in line]
-    typed = told[0].partition("to change that:  longshore ")[2]
+    typed = told[1].partition("to change that:  longshore ")[2]
     ended = empty_shore.bare(*shlex.split(typed))
 
     assert (first.code, again.code, "the run keeps" in first.err) == (2, 2, False)
-    assert f"base_url = {right}/nowhere, as it began" in told[0]
-    assert "project_name = Quay, as it began; project_name = Pier counts for a new" in told[1]
-    assert again.err.splitlines()[-1].startswith("longshore resume ")
+    assert "project_name = Quay, as it began; project_name = Pier counts for a new" in told[0]
+    assert f"base_url = {right}/nowhere, as it began" in told[1]
+    assert again.err.splitlines()[-3].startswith("longshore resume ")
+    assert again.err.splitlines()[-1] == told[1]  # not the one that fails again
     assert (ended.code, "1 succeeded" in ended.out) == (0, True)
 
 
@@ -194,7 +195,10 @@ def test_status_of_a_run_shows_its_documents(shore: Shore) -> None:
     run_id = upload(shore, "a.pdf", "sendai")
     lines = shore.run("status", run_id, "--json").lines
     assert [line["event"] for line in lines] == ["document", "run"]
-    assert "attempt 1 succeeded after" in shore.run("status", run_id, "--verbose").out
+    told = shore.run("status", run_id, "--verbose").out
+    assert "attempt 1 succeeded after" in told
+    assert "; settings: base_url = http://127.0.0.1:" in told
+    assert "{" not in told
 
 
 def test_status_of_an_empty_journal(shore: Shore) -> None:
@@ -346,7 +350,8 @@ def test_an_action_on_a_run_in_use_goes_into_its_mailbox(
     shore: Shore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process that executes the run is asked to do it, once; what it has not done is told."""
-    monkeypatch.setattr("longshore.cli._runs.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._cancel.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", 0.0)
     from longshore.journal._locks import hold_run
 
     run_id = upload(shore, "blocked.pdf")

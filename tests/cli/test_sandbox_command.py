@@ -83,7 +83,7 @@ def test_a_port_that_is_taken(empty_shore: Shore) -> None:
         port = str(taken.getsockname()[1])
         ended = empty_shore.bare("sandbox", "--provider", "sendai", "--port", port)
     assert ended.code == 2
-    assert f"port {port} cannot be used" in ended.err
+    assert f"port {port} cannot be used: Address already in use\n" in ended.err
     assert "hint: --port 0" in ended.err
 
 

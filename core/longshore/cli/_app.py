@@ -63,12 +63,27 @@ def _make(name: str, place: str) -> Any:
     module, attribute = place.split(":")
     found = getattr(import_module(f"longshore.cli.{module}"), attribute)
     if isinstance(found, typer.Typer):
-        made = typer.main.get_command(found)
+        made: Any = typer.main.get_command(found)
         made.name = name
+        for below in made.commands.values():
+            _leave_types_out(below)
         return made
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name, epilog=getattr(found, EPILOG, None))(found)
-    return typer.main.get_command(app)
+    made = typer.main.get_command(app)
+    _leave_types_out(made)
+    return made
+
+
+def _leave_types_out(command: Any) -> None:
+    """Keep Python's types out of the help: ``PATH <list[str]>`` tells a person nothing."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = _no_type
+
+
+def _no_type(ctx: Any) -> None:
+    """Stand for what Typer would write behind an argument's name."""
 
 
 class _Group(TyperGroup):

@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from types import TracebackType
+from collections.abc import Callable, Iterable
+from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.text import Text
 
-from longshore.cli._progress import Tally
+from longshore.cli._budget import Budget
+from longshore.cli._meter import Meter
+from longshore.cli._progress import Standing, Tally
 from longshore.cli._terminal import printable
 from longshore.journal import Journal, Taken
 from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, Unit
+from longshore.units import format_bytes, format_seconds
 
-__all__ = ["Bars"]
+__all__ = ["Bars", "Drawn", "RateColumn"]
 
 BIG = 8 * 2**20
 """Bytes from which on a batch gets a bar of its own."""
 
 _NAME = 40
+
+
+class RateColumn(ProgressColumn):
+    """Bytes a second by a bar's ``meter``; Rich's own tells them from the first bytes on."""
+
+    def render(self, task: Task) -> Text:
+        """Write it, if there is enough to tell."""
+        meter: Meter = task.fields["meter"]
+        rate = meter.rate
+        return Text(f"{format_bytes(rate)}/s" if rate else "", style="progress.data.speed")
+
+
+class _LeftColumn(ProgressColumn):
+    """How long it will take, as a bar's ``left`` says."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        left: float | None = task.fields["left"]()
+        words = "" if left is None else f"{format_seconds(left)} left"
+        return Text(words, style="progress.remaining")
 
 
 class _Progress(Progress):
@@ -40,8 +64,8 @@ class _Progress(Progress):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            RateColumn(),
+            _LeftColumn(),
             console=Console(stderr=True),
             transient=True,
             redirect_stdout=False,
@@ -54,45 +78,52 @@ class _Progress(Progress):
         yield from super().get_renderables()
         if self.tally.jobs:
             yield Text(f"jobs: {self.tally.polled()}", overflow="ellipsis", no_wrap=True)
-        if waits := self.tally.waits.text():
-            yield Text(waits, overflow="ellipsis", no_wrap=True)
+        for why in self.tally.held_up():
+            yield Text(why, overflow="ellipsis", no_wrap=True)
 
 
-class Bars:
-    """Draws while a run is executed; a context manager.
+class Drawn:
+    """Bars that keep the last lines of a terminal as long as their context lasts."""
 
-    Args:
-        journal: tells what a batch holds.
-    """
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._tally = Tally()
-        self._progress = _Progress(self._tally)
-        self._run: TaskID | None = None
-        self._bars: dict[str, TaskID | None] = {}  # None: too small for a bar, or gone
-        self._moved: dict[str, int] = {}
-        self._looking: set[asyncio.Task[None]] = set()
-
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> Self:
         """Begin to draw."""
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Clear what was drawn."""
-        for task in self._looking:
-            task.cancel()
         self._progress.stop()
 
     def print(self, text: str) -> None:
         """Write a line above the bars."""
         self._progress.console.print(Text.from_ansi(text), soft_wrap=True)
+
+
+class Bars(Drawn):
+    """Draws while a run is executed.
+
+    Args:
+        journal: tells what a batch holds.
+        budget: what the vendor allows, where that is known.
+    """
+
+    def __init__(self, journal: Journal, budget: Budget | None) -> None:
+        self._journal = journal
+        self._tally = Tally(budget=budget)
+        super().__init__(_Progress(self._tally))
+        self._run: TaskID | None = None
+        self._bars: dict[str, TaskID | None] = {}  # None: too small for a bar, or gone
+        self._moved: dict[str, Meter] = {}
+        self._looking: set[asyncio.Task[None]] = set()
+
+    def __exit__(self, *exc: object) -> None:
+        """Look no more."""
+        for task in self._looking:
+            task.cancel()
+        super().__exit__(*exc)
 
     def see(self, event: Event) -> None:
         """Take notice of one event."""
@@ -100,9 +131,8 @@ class Bars:
             self.print(said)
         match event:
             case RunStarted(run):
-                self._run = self._progress.add_task("documents", total=self._tally.size)
                 if event.finished:
-                    self._look(self._tally.look_back(self._journal, run))
+                    self._look_up(self._tally.look_back(self._journal, run))
             case BytesMoved(unit_id, count):
                 self._move(unit_id, count)
             case Polled(unit_id):
@@ -111,15 +141,34 @@ class Bars:
                 self._drop(record.unit_id or "")
             case _:
                 pass
+        self._show()
+
+    def look(self, standing: Standing) -> None:
+        """Take notice of how far the run is."""
+        self._tally.look(standing)
+        self._show()
+
+    def _show(self) -> None:
+        """Bring the run's bar up to date, once it is known what the run holds."""
+        tally = self._tally
+        if self._run is None and tally.documents:
+            self._run = self._add("documents", tally.size, tally.moved, lambda: tally.left)
         if self._run is not None:
-            words = f"{self._tally.finished}/{self._tally.documents} documents"
-            self._progress.update(self._run, description=words, completed=self._tally.carried)
+            words = f"{tally.finished}/{tally.documents} documents"
+            self._progress.update(
+                self._run, description=words, total=tally.size, completed=tally.carried
+            )
+
+    def _add(
+        self, name: str, size: int, meter: Meter, left: Callable[[], float | None], done: int = 0
+    ) -> TaskID:
+        return self._progress.add_task(name, total=size, completed=done, meter=meter, left=left)
 
     def _move(self, unit_id: str, count: int) -> None:
-        self._moved[unit_id] = self._moved.get(unit_id, 0) + count
+        self._moved.setdefault(unit_id, Meter()).add(count)
         if unit_id not in self._bars:
             self._bars[unit_id] = None
-            self._look(self._draw(unit_id))
+            self._look_up(self._draw(unit_id))
         bar = self._bars[unit_id]
         if bar is not None:
             self._progress.advance(bar, count)
@@ -132,7 +181,7 @@ class Bars:
 
     # ------------------------------------------------------------------ what events do not tell
 
-    def _look(self, work: object) -> None:
+    def _look_up(self, work: object) -> None:
         assert asyncio.iscoroutine(work)
         task = asyncio.create_task(work)
         self._looking.add(task)
@@ -144,9 +193,16 @@ class Bars:
         size = sum(record.document.size for record in taken.documents)
         there = _there(taken)
         self._tally.before += there
-        if size > BIG and unit_id in self._moved:
-            done = min(there + self._moved[unit_id], size)
-            self._bars[unit_id] = self._progress.add_task(_name(taken), total=size, completed=done)
+        meter = self._moved.get(unit_id)
+        if size <= BIG or meter is None:
+            return
+
+        def left() -> float | None:
+            todo = size - there - meter.total
+            return todo / meter.rate if meter.rate and todo > 0 else None
+
+        done = min(there + meter.total, size)
+        self._bars[unit_id] = self._add(_name(taken), size, meter, left, done)
 
 
 def _there(taken: Taken) -> int:

@@ -14,7 +14,7 @@ from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._offers import Ended
-    from longshore.journal import Journal, RunRecord
+    from longshore.journal import DocumentRecord, Journal, RunRecord
     from longshore.pipeline import Event, Listener, RunReport
     from longshore.targets import Target
 
@@ -50,38 +50,27 @@ async def carry(
     from longshore.cli._interrupt import leave_at_once
     from longshore.cli._offers import Ended
     from longshore.cli._progress import open_display
-    from longshore.pipeline import Environment, execute, summary
+    from longshore.pipeline import capabilities_of
 
-    ended = Ended()
+    ended, told = Ended(), _Told()
     interrupt.sending = True
     began = time.monotonic()
-    with open_display(terminal, journal) as display:
+    with open_display(terminal, journal, capabilities_of(target.provider)) as display:
 
         def listen(event: Event) -> None:
             display.see(event)
             if also is not None:
                 also(event)
             try:
-                _tell(terminal, event, ended)
+                _tell(terminal, event, ended, told)
             except BrokenPipeError:
                 terminal.deaf()
                 interrupt.stop.set()  # nobody reads any more: as if they had pressed Ctrl-C
 
-        try:
-            report = await execute(
-                journal, target, run, Environment(), listener=listen, stop=interrupt.stop
-            )
-        except asyncio.CancelledError:
-            if not interrupt.at_once:
-                raise
-            report = await summary(journal, run)
-            report.interrupted = True
-        except (RunInUse, IncompatibleState):
-            raise
-        except LongshoreError as error:  # whatever happened, the run can be resumed
-            report = await summary(journal, run)
-            report.trouble = error
+        report = await _executed(journal, target, run, interrupt, listen)
     report.seconds = time.monotonic() - began
+    if interrupt.at_once:
+        await _tell_the_rest(terminal, journal, run, told)
     offers = [] if report.trouble else await ended.commands(terminal, journal, run)
     kept: Iterable[str] = ()
     if report.trouble is not None:
@@ -93,16 +82,67 @@ async def carry(
     return report
 
 
-def _tell(terminal: Terminal, event: Event, ended: Ended) -> None:
+async def _executed(
+    journal: Journal, target: Target, run: RunRecord, interrupt: Interrupt, listen: Listener
+) -> RunReport:
+    """Execute a run; what ends it before its time is in the report, for it can be resumed."""
+    from longshore.pipeline import Environment, execute, summary
+
+    try:
+        return await execute(
+            journal, target, run, Environment(), listener=listen, stop=interrupt.stop
+        )
+    except asyncio.CancelledError:
+        if not interrupt.at_once:
+            raise
+        report = await summary(journal, run)
+        report.interrupted = True
+    except (RunInUse, IncompatibleState):
+        raise
+    except LongshoreError as error:
+        report = await summary(journal, run)
+        report.trouble = error
+    return report
+
+
+def _tell(terminal: Terminal, event: Event, ended: Ended, told: _Told) -> None:
     from longshore.pipeline import DocumentFinished, Notice, Retried
 
     if isinstance(event, DocumentFinished):
+        told.note(event.record)
         ended.see(event.record, event.unit)
         tell_document(terminal, event.run, event.record, event.unit)
     elif isinstance(event, Notice):
         terminal.event(printable(f"longshore: {event.text}"))
     elif isinstance(event, Retried) and terminal.verbose:
         terminal.event(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
+
+
+class _Told:
+    """Remembers which documents were told of: a byte each, by its place in the run."""
+
+    def __init__(self) -> None:
+        self._places = bytearray()
+
+    def note(self, record: DocumentRecord) -> None:
+        """Remember one."""
+        self._places.extend(bytes(max(record.place + 1 - len(self._places), 0)))
+        self._places[record.place] = True
+
+    def knows(self, record: DocumentRecord) -> bool:
+        """Tell whether a document was told of."""
+        return record.place < len(self._places) and bool(self._places[record.place])
+
+
+async def _tell_the_rest(terminal: Terminal, journal: Journal, run: RunRecord, told: _Told) -> None:
+    """Print the documents that nobody told of, for a second signal came before the end."""
+    from longshore.journal import with_units
+
+    try:
+        async for record, unit in with_units(journal, run.id, lambda one: not told.knows(one)):
+            tell_document(terminal, run, record, unit)
+    except BrokenPipeError:
+        terminal.deaf()
 
 
 def finish(
@@ -123,10 +163,10 @@ def finish(
         terminal.deaf()
     if report.trouble is not None:
         terminal.fail(report.trouble)
-    for text in kept:
-        terminal.last(text)
     if report.interrupted or report.trouble is not None:
         terminal.last(again or terminal.typed(f"longshore resume {report.run.id}"))
+        for text in kept:  # below it: whoever changed a setting since wants this one
+            terminal.last(text)
         return
     if line["documents"] and line["refused"] == line["documents"]:
         terminal.note("longshore: nothing could go")

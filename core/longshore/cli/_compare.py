@@ -254,9 +254,11 @@ class _Watch:
 # -------------------------------------------------------------------------------- the end
 
 _HEAD = (
-    "target", "documents", "not taken", "succeeded", "to done", "95 %", "requests", "retries",
-    "429", "credits", "results",
+    "target", "documents", "not taken", "succeeded", "to done", "95 %",
+    "target", "requests", "retries", "429", "credits", "results",
 )  # fmt: skip
+_HALF = len(_HEAD) // 2
+"""Two tables, one below the other: side by side they are wider than many a terminal."""
 
 
 def _finish(
@@ -271,8 +273,11 @@ def _finish(
     """
     from longshore.lifecycle import Outcome
 
-    rows = [_cells(name, figures) for name, figures in found.figures.items()]
-    for text in columns([_HEAD, *rows]):
+    rows = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
+    for text in columns([row[:_HALF] for row in rows]):
+        terminal.say(text)
+    terminal.say()
+    for text in columns([row[_HALF:] for row in rows]):
         terminal.say(text)
     named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
     again = terminal.typed(found.command + "".join(named))
@@ -281,12 +286,14 @@ def _finish(
         if trouble is not None:
             terminal.note(f"longshore: {side.target} could not go on:")
             terminal.fail(trouble)
-            tell_kept(terminal, side.target, side.settings, given, again)
     reports = [report for side in found.sides for report in side.reports]
     if any(report.open for report in reports) or any(report.interrupted for report in reports):
         if any(report.outcomes.get(Outcome.NEEDS_ACTION) for report in reports):
             terminal.note(f"what can be done:  {terminal.typed('longshore actions')}")
         terminal.last(f"go on with it:     {again}")
+    for side in found.sides:
+        if side.report.trouble is not None:
+            tell_kept(terminal, side.target, side.settings, given, again)
 
 
 def _cells(name: str, figures: Figures) -> tuple[str, ...]:
@@ -300,6 +307,7 @@ def _cells(name: str, figures: Figures) -> tuple[str, ...]:
         "-" if share is None else f"{100 * share:.1f} %",
         format_seconds(done.median) if done else "-",
         format_seconds(done.p95) if done else "-",
+        name,
         str(figures.requests),
         str(figures.retries),
         str(figures.troubles["throttled"]),

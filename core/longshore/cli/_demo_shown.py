@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 from longshore.cli._lines import columns
@@ -44,6 +45,13 @@ class Row:
         """The provider's name with its aliases."""
         return f"{self.provider} ({', '.join(self.aliases)})" if self.aliases else self.provider
 
+    @property
+    def amiss(self) -> str:
+        """How many documents neither succeeded nor were refused, and what became of them."""
+        good = ("succeeded", "refused")
+        states = sorted(self.states.items())
+        return ", ".join(f"{count} {state}" for state, count in states if state not in good)
+
     def add(self, line: Mapping[str, Any]) -> None:
         """Count a document."""
         self.documents += 1
@@ -60,27 +68,25 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """Return the texts of the table's columns."""
-        states = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
         return (
             self.title,
-            str(self.documents),
+            f"{self.states['succeeded']} of {self.documents}",
             str(self.parts),
             str(self.run["requests"]),
             str(self.run["retries"]),
             format_bytes(self.run["bytes_sent"]),
             f"{self.run['seconds']:.1f}",
-            states,
         )
 
 
-_HEAD = ("provider", "documents", "parts", "requests", "retries", "bytes", "seconds", "states")
-_LEFT = (0, len(_HEAD) - 1)
+_HEAD = ("provider", "succeeded", "parts", "requests", "retries", "bytes", "seconds")
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """Write the rows as a table, and what all of them come to."""
     yield ""
-    yield from columns([_HEAD, *(row.cells() for row in rows)], left=_LEFT)
+    yield from columns([_HEAD, *(row.cells() for row in rows)])
+    yield from (f"{row.provider}: {row.amiss}" for row in rows if row.amiss)
     arrived, sent = sum(row.arrived for row in rows), sum(len(row.sent) for row in rows)
     yield ""
     yield f"{arrived} of {sent} documents are at the sandboxes with the SHA-256 of their source."
@@ -97,14 +103,14 @@ def refusals(rows: Sequence[Row]) -> Iterator[str]:
             reasons.setdefault(reason, []).append(name)
         for reason, names in reasons.items():
             yield f"  {row.provider}: {', '.join(names)}"
-            yield f"    {reason}"
+            yield from wrap(reason, 76, initial_indent="    ", subsequent_indent="      ")
 
 
 def next_steps(rows: Sequence[Row]) -> Iterator[str]:
     """Say what to type next."""
     name = rows[0].provider
     steps = {
-        "longshore sandbox": "the same sandboxes, to upload to from another shell",
+        "longshore sandbox": "the same sandboxes, for another shell",
         f"longshore providers show {name}": "what a vendor takes, and what to set",
         f"longshore upload FILE... --to {name}": "your own documents",
     }

@@ -11,13 +11,13 @@ import sys
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from longshore.cli._command import INTERRUPTED
 from longshore.cli._terminal import Terminal
 
-__all__ = ["Interrupt", "fewer_collections", "leave_at_once", "run_async"]
+__all__ = ["Interrupt", "leave_at_once", "run_async"]
 
 T = TypeVar("T")
 
@@ -54,12 +54,7 @@ class Interrupt:
             self._before = {number: signal.signal(number, self._caught) for number in _SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Give the signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -90,7 +85,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         KeyboardInterrupt: a second signal came when what it was to cancel had just ended.
     """
     _allow_open_files()
-    with fewer_collections():
+    with _fewer_collections():
         try:
             return asyncio.run(work)
         except asyncio.CancelledError:
@@ -111,7 +106,7 @@ def _allow_open_files() -> None:
 
 
 @contextmanager
-def fewer_collections() -> Iterator[None]:
+def _fewer_collections() -> Iterator[None]:
     """Have Python look for garbage in cycles after 10,000 new objects, not after 700.
 
     Documents come in waves that pass 700 all the time, and leave no cycles: the looking was 5 to

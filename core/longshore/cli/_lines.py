@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from longshore.cli._offers import LOOKED_AT
 from longshore.cli._terminal import Terminal, colour, printable
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ __all__ = [
     "STATES",
     "columns",
     "counts",
+    "entries",
     "kept_settings",
     "next_steps",
     "number",
@@ -29,9 +32,6 @@ STATES = (
     "running", "skipped",
 )  # fmt: skip
 
-_SOMEBODY = "show TARGET`"
-"""How the hint of a refusal names its target."""
-
 _WIDEST = max(map(len, STATES))
 
 _MOST_OFFERS = 3
@@ -44,18 +44,10 @@ def tell_document(
     from longshore.pipeline import document_line
 
     line = document_line(run, record, unit)
-    line["error"] = _about(run.target, line["error"])
     if terminal.json:
         terminal.line(line)
     else:
         terminal.say(_document_text(line, terminal.hinted))
-
-
-def _about(target: str, error: Any) -> Any:
-    """Name the target in a hint: who plans knows the vendor's limits, not what it is called."""
-    if not error:
-        return error
-    return {**error, "hint": error["hint"].replace(_SOMEBODY, f"show {target}`")}
 
 
 def _document_text(line: Mapping[str, Any], hinted: set[str]) -> str:
@@ -144,8 +136,9 @@ def next_steps(
         yield f"try those again:   {terminal.typed(f'longshore rerun {run} --failed')}"
     for offer in offers[:_MOST_OFFERS]:
         yield f"at the vendor:     {printable(offer)}"  # a job's id is the vendor's word
-    if len(offers) > _MOST_OFFERS and not line["needs_action"]:
-        yield f"more such jobs:    {actions}"
+    if (more := len(offers) - _MOST_OFFERS) > 0:
+        many = more if len(offers) < LOOKED_AT else "many"
+        yield f"{f'and {many} more:':<17}  {actions}"
     if open_ and not again:
         yield f"look again:        {terminal.typed(f'longshore resume {run}')}"
 
@@ -171,7 +164,9 @@ def kept_settings(
     """
     from longshore.targets import CHANGEABLE, kept
 
-    for name, (was, now) in kept(target, settings, terminal.config).items():
+    found = kept(target, settings, terminal.config)
+    for name in sorted(found, key=CHANGEABLE.__contains__):  # last what is to be typed
+        was, now = found[name]
         if name in given:
             continue
         words = f"longshore: the run keeps {name} = {was}, as it began; "
@@ -195,6 +190,20 @@ def tell_kept(
     own = overrides_of(target, given)
     for text in kept_settings(terminal, target, settings, own, again, of=f"{target}:"):
         terminal.last(text)
+
+
+def entries(values: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, str]]:
+    """Write values as ``--set`` takes them, those of mappings entry by entry; not the empty ones.
+
+    Args:
+        values: JSON.
+        of: stands before each name.
+    """
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from entries(value, f"{of}{name}.")
+        elif value not in (None, "", []):
+            yield f"{of}{name}", value if isinstance(value, str) else json.dumps(value)
 
 
 def when(at: float) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from longshore.journal import DocumentRecord, Journal, RunRecord, Taken, UnitRecord
     from longshore.lifecycle import Action
 
-__all__ = ["Ended", "offers_of"]
+__all__ = ["LOOKED_AT", "Ended", "offers_of"]
 
 LOOKED_AT = 100
 """Most ended jobs whose last reply is read for what they offer."""
@@ -43,8 +43,10 @@ class Ended:
         """Take notice of how it stands with a document."""
         from longshore.lifecycle import Outcome
 
-        if unit is None or unit.job_id is None or not record.outcome.terminal:
+        if unit is None or unit.job_id is None:
             return
+        if not (record.outcome.terminal and unit.outcome.terminal):
+            return  # what an open job offers is for its other documents
         if record.outcome is not Outcome.SUCCEEDED and len(self._units) < LOOKED_AT:
             self._units[unit.id] = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,13 +23,18 @@ from longshore.errors import UsageError
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
     from longshore.lifecycle import Setup
+    from longshore.migrate import Shares
     from longshore.pipeline import Candidate, Environment, Existing, Plan, RunOptions
-    from longshore.targets import Target
+    from longshore.targets import Route, Target
 
 __all__ = ["ask_vendor", "check_names", "plan", "show_plan"]
 
 _HELD = 4 * 2**20
 """Bytes in memory for each request in flight: chunks of 1 MiB being read, sent and received."""
+
+
+_WORTH_A_LINE = 60.0
+"""Seconds; most budgets let a minute's requests go at once."""
 
 
 @command(
@@ -68,12 +73,12 @@ async def show_plan(
     options: RunOptions,
     *,
     ask: bool = False,
-    shadows: Container[str] = (),
+    route: Route | None = None,
 ) -> int:
-    """Print the plan for each target.
+    """Print the plan for each target; by a route, for what that would bring there.
 
     Returns:
-        0, or 2 when nothing could go to one of them that is not a shadow.
+        0, or 2 when nothing could go to one of them that is to get some, not only as a shadow.
     """
     from longshore.cli._once import found_once
     from longshore.pipeline import Environment, capabilities_of
@@ -84,22 +89,28 @@ async def show_plan(
         for name in targets
     ]
     candidates: Iterable[Candidate] = found_once(terminal, paths)
-    if len(found) > 1:  # stdin can be read only once; for one target nothing need be kept
+    shares: Shares | None = None
+    if route is not None:
+        from longshore.migrate import shares_of
+
+        shares = await shares_of(candidates, route, Environment())
+    elif len(found) > 1:  # stdin can be read only once; for one target nothing need be kept
         candidates = list(candidates)
     code = 0
     for target in found:
+        share = candidates if shares is None else shares[target.name]
         capabilities = capabilities_of(target.provider)
         if ask:
             _, capabilities = await ask_vendor(target, options, Environment())
         existing = await _existing(terminal, target) if options.skip_existing else None
-        total = _plan(terminal, target, capabilities, candidates, options, existing=existing)
-        nothing_goes = not total.documents and not total.skipped
-        amiss = nothing_goes or (options.strict and bool(total.refused))
-        if amiss and target.name not in shadows:
+        total = _plan(terminal, target, capabilities, share, options, existing=existing)
+        nothing_goes = total.refused and not (total.documents or total.skipped)
+        amiss = nothing_goes or (options.strict and total.refused)
+        if amiss and (route is None or target.name in (*route.mains, *route.fallback)):
             code = TROUBLE
         line = _line(target, capabilities, options, total, asked=ask)
         terminal.line(line)
-        terminal.say(_text(line))
+        terminal.say(_text(line) + _at_least(capabilities, total))
     return code
 
 
@@ -139,6 +150,7 @@ def _plan(
         candidates,
         capabilities,
         run_id="",
+        target=target.name,
         new_id=lambda: str(next(ids)),
         part_size=options.part_size,
         batch_size=options.batch_size,
@@ -197,6 +209,18 @@ def _text(line: dict[str, Any]) -> str:
         f"  {line['concurrency']} requests in flight, up to {format_bytes(line['memory'])} of "
         f"memory for them; {limits}"
     )
+
+
+def _at_least(capabilities: Capabilities, total: Plan) -> str:
+    """Say how long the vendor's rate makes it, where that is worth a line."""
+    from longshore.cli._budget import per
+    from longshore.units import format_seconds
+
+    rate, writes = capabilities.rate, total.batches + total.parts
+    seconds = capabilities.least_seconds(writes, writes + total.batches)
+    if rate is None or seconds is None or seconds < _WORTH_A_LINE:
+        return ""
+    return f"\n  at least {format_seconds(seconds)}: the vendor's budget is {per(rate)}"
 
 
 async def ask_vendor(

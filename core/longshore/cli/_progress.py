@@ -7,24 +7,45 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from longshore.cli._budget import Budget
+from longshore.cli._meter import Meter
 from longshore.cli._terminal import Above, Terminal, printable, structured
 from longshore.cli._waits import Waits
 
 if TYPE_CHECKING:
+    from longshore.capabilities import Capabilities
     from longshore.journal import Journal, RunRecord
     from longshore.pipeline import Event
 
-__all__ = ["SILENT", "Display", "Displays", "Tally", "open_display", "open_displays"]
+__all__ = [
+    "SILENT", "Display", "Displays", "Standing", "Tally", "open_display", "open_displays",
+]  # fmt: skip
 
 PAUSE = 30.0
 """Seconds between two lines where stderr is no terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is that another process executes, as its journal tells.
+
+    Attributes:
+        documents: in the run.
+        finished: that have an outcome.
+        size: bytes to carry.
+        carried: bytes that are there.
+    """
+
+    documents: int
+    finished: int
+    size: int
+    carried: int
 
 
 class Display(Protocol):
@@ -32,6 +53,10 @@ class Display(Protocol):
 
     def see(self, event: Event, /) -> None:
         """Take notice of one event."""
+        ...
+
+    def look(self, standing: Standing, /) -> None:
+        """Take notice of how far a run is where nobody tells events."""
         ...
 
 
@@ -51,30 +76,44 @@ class Tally:
         documents: in the run.
         finished: that have an outcome, also from earlier commands.
         size: bytes to carry.
-        moved: bytes that left in this command; what is sent again counts again.
+        moved: counts bytes that left in this command; what is sent again counts again.
         before: bytes of documents that were finished before this command.
         jobs: batch -> the vendor's last word, for jobs that are polled.
         waits: what batches wait for.
+        budget: what the vendor allows, where that is known.
     """
 
     documents: int = 0
     finished: int = 0
     size: int = 0
-    moved: int = 0
+    moved: Meter = field(default_factory=Meter)
     before: int = 0
     jobs: dict[str, str] = field(default_factory=dict)
     waits: Waits = field(default_factory=Waits)
-    began: float = field(default_factory=time.monotonic)
+    budget: Budget | None = None
+    _unsent: int = 0
 
     def see(self, event: Event) -> str:
         """Count one event; returns what is to be said at once, if anything is."""
-        from longshore.pipeline import BytesMoved, DocumentFinished, Polled, RunStarted
+        from longshore.pipeline import (
+            BytesMoved,
+            DocumentFinished,
+            JobAccepted,
+            Polled,
+            RunStarted,
+            StepEnded,
+        )
 
         match event:
             case RunStarted(_, documents, size, finished):
                 self.documents, self.size, self.finished = documents, size, finished
+                self._unsent = documents - finished
             case BytesMoved(_, count):
-                self.moved += count
+                self.moved.add(count)
+            case StepEnded(verb=verb, requests=requests) if self.budget is not None:
+                self.budget.add(requests, read=verb == "poll")
+            case JobAccepted(documents=accepted):
+                self._unsent -= len(accepted)
             case Polled(unit_id, _, outcome, word):
                 if outcome.terminal:
                     self.jobs.pop(unit_id, None)
@@ -87,6 +126,14 @@ class Tally:
                 pass
         return self.waits.see(event)
 
+    def look(self, standing: Standing) -> None:
+        """Take over how far a run is that another process executes."""
+        if not self.documents:
+            self.before = standing.carried
+        self.documents, self.finished = standing.documents, standing.finished
+        self.size = standing.size
+        self.moved.add(max(standing.carried - self.before - self.moved.total, 0))
+
     async def look_back(self, journal: Journal, run: RunRecord) -> None:
         """Count the bytes of what earlier commands finished."""
         from longshore.journal import documents_of
@@ -98,12 +145,17 @@ class Tally:
     @property
     def carried(self) -> int:
         """Bytes that are there, as far as known."""
-        return min(self.before + self.moved, self.size)
+        return min(self.before + self.moved.total, self.size)
 
     @property
-    def rate(self) -> float:
-        """Bytes a second in this command."""
-        return self.moved / max(time.monotonic() - self.began, 0.001)
+    def left(self) -> float | None:
+        """Seconds until all is sent; None while nobody can tell, or it is."""
+        rate, budget = self.moved.rate, self.budget
+        spent = budget is not None and budget.text()  # then nothing may have gone for a while
+        if self.carried >= self.size or not (rate or spent):
+            return None
+        least = budget.least(max(self._unsent, 0)) if budget is not None else 0.0
+        return max((self.size - self.carried) / rate if rate else 0.0, least) or None
 
     def text(self) -> str:
         """Say in one line how far the run is."""
@@ -113,14 +165,18 @@ class Tally:
             f"{self.finished} of {self.documents} documents",
             f"{format_bytes(self.carried)} of {format_bytes(self.size)}",
         ]
-        if self.moved and self.carried < self.size:
-            left = (self.size - self.carried) / self.rate
-            words += [f"{format_bytes(self.rate)}/s", f"about {format_seconds(left)} left"]
+        if self.carried < self.size and (rate := self.moved.rate):
+            words.append(f"{format_bytes(rate)}/s")
+        if left := self.left:
+            words.append(f"about {format_seconds(left)} left")
         if self.jobs:
             words.append(f"jobs: {self.polled()}")
-        if waits := self.waits.text():
-            words.append(waits)
-        return ", ".join(words)
+        return ", ".join([*words, *self.held_up()])
+
+    def held_up(self) -> list[str]:
+        """Say why it does not go faster, if anything is known of that."""
+        budget = self.budget.text() if self.budget is not None else ""
+        return [text for text in (budget, self.waits.text()) if text]
 
     def polled(self) -> str:
         """Say what the jobs do that are being polled: ``3 processing, 1 queued``."""
@@ -134,6 +190,9 @@ class _Silent:
     def see(self, *what: object) -> None:
         """Take no notice."""
 
+    def look(self, standing: Standing) -> None:
+        """Take no notice."""
+
 
 SILENT = _Silent()
 
@@ -141,10 +200,10 @@ SILENT = _Silent()
 class _Lines:
     """Knows how far a run is, for the line that is said now and then."""
 
-    def __init__(self, terminal: Terminal, journal: Journal) -> None:
+    def __init__(self, terminal: Terminal, journal: Journal, budget: Budget | None) -> None:
         self._terminal = terminal
         self._journal = journal
-        self.tally = Tally()
+        self.tally = Tally(budget=budget)
         self._looking: asyncio.Task[None] | None = None
 
     def see(self, event: Event) -> None:
@@ -156,6 +215,10 @@ class _Lines:
         if isinstance(event, RunStarted) and event.finished:
             self._looking = asyncio.create_task(self.tally.look_back(self._journal, event.run))
 
+    def look(self, standing: Standing) -> None:
+        """Take notice of how far the run is."""
+        self.tally.look(standing)
+
     def close(self) -> None:
         """Look no more."""
         if self._looking is not None:
@@ -163,17 +226,26 @@ class _Lines:
 
 
 @contextmanager
-def open_display(terminal: Terminal, journal: Journal) -> Iterator[Display]:
-    """Show how a run goes on, in the way that fits where stderr goes."""
+def open_display(
+    terminal: Terminal, journal: Journal, capabilities: Capabilities | None = None
+) -> Iterator[Display]:
+    """Show how a run goes on, in the way that fits where stderr goes.
+
+    Args:
+        terminal: to speak.
+        journal: of the run.
+        capabilities: tell how many requests the vendor allows, where that is known.
+    """
+    budget = Budget(capabilities) if capabilities is not None else None
     if terminal.quiet:
         yield SILENT
     elif _can_draw():
         from longshore.cli._bars import Bars
 
-        with Bars(journal) as bars, _above(terminal, bars):
+        with Bars(journal, budget) as bars, _above(terminal, bars):
             yield bars
     else:
-        lines = _Lines(terminal, journal)
+        lines = _Lines(terminal, journal, budget)
         with _spoken(terminal, lines.tally.text):
             try:
                 yield lines

@@ -8,11 +8,14 @@ import typer
 from typer.core import TyperGroup
 
 from longshore.cli._command import EPILOG, command
+from longshore.cli._lines import entries
 from longshore.cli._parameters import Set, pairs
 from longshore.cli._terminal import Terminal, colour, printable
 from longshore.errors import PluginError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from longshore.capabilities import Capabilities
     from longshore.provider import Provider
     from longshore.targets import Target
@@ -121,11 +124,23 @@ def _show(terminal: Terminal, name: Name, set: Set = None) -> int:
         terminal.say(f"  {text}")
     terminal.say(f"  offers beside the upload: {', '.join(line['offers']) or 'nothing'}")  # type: ignore[arg-type]
     terminal.say()
-    widest = max(len(entry["variable"]) for entry in settings)
-    for entry in settings:
-        value = "" if entry["default"] in (None, "") else f"  ({entry['default']})"
-        terminal.say(f"  {entry['variable']:<{widest}}  --set {entry['name']}{value}")
+    rows = list(_rows(target, settings))
+    widest = max(len(variable) for variable, _, _ in rows)
+    for variable, setting, default in rows:
+        value = f"  ({default})" if default else ""
+        terminal.say(f"  {variable:<{widest}}  --set {setting}{value}")
     return 0
+
+
+def _rows(target: Target, settings: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Give each setting's variable, name and default; a line for each entry that one has."""
+    from longshore.targets import variable
+
+    for entry in settings:
+        name = entry["name"]
+        found = list(entries({name: entry["default"]})) or [(name, "")]
+        for path, default in found:
+            yield variable(target.name, *path.split(".")), path, default
 
 
 def _settings(target: Target) -> list[dict[str, Any]]:
@@ -187,11 +202,9 @@ def _check(terminal: Terminal, name: Name, set: Set = None) -> int:
     For some vendors this finds or makes what an upload needs, such as a project.
     """
     from longshore.cli._interrupt import run_async
-    from longshore.targets import require, resolve_target
+    from longshore.targets import target_now
 
-    target = resolve_target(name, overrides=pairs(set), config_file=terminal.config)
-    require(target)
-    return run_async(_ask(terminal, target))
+    return run_async(_ask(terminal, target_now(name, pairs(set), terminal.config)))
 
 
 async def _ask(terminal: Terminal, target: Target) -> int:
@@ -207,7 +220,7 @@ async def _ask(terminal: Terminal, target: Target) -> int:
         "setup": setup.data,
     })  # fmt: skip
     terminal.say(f"{target.name}: the settings are complete, the vendor can be used")
-    for key, value in setup.data.items():
+    for key, value in entries(setup.data):
         terminal.say(printable(f"  {key}: {value}"))
     return 0
 

@@ -74,7 +74,8 @@ def record(
 async def _upload(
     terminal: Terminal, paths: list[str], to: str, given: dict[str, str], cassette: Path
 ) -> int:
-    from longshore.pipeline import DocumentFinished, Event, document_line, find_documents, run_line
+    from longshore.cli._once import found_once
+    from longshore.pipeline import DocumentFinished, Event, document_line, run_line
     from longshore.targets import require, resolve_target
     from longshore.testing.cassettes import record_upload
 
@@ -87,7 +88,8 @@ async def _upload(
             terminal.line(line)
             terminal.say(printable(f"{line['state']}  {line['path']}"))
 
-    report = await record_upload(target, list(find_documents(paths)), cassette, listener=listen)
+    candidates = list(found_once(terminal, paths))
+    report = await record_upload(target, candidates, cassette, listener=listen)
     terminal.line(run_line(report))
     if report.trouble is not None:
         terminal.fail(report.trouble)

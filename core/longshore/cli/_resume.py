@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from longshore.cli._command import TROUBLE, command
-from longshore.cli._parameters import Run, Set, SomeRun, pairs
+from longshore.cli._parameters import Follow, Run, Set, SomeRun, pairs
 from longshore.cli._terminal import Terminal, printable
 from longshore.errors import LongshoreError, RunInUse, UsageError
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["rerun", "resume"]
 
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the jobs to their end.")]
-
 
 @command("longshore resume", "longshore resume 4f1c2a9b --json")
 def resume(
@@ -30,7 +28,7 @@ def resume(
     *,
     run: SomeRun = None,
     set: Set = None,
-    wait: Wait = True,
+    wait: Follow = True,
     on_incompatible: Annotated[
         Literal["fail", "restart"],
         typer.Option(help="When another version of the plugin wrote the run."),
@@ -194,7 +192,7 @@ def rerun(
         bool, typer.Option("--failed", help="What failed, expired or was cancelled.")
     ] = False,
     set: Set = None,
-    wait: Wait = True,
+    wait: Follow = True,
 ) -> int:
     """Send failed documents of a run again, as the files are now, in fresh batches.
 

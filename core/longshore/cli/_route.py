@@ -20,21 +20,23 @@ if TYPE_CHECKING:
     from longshore.pipeline import DocumentFinished, Event, RunReport
     from longshore.targets import Route
 
-__all__ = ["go_on_by_route", "plan_route", "upload_by_route"]
+__all__ = ["go_on_by_route", "route_named", "targets_of", "upload_by_route"]
 
 
-def plan_route(terminal: Terminal, name: str) -> tuple[list[str], frozenset[str]]:
-    """Return the targets that a route may send to, each once, and those that get only copies.
+def route_named(terminal: Terminal, name: str) -> Route:
+    """Return a route.
 
     Raises:
         ConfigurationError: there is no such route.
     """
     from longshore.targets import resolve_route
 
-    route = resolve_route(name, config_file=terminal.config)
-    counting = (*route.mains, *route.fallback)
-    shadows = frozenset(route.shadow) - frozenset(counting)
-    return list(dict.fromkeys((*counting, *route.shadow))), shadows
+    return resolve_route(name, config_file=terminal.config)
+
+
+def targets_of(route: Route) -> list[str]:
+    """Return the targets that a route may send to, each once; what only gets copies comes last."""
+    return list(dict.fromkeys((*route.mains, *route.fallback, *route.shadow)))
 
 
 async def upload_by_route(terminal: Terminal, request: RouteRequest) -> int:
@@ -90,10 +92,9 @@ async def _carry(
     interrupt.sending = True
     for notice in passage.notices:
         terminal.note(printable(f"longshore: {notice}"))
-    route = passage.route
-    names = dict.fromkeys((*route.mains, *route.fallback, *route.shadow))
     watch = _Watch(terminal, interrupt)
-    with open_displays(terminal, list(names), watch.text) as watch.display:
+    names = targets_of(passage.route)
+    with open_displays(terminal, names, watch.text) as watch.display:
         try:
             arrival = await carry_passage(
                 journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
@@ -189,10 +190,12 @@ def _finish(
     for report in open_:
         if report.trouble is not None:
             terminal.fail(report.trouble)
-            target = targets[report.run.id]
-            tell_kept(terminal, target.name, target.settings_public, given, again)
     _tell_kept_route(terminal, arrival.passage.route)
     terminal.last(again)
+    for report in open_:
+        if report.trouble is not None:
+            target = targets[report.run.id]
+            tell_kept(terminal, target.name, target.settings_public, given, again)
 
 
 def _tell_kept_route(terminal: Terminal, route: Route) -> None:

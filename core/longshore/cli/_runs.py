@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from longshore.cli._command import TROUBLE, command
-from longshore.cli._engines import hold
 from longshore.cli._lines import number, run_text, tell_document
 from longshore.cli._parameters import Run, Set, pairs
 from longshore.cli._terminal import Terminal, printable
 from longshore.errors import LongshoreError, RunInUse
 
 if TYPE_CHECKING:
-    from longshore.journal import Abandoned, Journal, Message, RunRecord
+    from longshore.journal import Abandoned, Journal, RunRecord
     from longshore.pipeline import Event
 
 __all__ = ["cancel", "forget", "gc"]
-
-PATIENCE = 15.0
-"""Seconds in which a process that has a run is to have cancelled it."""
-
-PAUSE = 0.25
-"""Seconds between two looks whether it has."""
 
 
 @command("longshore cancel 4f1c2a9b")
@@ -39,93 +30,50 @@ def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
 
 
 async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int:
+    from longshore.cli._resume import target_of
     from longshore.cli._status import report_of
-    from longshore.journal import open_journal, units_of
-    from longshore.pipeline import run_line
-
-    async with open_journal(terminal.journal) as journal:
-        run = await journal.run(run_id)
-        asked = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
-        try:
-            elsewhere = False
-            await _cancel_here(terminal, journal, run, given)
-        except RunInUse:
-            elsewhere = await _cancel_there(journal, run)
-            if not elsewhere and not await _cancel_at_last(terminal, journal, run, given):
-                return 0
-        left = 0
-        for unit_id in asked:
-            unit = await journal.unit(unit_id)
-            left += not unit.outcome.terminal
-            for record in (await journal.facts(unit_id)).documents:
-                tell_document(terminal, run, record, unit)
-        line = run_line(await report_of(journal, await journal.run(run.id)))
-        terminal.line(line)
-        terminal.say(run_text(line))
-    if not asked:
-        terminal.note(f"longshore: run {run.id} was over: nothing is cancelled")
-    if left and elsewhere:
-        batches = number(left, "batches")
-        terminal.note(f"longshore: not cancelled: {batches}; the process that has the run says why")
-    return 1 if left else 0
-
-
-async def _cancel_here(
-    terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
-) -> None:
-    from longshore.pipeline import Notice, cancel_run, prepare, settle
+    from longshore.journal import open_journal
+    from longshore.pipeline import Environment, Notice, run_line
+    from longshore.pipeline import cancel as do
 
     def listen(event: Event) -> None:
         if isinstance(event, Notice):
             terminal.last(printable(f"longshore: {event.text}"))
 
-    async with hold(terminal, journal, run, given, listen) as engine:
-        if await _has_open_job(journal, run.id):
-            await prepare(engine)  # what it found is needed to talk about jobs
-        await cancel_run(engine)
-        if await settle(journal, run.id, engine.clock.now()):
-            # an earlier call may have asked a process that ended: it would cancel a rerun, too
-            await journal.drop_mail([message.id for message in await _asked(journal, run)])
+    async with open_journal(terminal.journal) as journal:
+        run = await journal.run(run_id)
+        target = target_of(terminal, run, given)
+        done = await do(journal, target, run, Environment(), listener=listen)
+        if done.by == "nobody":
+            _tell_asked(terminal, run)
+            return 0
+        left = 0
+        for unit_id in done.batches:
+            taken = await journal.facts(unit_id)
+            left += not taken.unit.outcome.terminal
+            for record in taken.documents:
+                tell_document(terminal, run, record, taken.unit)
+        line = run_line(await report_of(journal, await journal.run(run.id)))
+        terminal.line(line)
+        terminal.say(run_text(line))
+    if done.trouble is not None:
+        terminal.fail(done.trouble, run.id)
+        return TROUBLE
+    if not done.batches:
+        terminal.note(f"longshore: run {run.id} was over: nothing is cancelled")
+    if left and done.by == "executor":
+        batches = number(left, "batches")
+        terminal.note(f"longshore: not cancelled: {batches}; the process that has the run says why")
+    return 1 if left else 0
 
 
-async def _cancel_there(journal: Journal, run: RunRecord) -> bool:
-    """Have the process cancel it that has the run; tell whether it dealt with that in time."""
-    await journal.post(run.id, "cancel", {}, once=True)
-    until = time.monotonic() + PATIENCE
-    while await _asked(journal, run):
-        if time.monotonic() > until:
-            return False
-        await asyncio.sleep(PAUSE)
-    return True
-
-
-async def _cancel_at_last(
-    terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
-) -> bool:
-    """Cancel what a process had that takes no mail, such as one that only polls, if it ended."""
-    try:
-        await _cancel_here(terminal, journal, run, given)
-    except RunInUse:
-        resume = terminal.typed(f"longshore resume {run.id}")
-        terminal.note(
-            f"longshore: asked the process that has run {run.id} to cancel it, which it has "
-            f"not done yet; if that ends before, {resume} does"
-        )
-        return False
-    return True
-
-
-async def _asked(journal: Journal, run: RunRecord) -> list[Message]:
-    return [message for message in await journal.mail(run.id) if message.verb == "cancel"]
-
-
-async def _has_open_job(journal: Journal, run_id: str) -> bool:
-    from longshore.journal import units_of
-
-    async for unit in units_of(journal, run_id):
-        if unit.job_id and not unit.outcome.terminal:
-            return True
-    return False
+def _tell_asked(terminal: Terminal, run: RunRecord) -> None:
+    """Say that the process which executes the run has not cancelled it yet."""
+    resume = terminal.typed(f"longshore resume {run.id}")
+    terminal.note(
+        f"longshore: asked the process that has run {run.id} to cancel it, which it has "
+        f"not done yet; if that ends before, {resume} does"
+    )
 
 
 @command("longshore forget 4f1c2a9b")
@@ -189,10 +137,6 @@ async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
     return code
 
 
-def _unheard(event: Event) -> None:
-    pass
-
-
 async def _give_back(
     terminal: Terminal,
     journal: Journal,
@@ -200,8 +144,10 @@ async def _give_back(
     entries: list[Abandoned],
     given: dict[str, str],
 ) -> int:
-    from longshore.pipeline import give_back
+    from longshore.cli._resume import target_of
+    from longshore.pipeline import Environment, give_back, hold_run
 
     run = await journal.run(run_id)
-    async with hold(terminal, journal, run, given, _unheard) as engine:
+    target = target_of(terminal, run, given)
+    async with hold_run(journal, target, run, Environment()) as engine:
         return sum([await give_back(engine, entry) for entry in entries])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,8 +72,9 @@ def sandbox(
         raise
     except OSError as error:
         if port is not None:
+            words = os.strerror(error.errno or 0)  # its own names our address, too
             raise UsageError(
-                f"port {port} cannot be used: {error.strerror}", hint="--port 0 takes a free one"
+                f"port {port} cannot be used: {words}", hint="--port 0 takes a free one"
             ) from None
         _serve(terminal, plugins, vendors, plan, 0)
     return 0

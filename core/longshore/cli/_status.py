@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._command import command
-from longshore.cli._lines import counts, next_steps, run_text, tell_document, when
+from longshore.cli._lines import counts, entries, next_steps, run_text, tell_document, when
 from longshore.cli._offers import Ended
 from longshore.cli._parameters import SomeRun
 from longshore.cli._terminal import Terminal, printable
@@ -67,7 +67,8 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
     terminal.say(run_text(line))
     if terminal.verbose:
         begun = f"begun {when(run.created_at)} with {run.provider} {run.provider_version}"
-        terminal.say(printable(f"{begun}; settings: {run.settings}"))
+        settings = ", ".join(f"{name} = {value}" for name, value in entries(run.settings))
+        terminal.say(printable(f"{begun}; settings: {settings or 'none'}"))
     if abandoned:
         gc = terminal.typed("longshore gc")
         terminal.say(f"{abandoned} abandoned sessions at the vendor; {gc} gives them back")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.text import Text
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from longshore.cli._bars import Drawn, RateColumn
+from longshore.cli._meter import Meter
 from longshore.cli._terminal import printable
 from longshore.pipeline import (
     BytesMoved,
@@ -24,8 +24,8 @@ from longshore.pipeline import (
 __all__ = ["TargetBars"]
 
 
-class TargetBars:
-    """A bar for each target: bytes, and in words what happens; a context manager.
+class TargetBars(Drawn):
+    """A bar for each target: bytes, and in words what happens.
 
     Args:
         targets: their names.
@@ -33,41 +33,25 @@ class TargetBars:
     """
 
     def __init__(self, targets: Sequence[str], console: Console | None = None) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TextColumn("{task.fields[doing]}", markup=False),
-            console=console or Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
+        super().__init__(
+            Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                DownloadColumn(),
+                RateColumn(),
+                TextColumn("{task.fields[doing]}", markup=False),
+                console=console or Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
         )
         self._sizes: Counter[str] = Counter()
-        self._bars = {name: self._progress.add_task(name, total=None, doing="") for name in targets}
-
-    def __enter__(self) -> TargetBars:
-        """Begin to draw."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Clear what was drawn."""
-        self._progress.stop()
-
-    def refresh(self) -> None:
-        """Draw the bars now instead of at the next tenth of a second."""
-        self._progress.refresh()
-
-    def print(self, text: str) -> None:
-        """Write a line above the bars."""
-        self._progress.console.print(Text.from_ansi(text), soft_wrap=True)
+        self._moved = {name: Meter() for name in targets}
+        self._bars = {
+            name: self._progress.add_task(name, total=None, doing="", meter=meter)
+            for name, meter in self._moved.items()
+        }
 
     def see(self, target: str, event: Event) -> None:
         """Move the bar of a target."""
@@ -77,6 +61,7 @@ class TargetBars:
                 self._sizes[target] = size
                 self._progress.update(bar, total=size, doing="starting")
             case BytesMoved(count=count):
+                self._moved[target].add(count)
                 self._progress.update(bar, advance=count)
             case TransferSent(number=number, transfers=transfers) if transfers > 1:
                 self._progress.update(bar, doing=f"part {number} of {transfers}")

@@ -70,6 +70,7 @@ def upload(
     """Carry documents to a target, and follow their jobs until they are over."""
     from longshore.cli._interrupt import run_async
     from longshore.cli._plan import check_names, show_plan
+    from longshore.targets import ROUTE
 
     if len(to) > 1:
         raise UsageError(
@@ -90,16 +91,16 @@ def upload(
         max_failures=max_failures,
         give_up_after=give_up_after,
     )
-    given, name, shadows = pairs(set), to[0], frozenset[str]()
-    targets, by_route = to, name.startswith("route:")
-    if by_route:
-        from longshore.cli._route import plan_route
+    given, name, targets, route = pairs(set), to[0], to, None
+    if name.startswith(ROUTE):
+        from longshore.cli._route import route_named, targets_of
 
-        targets, shadows = plan_route(terminal, name)
+        route = route_named(terminal, name)
+        targets = targets_of(route)
     check_names(given, targets)
     if dry_run:
-        return run_async(show_plan(terminal, paths, targets, given, options, shadows=shadows))
-    if by_route:
+        return run_async(show_plan(terminal, paths, targets, given, options, route=route))
+    if route is not None:
         from longshore.cli._route import upload_by_route
         from longshore.migrate import RouteRequest
 
@@ -116,11 +117,10 @@ async def _upload(
     from longshore.cli._once import found_once
     from longshore.journal import open_journal
     from longshore.pipeline import Environment, begin
-    from longshore.targets import overrides_of, require, resolve_target
+    from longshore.targets import overrides_of, target_now
 
     own = overrides_of(to, given)
-    target = resolve_target(to, overrides=own, config_file=terminal.config)
-    require(target)
+    target = target_now(to, own, terminal.config)
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
             found = found_once(terminal, paths)
@@ -135,14 +135,10 @@ def options_of(command: str, **given: Any) -> RunOptions:
     Raises:
         UsageError: one of them cannot be read.
     """
-    from pydantic import ValidationError
+    from longshore.pipeline import options_from
 
-    from longshore.pipeline import RunOptions
-
-    try:
-        return RunOptions(**given)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        flag = "--" + str(wrong["loc"][0]).replace("_", "-")
-        words = wrong["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{flag}: {words}", hint=f"longshore {command} --help") from None
+    return options_from(
+        given,
+        named=lambda name: "--" + name.replace("_", "-"),
+        hint=f"longshore {command} --help",
+    )

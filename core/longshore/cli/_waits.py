@@ -5,6 +5,7 @@ After a crash it may be minutes until the vendor can be asked what became of a r
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ __all__ = ["Waits"]
 
 LONG = 5.0
 """Seconds of a wait from which on people are told of it at once."""
+
+_IDS = re.compile(r"\S*\d\S*")
+"""What differs where many batches wait for the same: a reason may name the vendor's job."""
 
 
 class Waits:
@@ -48,9 +52,9 @@ class Waits:
 
     def _first_of(self, event: StepEnded) -> str:
         why, seconds = _why(event), (event.until or 0.0) - event.ended
-        if seconds < LONG or why in self._told:
+        if seconds < LONG or _kind(why) in self._told:
             return ""
-        self._told.add(why)
+        self._told.add(_kind(why))
         who = event.verb if event.verb == "prepare" else f"batch {event.unit_id}"
         return f"longshore: {who} waits{_until(event)}: {why}"
 
@@ -59,16 +63,21 @@ class Waits:
         reasons: defaultdict[str, list[StepEnded]] = defaultdict(list)
         for steps in list(self._waiting.values()):  # copies: the bars ask in a thread of their own
             for event in list(steps.values()):
-                reasons[_why(event)].append(event)
+                reasons[_kind(_why(event))].append(event)
         if not reasons:
             return ""
-        why, events = max(reasons.items(), key=lambda reason: len(reason[1]))
+        kind, events = max(reasons.items(), key=lambda reason: len(reason[1]))
         last = max(events, key=lambda event: event.until or 0.0)
+        why = kind if len({_why(event) for event in events}) > 1 else _why(last)
         return f"{len(events)} {'waits' if len(events) == 1 else 'wait'}{_until(last)}: {why}"
 
 
 def _why(event: StepEnded) -> str:
     return printable(event.error.message) if event.error is not None else event.verb
+
+
+def _kind(why: str) -> str:
+    return _IDS.sub("…", why)
 
 
 def _until(event: StepEnded) -> str:

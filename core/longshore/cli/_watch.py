@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from longshore.cli._command import command
 from longshore.cli._lines import run_text, tell_document
 from longshore.cli._parameters import SomeRun
+from longshore.cli._progress import Display, Standing, open_display
 from longshore.cli._terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from longshore.journal import Journal, RunRecord
     from longshore.lifecycle import Outcome
 
@@ -54,49 +57,67 @@ async def _watch(terminal: Terminal, run_id: str | None) -> int:
                 raise RunNotFound("the journal holds no runs")
             run_id = runs[-1].id
         run = await journal.run(run_id)
-        look = _Look(terminal, journal)
-        recent = abs(time.time() - run.alive_at) < SILENT
-        silent_at = time.monotonic() + (SILENT if recent else SILENT / 2)
-        while True:
-            began = time.monotonic()
-            over = run.finished_at is not None
-            alive = began < silent_at
-            await look.tell(run, everything=over or not alive)
-            if over or not alive:
-                break
-            took = time.monotonic() - began
-            await asyncio.sleep(min(max(PAUSE, 9 * took), LONGEST_PAUSE))
-            heard, run = run.alive_at, await journal.run(run.id)
-            if run.alive_at != heard:
-                silent_at = time.monotonic() + SILENT
+        with open_display(terminal, journal) as display:
+            run = await _follow(_Look(terminal, journal, display), run, journal)
         report = await report_of(journal, run)
         line = run_line(report)
         terminal.line(line)
         terminal.say(run_text(line))
-        if not over:
+        if run.finished_at is None:
             again = terminal.typed(f"longshore resume {run.id}")
             terminal.note(f"longshore: nobody executes the run now: {again}")
     return report.exit_code
 
 
+async def _follow(look: _Look, run: RunRecord, journal: Journal) -> RunRecord:
+    """Tell how a run goes on until it is over, or nobody executes it; return it as it is then."""
+    recent = abs(time.time() - run.alive_at) < SILENT
+    silent_at = time.monotonic() + (SILENT if recent else SILENT / 2)
+    while True:
+        began = time.monotonic()
+        ends = run.finished_at is not None or began >= silent_at
+        await look.tell(run, everything=ends)
+        if ends:
+            return run
+        took = time.monotonic() - began
+        await asyncio.sleep(min(max(PAUSE, 9 * took), LONGEST_PAUSE))
+        heard, run = run.alive_at, await journal.run(run.id)
+        if run.alive_at != heard:
+            silent_at = time.monotonic() + SILENT
+
+
 class _Look:
     """Prints documents once each; reads as little as it can of what it has printed before."""
 
-    def __init__(self, terminal: Terminal, journal: Journal) -> None:
+    def __init__(self, terminal: Terminal, journal: Journal, display: Display) -> None:
         self._terminal = terminal
         self._journal = journal
+        self._display = display
+        self._size = 0
         self._counts: dict[Outcome, int] = {}
         self._told_to = -1  # all documents up to here were printed,
         self._told: set[int] = set()  # and these behind it
 
     async def tell(self, run: RunRecord, *, everything: bool) -> None:
-        """Print the documents that have an outcome now and had none before, or all the others."""
+        """Tell how far it is, and of documents that have an outcome now, or of all the others."""
+        counts = await self._journal.outcomes(run.id)
+        if not self._terminal.quiet:
+            await self._show(run, counts)
+        if counts != self._counts or everything:
+            await self._print(run, counts, everything=everything)
+
+    async def _show(self, run: RunRecord, counts: Mapping[Outcome, int]) -> None:
+        """Show how far it is."""
+        if not (self._size and run.planned):  # until then it grows
+            self._size = await self._journal.size(run.id)
+        finished = sum(count for outcome, count in counts.items() if outcome.terminal)
+        sent = (await self._journal.cost(run.id)).bytes_sent
+        self._display.look(Standing(sum(counts.values()), finished, self._size, sent))
+
+    async def _print(self, run: RunRecord, counts: dict[Outcome, int], *, everything: bool) -> None:
         from longshore.journal import beside_units
         from longshore.lifecycle import Outcome
 
-        counts = await self._journal.outcomes(run.id)
-        if counts == self._counts and not everything:
-            return
         self._counts = counts
         after, gap = self._told_to, False
         while page := await self._journal.documents(run.id, after=after):

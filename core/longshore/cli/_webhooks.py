@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -89,7 +87,7 @@ def serve(
     from longshore.webhooks import serve as run
 
     base = _checked(public_url) if public_url is not None else None
-    config = load_config(terminal.config, cwd=Path.cwd(), environ=os.environ)
+    config = load_config(terminal.config)
     signatures = signatures_of(config)
 
     def told(result: Result, run_id: str, batch_id: str) -> None:

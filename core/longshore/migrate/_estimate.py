@@ -9,7 +9,6 @@ from itertools import count
 from pydantic import JsonValue
 
 from longshore._shelf import Shelf
-from longshore.capabilities import Capabilities, Rate
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, Journal, RunRecord, units_of
 from longshore.migrate._checked import Checked
@@ -81,6 +80,7 @@ async def estimate(
         (_Seen(one.path, one.name, known=one.known, label=one.label) for one in chosen),
         capabilities,
         run_id="",
+        target=target.name,
         new_id=lambda: str(next(ids)),
         part_size=options.part_size,
         batch_size=options.batch_size,
@@ -97,7 +97,7 @@ async def estimate(
         refused=refused,
         at_least=at_least,
         expected=expected,
-        seconds=_seconds(capabilities, total.batches + total.parts, expected or at_least),
+        seconds=capabilities.least_seconds(total.batches + total.parts, expected or at_least),
         credits=capabilities.credits,
     )
 
@@ -111,17 +111,3 @@ async def _usual(journal: Journal, runs: Iterable[RunRecord]) -> float | None:
                 batches += 1
                 requests += unit.counters.requests
     return requests / batches if batches else None
-
-
-def _seconds(capabilities: Capabilities, writes: int, requests: int) -> float | None:
-    """Return how long that many requests take at the documented rates."""
-    rate, reads = capabilities.rate, capabilities.read_rate
-    if rate is None:
-        return None
-    if reads is None:
-        return _at(rate, requests)
-    return max(_at(rate, writes), _at(reads, requests - writes))
-
-
-def _at(rate: Rate, requests: int) -> float:
-    return max(requests, 0) * rate.seconds / rate.requests
