@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from longshore.capabilities import Capabilities, PollSchedule
+from longshore.journal import open_journal
 from longshore.pipeline import Environment, Event, Notice, RunStarted
 from longshore.plugins import Plugins
-from longshore.provider import Provider, hookimpl
-from longshore.transfer import retry_with_clock
+from longshore.provider import Provider, Response, hookimpl
+from longshore.transfer import Outgoing, retry_with_clock
 from tests.pipeline.support import Acme, OneRequest, Vendor, VirtualClock
 
 FAST = {"poll_interval": "0.01", "timeout": "0.02"}
@@ -93,3 +95,46 @@ class Ear:
             self.run_id = event.run.id
         if isinstance(event, Notice) and "must not get lost" in event.text:
             self._heard()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the mailbox, and look again, at once."""
+    monkeypatch.setattr("longshore.pipeline._executor._TICK", 0.01)
+    for module in ("_cancel", "_actions"):
+        monkeypatch.setattr(f"longshore.pipeline.{module}.PAUSE", 0.01)
+        monkeypatch.setattr(f"longshore.pipeline.{module}.PATIENCE", 5.0)
+
+
+class Review(Vendor):
+    """Its first job waits for a person, until that has come; the others run as long as that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.approved = 0
+        self.all_wait = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked = asyncio.Event()
+
+    async def send(self, outgoing: Outgoing) -> Response:
+        """Answer."""
+        if "/act/" in outgoing.url:
+            self.asked.set()
+            await self.may_answer.wait()
+            self.approved += 1
+        waits = "review" if self.all_wait or outgoing.url.endswith("job-s1") else "busy"
+        over = "/act/" in outgoing.url if self.all_wait else self.approved
+        self.states = ["done" if over else waits]
+        return await super().send(outgoing)
+
+
+def notices(events: list[Event]) -> list[str]:
+    """Return what a person was told."""
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+async def mail(tmp_path: Path, run_id: str) -> list[str]:
+    """Return what waits in the mailbox of a run."""
+    async with open_journal(tmp_path / "journal.db") as journal:
+        return [message.verb for message in await journal.mail(run_id)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from longshore import AsyncClient, Client
 from longshore.client import Options
 from longshore.errors import UsageError
 from longshore.lifecycle import Outcome
-from longshore.pipeline import RunOptions
+from longshore.pipeline import Event, Notice, RunOptions
 from tests.client.conftest import arguments
 from tests.pipeline.support import Acme, Vendor
 
@@ -67,3 +68,36 @@ async def test_why_there_are_no_results(
         monkeypatch.setattr(Acme, "results", lambda _self, _job: None)
         with pytest.raises(UsageError, match="there is no job yet"):
             await client.results(upload)
+
+
+async def test_a_file_that_is_named_twice_goes_once(
+    tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the command line: by itself, by a glob, by another way to write it; and it is told."""
+    first, second = files(4, 4)
+    monkeypatch.chdir(tmp_path)
+    events: list[Event] = []
+    given = arguments(tmp_path, Vendor(), listener=events.append)
+    async with AsyncClient("acme", **given) as client:
+        report = await client.upload([first, first.name, tmp_path / "*.pdf", second])
+        assert report.outcomes == {Outcome.SUCCEEDED: 2}
+        events.clear()
+        upload = await client.start([second, second])
+    assert len(upload.documents) == 1
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert told == [f"{second} is named more than once; it goes once"]
+
+
+async def test_a_listener_is_told_on_the_clients_loop(tmp_path: Path) -> None:
+    """Also of what was found in another thread, where a remote store is asked."""
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    memory().pipe("/twice/a.pdf", b"%PDF")
+    threads: list[int] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Notice):
+            threads.append(threading.get_ident())
+
+    async with AsyncClient("acme", **arguments(tmp_path, Vendor(), listener=listen)) as client:
+        upload = await client.start(["memory://twice/a.pdf", "memory://twice"])
+    assert (len(upload.documents), threads) == (1, [threading.get_ident()])

@@ -13,7 +13,7 @@ import pytest
 from longshore.errors import ConfigurationError, RunInUse, UsageError
 from longshore.evaluate import Comparison, Request, compare, compare_async, compare_in
 from longshore.journal import open_journal
-from longshore.pipeline import DocumentFinished, Environment, Event, JobAccepted, RunStarted
+from longshore.pipeline import DocumentFinished, Environment, Event, JobAccepted, Notice, RunStarted
 from longshore.sandbox import Fault
 from tests.evaluate.conftest import EVIL, Quay
 
@@ -118,6 +118,30 @@ async def test_one_of_two_equal_calls_plans(tmp_path: Path, quay: Quays, docs: P
     assert isinstance(told, RunInUse)
     assert told.message == "the same comparison is being planned"
     assert {row.outcome for row in found.rows} == {"succeeded"}
+
+
+def test_a_file_that_is_named_twice_is_compared_once(docs: Path, quay: Quays) -> None:
+    """Each target is told, once: an upload carries it once, too."""
+    here, told = quay(), list[tuple[str, int, str]]()
+
+    def listen(target: str, round: int, event: Event) -> None:
+        if isinstance(event, Notice) and "named" in event.text:
+            told.append((target, round, event.text))
+
+    found = compare(
+        [docs / "a.pdf", docs / "*.pdf", docs / "b.pdf"],
+        to=("plangrep", "sendai"),
+        settings=here.settings_of("plangrep", "sendai"),
+        journal=docs.parent / "journal.db",
+        repeat=2,
+        listener=listen,
+    )
+    assert {side.target: side.report.documents for side in found.sides} == {
+        "plangrep": 6,
+        "sendai": 6,
+    }
+    words = f"2 names stand there again, such as {docs / 'b.pdf'}; each file goes once"
+    assert told == [("plangrep", 1, words), ("sendai", 1, words)]
 
 
 def test_what_is_measured(docs: Path, quay: Quays) -> None:

@@ -43,6 +43,39 @@ async def soon(work: Any) -> Any:
 # ---------------------------------------------------------------------- the end of a run
 
 
+class Pairs(Acme):
+    """Takes two documents in a batch."""
+
+    per_batch = 2
+
+
+@pytest.mark.parametrize("word", ["broken", "gone"])
+async def test_what_ended_badly_without_a_reason_says_where_to_look(word: str) -> None:
+    """Whoever reads the report is not left alone, whichever vendor is silent."""
+    world = hasty()
+    await world.plan([4])
+    world.vendor.always = {"GET /jobs": reply({"state": word})}
+    await run(world)
+    unit, (document,) = await world.journal.unit("b0000"), await world.documents()
+    assert unit.error == document.error
+    assert unit.error is not None
+    assert unit.error.message == "the vendor gives no reason: its own pages show the job"
+
+
+@pytest.mark.parametrize(("sizes", "parts"), [([12], [3]), ([8, 4], [2, 1])])
+async def test_parts_that_arrived_are_told_of_what_failed_after_them(
+    sizes: list[int], parts: list[int]
+) -> None:
+    """The bytes are counted, and so are the transfers that carried them."""
+    world = hasty(Pairs)
+    await world.plan(sizes)
+    world.vendor.always = {"POST /complete": reply({"detail": "no"}, 422)}
+    await run(world)
+    documents = await world.documents()
+    assert [str(document.outcome) for document in documents] == ["failed"] * len(sizes)
+    assert [document.parts for document in documents] == parts
+
+
 class Counting(Journal):
     """Counts how often the documents are counted."""
 

@@ -174,6 +174,28 @@ async def test_what_is_deferred_survives_writes_that_overlap_and_one_that_is_ref
     assert [record.word for record in await world.documents()] == ["seen", "seen"]
 
 
+async def test_a_slow_disk_holds_the_sending_up() -> None:
+    """Parts that arrived and are not durable yet would be sent again after a crash."""
+    world = hasty()
+    await world.plan([4 * 200], concurrency=2)
+    commit, gate = world.journal.commit, asyncio.Event()
+
+    async def slow(unit_id: str, epoch: int, writes: Any) -> None:
+        if any(isinstance(w, PutFact) and w.fact.kind is FactKind.RECEIPT for w in writes):
+            await gate.wait()
+        await commit(unit_id, epoch, writes)
+
+    world.journal.commit = slow  # type: ignore[method-assign]
+    running = asyncio.create_task(run(world))
+    before = -1
+    while before < (sent := len(world.vendor.log)):
+        before = sent
+        await asyncio.sleep(0.05)
+    assert 32 <= sum(entry.startswith("PUT") for entry in world.vendor.log) <= 40
+    gate.set()
+    assert (await running).outcomes == {Outcome.SUCCEEDED: 1}
+
+
 async def test_a_scheduler_that_says_nothing_gets_one_step_at_a_time() -> None:
     """A worker of one's own decides itself what comes next."""
     from longshore.pipeline import run_step

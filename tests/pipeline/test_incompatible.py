@@ -10,13 +10,14 @@ from itertools import count
 
 import pytest
 
-from longshore.errors import IncompatibleState, JournalError, RunInUse
+from longshore.errors import IncompatibleState, JournalError, RunInUse, RunNotFound
 from longshore.lifecycle import Outcome, Setup
 from longshore.pipeline import (
     Unit,
     advance,
     cancel_run,
     execute,
+    hold_run,
     open_engine,
     prepare,
     restart_incompatible,
@@ -235,3 +236,19 @@ async def test_what_was_read_before_it_changed_hands_is_not_believed() -> None:
     with pytest.raises(IncompatibleState, match="state version 2, now 1"):
         await execute(world.journal, world.target(), before, world.environment())
     assert world.vendor.log == []
+    with pytest.raises(IncompatibleState, match="state version 2, now 1"):
+        async with hold_run(world.journal, world.target(), before, world.environment()):
+            pytest.fail("it is not to be worked on")
+
+
+async def test_what_another_process_left_since_the_run_was_read_is_known_under_the_lock() -> None:
+    """When that process was last alive says how long its requests may still arrive."""
+    world = await begun()
+    before = await world.journal.run("run")
+    await world.journal.change_run("run", alive_at=before.alive_at + 100.0)
+    async with hold_run(world.journal, world.target(), before, world.environment()) as engine:
+        assert engine.run.alive_at == before.alive_at + 100.0
+    await world.journal.forget_run("run")
+    with pytest.raises(RunNotFound):
+        async with hold_run(world.journal, world.target(), before, world.environment()):
+            pytest.fail("it is not there any more")

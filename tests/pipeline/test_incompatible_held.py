@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import JournalError
-from longshore.journal import ChangeUnit, ErrorInfo, FactKind, PutFact
+from longshore.errors import IncompatibleState, JournalError
+from longshore.journal import ChangeUnit, DropFacts, ErrorInfo, FactKind, PutFact
 from longshore.lifecycle import Outcome
 from longshore.pipeline import (
     Step,
     act_on,
     advance,
+    ask,
     cancel_run,
     open_engine,
     prepare,
@@ -28,6 +29,8 @@ from tests.pipeline.versions import (
     Doubtful,
     Listed,
     OnePost,
+    Readable,
+    ReadableSecond,
     Second,
     Third,
     begun,
@@ -132,8 +135,12 @@ async def test_a_session_that_leaves_nothing_to_send_is_held() -> None:
     assert world.vendor.count("POST") == 0
 
 
-async def test_an_answer_that_was_found_is_held() -> None:
-    """It may be of the request that made the job, though the flow never came to its result."""
+@pytest.mark.parametrize("older", [False, True])
+async def test_an_answer_that_was_found_is_held(*, older: bool) -> None:
+    """It may be of the request that made the job, though the flow never came to its result.
+
+    An older Longshore dropped the intent of what it had found.
+    """
     world = await begun(Asking)
     world.vendor.script = {"POST /upload": [LOST], "GET /sessions": [reply({"id": "s1"})]}
     world.journal.refuse = lambda writes: any(
@@ -146,8 +153,12 @@ async def test_an_answer_that_was_found_is_held() -> None:
     with pytest.raises(JournalError):
         await advance("b0000", engine=engine)
     world.journal.refuse = None
-    kinds = {fact.kind for fact in (await world.journal.facts("b0000")).facts}
-    assert kinds == {FactKind.SESSION, FactKind.ANSWER}
+    (taken,) = await world.journal.take("b0000")
+    kinds = {fact.kind for fact in taken.facts}
+    assert kinds == {FactKind.SESSION, FactKind.INTENT, FactKind.ANSWER}
+    if older:
+        drop = DropFacts((FactKind.INTENT,))
+        await world.journal.commit("b0000", taken.unit.epoch, [drop])
     world = now(world, OnePost)
     assert (await resumed(world)).outcomes == {Outcome.UNKNOWN: 1}
     assert world.vendor.log == []
@@ -256,3 +267,28 @@ async def test_what_is_over_stays_as_it_is() -> None:
     assert (await resumed(world)).outcomes == {Outcome.FAILED: 1}
     assert "0 begun afresh, 0 held" in words(world.events)[0]
     assert world.vendor.log == []
+
+
+@pytest.mark.parametrize("verb", ["results", "poll"])
+async def test_a_job_is_read_by_the_version_that_wrote_it(verb: str) -> None:
+    """What a job holds may mean something else to another one, which asks the vendor nothing."""
+    world = await begun(Readable)
+    await resumed(world, restart=False)
+    await asked(world, verb)
+    world = now(world, ReadableSecond)
+    await resumed(world)
+    with pytest.raises(IncompatibleState, match="state version 1 of acme wrote job job-s1, now 2"):
+        await asked(world, verb)
+    assert world.vendor.log == []
+    world = now(world, Readable)
+    await resumed(world)
+    await asked(world, verb)
+    assert len(world.vendor.log) > 0
+
+
+async def asked(world: World, verb: str) -> None:
+    """Ask about the job, which no batch depends on."""
+    engine = await world.engine()
+    job = (await take(engine, "b0000")).job
+    assert job is not None
+    await ask(engine, getattr(engine.provider, verb), job)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import RequestRefused, UnknownOutcome
+from longshore.errors import RequestRefused, UnknownOutcome, VendorUnavailable
 from longshore.journal import FactKind
 from longshore.pipeline import FlowRunner, take
 from longshore.pipeline._interruptions import Restart, Suspended
@@ -24,7 +24,7 @@ from longshore.provider import (
 )
 from longshore.transfer import Outgoing, Tally
 from tests.pipeline.support import LOST, NOT_SENT, Vendor, calm, reply
-from tests.pipeline.test_runner import ask_with, post, run
+from tests.pipeline.test_runner import ask_with, post, run, runner
 
 pytestmark = pytest.mark.asyncio
 
@@ -75,6 +75,78 @@ async def test_after_a_crash_the_time_out_counts_from_the_last_sign_of_life() ->
         await run(world, flow())
     assert held.value.at == alive + 10.0 + 60.0
     assert world.vendor.count("GET /ask") == 0
+
+
+async def test_a_clock_that_was_set_back_holds_up_no_question() -> None:
+    """Another process waits for the lost request once more, and not until that day comes again."""
+    world = calm()
+    world.vendor.script = {"POST /one": [LOST]}
+    flow = asking(ask_with(Found(Response.of({"id": "7"}))))
+    with pytest.raises(Suspended):
+        await run(world, flow())
+    world.clock.time -= 86_400
+    engine, unit, made = await runner(world)
+    with pytest.raises(Suspended) as held:
+        await made.run(flow())
+    assert held.value.at == world.clock.now() + 60.0
+    world.clock.time += 61
+    assert await FlowRunner(engine, unit, "start", Tally()).run(flow()) == "7"
+
+
+async def test_a_sign_of_life_from_the_future_holds_up_no_question() -> None:
+    """However often the batch leaves memory and comes back meanwhile."""
+    world = calm()
+    flow = asking(ask_with(Found(Response.of({"id": "7"}))))
+
+    def crash(_: Outgoing) -> None:
+        raise KeyboardInterrupt
+
+    world.vendor.on_request = crash
+    with pytest.raises(KeyboardInterrupt):
+        await run(world, flow())
+    world.vendor.on_request = None
+    await world.journal.change_run("run", alive_at=world.clock.now() + 86_400)
+    engine = await world.engine()
+    for _ in range(2):
+        unit = await take(engine, "b0000")
+        with pytest.raises(Suspended):
+            await FlowRunner(engine, unit, "start", Tally()).run(flow())
+        world.clock.time += 61
+    unit = await take(engine, "b0000")
+    assert await FlowRunner(engine, unit, "start", Tally()).run(flow()) == "7"
+
+
+async def test_a_clock_that_was_set_right_before_it_left_holds_up_no_question() -> None:
+    """It started days behind the vendor's, as of a machine that keeps no time while it is off."""
+    world = calm()
+    world.vendor.script = {"POST /one": [LOST]}
+    engine, unit, made = await runner(world)
+    engine.driver.skew = 3 * 86_400.0  # by the last answer before it was set
+    flow = asking(ask_with(Found(Response.of({"id": "7"}))))
+    with pytest.raises(Suspended):
+        await made.run(flow())
+    engine.driver.skew = 0.0
+    world.clock.time += 61
+    with pytest.raises(Suspended) as held:
+        await FlowRunner(engine, unit, "start", Tally()).run(flow())
+    assert held.value.at == world.clock.now() + 60.0
+    world.clock.time += 61
+    assert await FlowRunner(engine, unit, "start", Tally()).run(flow()) == "7"
+
+
+async def test_what_was_throttled_leaves_by_the_time_of_its_last_try() -> None:
+    """Others may have been told the vendor's time meanwhile."""
+    world = calm()
+    world.vendor.script = {"POST /one": [reply({}, 429), LOST]}
+    engine, unit, made = await runner(world)
+
+    def tell(_: Outgoing) -> None:
+        engine.driver.skew = 600.0
+
+    world.vendor.on_request = tell
+    with pytest.raises(Suspended):
+        await made.run(asking(ask_with())())
+    assert unit.intents["start", "one"].skew == 600.0
 
 
 async def test_not_done_is_sent_again() -> None:
@@ -226,8 +298,6 @@ async def test_a_keyed_request_is_sent_again_with_the_same_key() -> None:
     keys: list[str] = []
     world.vendor.on_request = lambda outgoing: keys.append(outgoing.headers["Idempotency-Key"])
     world.vendor.script = {"POST /one": [LOST, LOST, reply({"id": "5"})]}
-    from longshore.errors import VendorUnavailable
-
     with pytest.raises(VendorUnavailable):
         await run(world, keyed(ask_with()))
     assert await run(world, keyed(ask_with())) == "5"
@@ -239,14 +309,29 @@ async def test_a_keyed_request_past_its_window_is_asked_about() -> None:
     """A key that the vendor may have forgotten protects nobody."""
     world = calm()
     world.vendor.script = {"POST /one": [LOST, LOST]}
-    from longshore.errors import VendorUnavailable
-
     with pytest.raises(VendorUnavailable):
         await run(world, keyed(ask_with()))
     world.clock.time += 86_400
     assert await run(world, keyed(ask_with(Found(Response.of({"id": "6"}))))) == "6"
     assert world.vendor.count("POST /one") == 2
     assert world.vendor.count("GET /ask") == 1
+
+
+async def test_a_keyed_request_from_the_future_may_be_past_its_window() -> None:
+    """Our clock was set back to before the batch was planned: it may have left at any time."""
+    world = calm()
+    world.vendor.script = {"POST /one": [LOST, LOST]}
+    with pytest.raises(VendorUnavailable):
+        await run(world, keyed(ask_with()))
+    world.clock.time -= 10 * 86_400
+    engine, unit, made = await runner(world)
+    with pytest.raises(Suspended) as held:
+        await made.run(keyed(ask_with()))
+    assert held.value.at == world.clock.now() + 60.0
+    world.clock.time += 61
+    flow = keyed(ask_with(Found(Response.of({"id": "6"}))))
+    assert await FlowRunner(engine, unit, "start", Tally()).run(flow) == "6"
+    assert world.vendor.count("POST /one") == 2
 
 
 @pytest.mark.parametrize("lost", [LOST, reply({}, 500), reply({}, 503)])
@@ -294,8 +379,6 @@ async def test_rerun_waits_and_then_runs_the_flow_again() -> None:
 async def test_a_once_request_that_never_left_is_simply_sent_later() -> None:
     """Without a connection nothing acted: no question, no unknown."""
     world = calm()
-    from longshore.errors import VendorUnavailable
-
     world.vendor.script = {"POST /one": [NOT_SENT, NOT_SENT, reply({"id": "4"})]}
     with pytest.raises(VendorUnavailable):
         await run(world, asking(Remedy.HOLD)())

@@ -18,7 +18,7 @@ from longshore.lifecycle import Batch, Outcome, Receipt, Session, Transfer
 from longshore.pipeline import DocumentFinished, Notice, advance
 from longshore.provider import Flow, Refused, Response
 from longshore.transfer import Outgoing
-from tests.pipeline.support import LOST, NOT_SENT, Acme, OneRequest, Vendor, hasty, reply
+from tests.pipeline.support import LOST, NOT_SENT, Acme, OneRequest, Vendor, calm, hasty, reply
 from tests.pipeline.test_executor import run, told
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("short")]
@@ -54,13 +54,20 @@ async def test_an_outage_from_the_beginning_ends_the_run() -> None:
     assert (report.exit_code, report.outcomes) == (2, {Outcome.RUNNING: 2})
 
 
-async def test_an_outage_after_an_answer_is_waited_out() -> None:
-    """The account pauses; no document fails."""
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(NOT_SENT, "does not answer: no route"), (reply({}, 503), "answers with status 503")],
+)
+async def test_an_outage_after_an_answer_is_waited_out(answer: Any, said: str) -> None:
+    """The account pauses; no document fails; it is told what the vendor does, and how long."""
     world = hasty()
     await world.plan([4], [4])
-    world.vendor.script = {"PUT": [NOT_SENT] * 20}
+    world.vendor.script = {"PUT": [answer] * 20}
     report = await run(world)
     assert (report.exit_code, report.outcomes) == (0, {Outcome.SUCCEEDED: 2})
+    notices = [event.text for event in world.events if isinstance(event, Notice)]
+    assert notices
+    assert all(text.endswith(f"{said}; waiting 1 s") for text in notices)  # never 0 s
 
 
 @pytest.mark.parametrize("lost", [LOST, reply({}, 502)])
@@ -98,6 +105,18 @@ async def test_an_outage_does_not_hide_that_the_account_is_refused() -> None:
     assert outcome.state == "blocked"
     assert engine.refused
     assert engine.trouble.message == "the key is revoked"
+
+
+async def test_no_setting_overrules_how_long_a_vendor_wants_to_be_left_alone() -> None:
+    """However short ``poll_interval`` is, an outage with a Retry-After is waited out."""
+    world = calm(poll_interval=0.2)
+    await world.plan([4])
+    world.vendor.always = {"GET /jobs": reply({}, 503, **{"retry-after": "60"})}
+    engine = await world.engine()
+    while (outcome := await advance("b0000", engine=engine)).state == "later":
+        world.clock.time = outcome.at
+    assert outcome.state == "blocked"
+    assert outcome.at == world.clock.now() + 60.0
 
 
 async def test_an_outage_without_end_is_given_up(turns: list[int]) -> None:

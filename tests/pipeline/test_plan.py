@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from longshore.capabilities import Capabilities
+from longshore.capabilities import Capabilities, Limits
 from longshore.journal import DocumentRecord, open_journal
 from longshore.pipeline import Candidate, Existing, find_documents, plan
 from longshore.sources import digest_of
@@ -28,6 +28,7 @@ def test_what_does_not_go_is_not_kept_until_something_does(tmp_path: Path) -> No
         candidates(),
         Capabilities(),
         run_id="run",
+        target="mine",
         new_id=lambda: str(next(ids)),
         existing=Existing({5}, {bytes.fromhex(digest)}),
     )
@@ -35,6 +36,17 @@ def test_what_does_not_go_is_not_kept_until_something_does(tmp_path: Path) -> No
         record = next(planned)
         assert isinstance(record, DocumentRecord)
         assert (str(record.outcome), len(found)) == (state, count)
+
+
+def test_a_refusal_names_the_target_to_look_at(tmp_path: Path) -> None:
+    """Also where no command line is: the record is what every use shows."""
+    (tmp_path / "scan.png").write_bytes(b"png")
+    takes = Capabilities(limits=Limits(extensions=frozenset({".pdf"})))
+    found = [Candidate(str(tmp_path / "scan.png"))]
+    (record,) = plan(found, takes, run_id="run", target="mine", new_id=lambda: "1")
+    assert isinstance(record, DocumentRecord)
+    assert record.error is not None
+    assert record.error.hint == "`longshore providers show mine` lists what the vendor takes"
 
 
 async def test_a_journal_is_no_document(tmp_path: Path) -> None:

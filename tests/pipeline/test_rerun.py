@@ -37,6 +37,7 @@ async def failed_run(world: World, folder: Path) -> RunRecord:
         find_documents([str(file) for file in files]),
         world.provider.capabilities(),
         run_id=run.id,
+        target=run.target,
         new_id=new_id,
         part_size=None,
         batch_size=None,

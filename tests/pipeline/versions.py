@@ -12,7 +12,7 @@ import pytest
 from longshore.capabilities import Limits
 from longshore.errors import JournalError, UnknownOutcome
 from longshore.journal import UnitRecord
-from longshore.lifecycle import Batch, Receipt, Session, Setup, Transfer
+from longshore.lifecycle import Batch, Job, Receipt, Session, Setup, Transfer
 from longshore.pipeline import (
     Event,
     Notice,
@@ -32,6 +32,7 @@ from longshore.provider import (
     Raw,
     Request,
     Response,
+    Results,
 )
 from tests.pipeline.support import Acme, OneRequest, World, hasty
 
@@ -105,6 +106,19 @@ class Asking(OneRequest):
         (piece,) = transfer.pieces
         reply = yield Request.post("/upload", Raw(piece), step="upload", lost=ask)
         return transfer.receipt(str(reply.json()["id"]))
+
+
+class Readable(Acme):
+    """Fetches what was read."""
+
+    def results(self, job: Job) -> Flow[Results]:
+        reply = yield Request.get(f"/results/{job.id}")
+        assert reply.status == 200
+        return Results(raw={"job": job.id})
+
+
+class ReadableSecond(Readable, Second):
+    """The next version of it."""
 
 
 class Doubtful(Acme):

@@ -22,6 +22,7 @@ from longshore.journal import (
     Write,
 )
 from longshore.pipeline import _advance, _conclude, _ready, _runner
+from longshore.pipeline._flow_facts import FlowFacts
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._scratch import SCRATCH
 from longshore.pipeline._unit import Unit
@@ -241,13 +242,13 @@ def no_bytes(patch: Patch) -> None:
 
 def keep_refusals(patch: Patch) -> None:
     """Give a recorded refusal back for ever, also to whoever resumes."""
-    write = FlowRunner._write
+    write = FlowFacts._write
 
-    async def kept(self: FlowRunner, writes: list[Write]) -> None:
+    async def kept(self: FlowFacts, writes: list[Write]) -> None:
         drops = [w for w in writes if isinstance(w, DropFacts) and FactKind.ANSWER in w.kinds]
         await write(self, [w for w in writes if w not in drops])
 
-    patch.setattr(FlowRunner, "_write", kept)
+    patch.setattr(FlowFacts, "_write", kept)
     patch.setattr(_advance, "_refused", lambda _: [])
 
 

@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("fsspec")
 
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.zip import ZipFileSystem
 
 from longshore.documents import Document, Piece
 from longshore.errors import (
@@ -110,6 +111,26 @@ def test_what_is_in_an_archive(tmp_path: Path, inside: str, found: list[str]) ->
     for candidate in candidates:
         with open_document(candidate.document("d0")) as source:
             assert source.read(0, 9) == b"hello"
+
+
+@pytest.mark.parametrize("given", ["plans.zip", "file://plans.zip", "./plans.zip"])
+@pytest.mark.parametrize("inside", ["a.pdf", "*.pdf"])
+def test_a_relative_archive_is_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str, given: str
+) -> None:
+    """A resume may work anywhere: the journal holds where the archive is."""
+    with zipfile.ZipFile(tmp_path / "plans.zip", "w") as file:
+        file.writestr("a.pdf", b"hello")
+    monkeypatch.chdir(tmp_path)
+    (candidate,) = find_documents([f"zip://{inside}::{given}"])
+    document = candidate.document("d0")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    ZipFileSystem.clear_instance_cache()  # as in another process
+
+    with open_document(document) as source:
+        assert source.read(0, 9) == b"hello"
+    assert (document.name, candidate.shown) == ("a.pdf", f"zip://a.pdf::{given}")
 
 
 def test_all_of_a_store(store: Any) -> None:

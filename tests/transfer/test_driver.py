@@ -194,7 +194,8 @@ def test_an_outage_says_what_it_was(
         world.exchange(PUT)
     found = error.value
     assert (found.status, found.connected, found.retry_after) == (status, connected, after)
-    assert "https://api.example.com/v1 does not answer" in found.message
+    said = "does not answer: " if status is None else f"answers with status {status}"
+    assert f"https://api.example.com/v1 {said}" in found.message
     assert found.hint == "check base_url and the network"  # no command goes on with everything
     assert world.time - 1000 <= 30
     assert 1 <= len(world.sent) <= Policy().tries
@@ -205,7 +206,7 @@ def test_an_outage_elsewhere_names_its_host_only() -> None:
     world = World(answers=[Response(503)] * 20)
     with pytest.raises(VendorUnavailable) as error:
         world.exchange(Request.get("https://s3.example/k?X-Amz-Signature=hunter2"))
-    assert error.value.message == "s3.example does not answer: status 503"
+    assert error.value.message == "s3.example answers with status 503"
 
 
 def test_a_long_upload_is_tried_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,21 @@ async def test_a_proxy_that_is_none_is_a_setting_to_check(
     with pytest.raises(ConfigurationError, match="proxy that the environment names") as caught:
         await transport.send(outgoing("http://vendor.example/x"))
     assert "ALL_PROXY" in caught.value.hint
+    assert "hunter2" not in caught.value.message
+
+
+async def test_a_proxy_without_its_package_is_told_to_who_would_go_by_it(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to install is said; a host that NO_PROXY names is asked all the same."""
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:hunter2@127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with serving(answering(OK)) as server:
+        assert (await transport.send(outgoing(server.url))).status == 200
+    with pytest.raises(ConfigurationError, match=r"^vendor\.example: .* SOCKS") as caught:
+        await transport.send(outgoing("http://vendor.example/x"))
+    assert "httpx[socks]" in caught.value.hint
     assert "hunter2" not in caught.value.message
 
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 from longshore.client._async import AsyncClient
 from longshore.client._sync import Arguments, Client
 from longshore.client._upload import Upload
-from longshore.pipeline import Options
+from longshore.pipeline import Offer, Options
 
-__all__ = ["Arguments", "AsyncClient", "Client", "Options", "Upload"]
+__all__ = ["Arguments", "AsyncClient", "Client", "Offer", "Options", "Upload"]

@@ -12,7 +12,16 @@ from longshore.client._async import AsyncClient
 from longshore.client._portal import Portal
 from longshore.client._upload import Upload
 from longshore.journal import DocumentRecord, RunRecord
-from longshore.pipeline import Environment, Listener, OnIncompatible, Options, Paths, RunReport
+from longshore.lifecycle import Action
+from longshore.pipeline import (
+    Environment,
+    Listener,
+    Offer,
+    OnIncompatible,
+    Options,
+    Paths,
+    RunReport,
+)
 from longshore.provider import Results
 
 __all__ = ["Arguments", "Client"]
@@ -76,6 +85,26 @@ class Client:
         """
         resume = partial(self._client.resume, on_incompatible=on_incompatible)
         return self._call(resume, run_id)
+
+    def rerun(self, run_id: str) -> RunReport:
+        """Send what failed, expired or was cancelled again; see ``AsyncClient.rerun``.
+
+        Raises:
+            KeyboardInterrupt: as for ``upload``.
+        """
+        return self._call(self._client.rerun, run_id)
+
+    def cancel(self, run_id: str) -> RunReport:
+        """Cancel what is not over in a run; see ``AsyncClient.cancel``."""
+        return self._call(self._client.cancel, run_id)
+
+    def actions(self, run_id: str | None = None) -> list[Offer]:
+        """Return the jobs that wait for somebody, or offer something; only reads the journal."""
+        return self._call(self._client.actions, run_id)
+
+    def act(self, job_id: str, action: str | Action) -> Upload | None:
+        """Do what a job of this target offers; see ``AsyncClient.act``."""
+        return self._call(self._client.act, job_id, action)
 
     def unfinished(self) -> list[RunRecord]:
         """Return the runs of this target that are not over; see ``AsyncClient.unfinished``."""

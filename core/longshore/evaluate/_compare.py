@@ -22,6 +22,7 @@ from longshore.pipeline import (
     Environment,
     Event,
     Listener,
+    Notice,
     Options,
     Paths,
     RunOptions,
@@ -145,7 +146,13 @@ async def compare_in(
     """
     if folder is not None:
         check_folder(folder)
-    id, entries, continued = await open_runs(journal, request, environment, new=new)
+
+    def tell(text: str) -> None:
+        if watch is not None:
+            for target in request.to:
+                watch(target, 1, Notice(text))
+
+    id, entries, continued = await open_runs(journal, request, environment, new=new, tell=tell)
     if begun is not None:
         begun(entries, continued)
     stop = stop or asyncio.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -19,7 +19,7 @@ from longshore.pipeline import (
     Environment,
     RunOptions,
     begin,
-    find_documents,
+    find_once,
     planning_alone,
 )
 from longshore.targets import Target, lasting, overrides_of, target_again, target_now
@@ -127,11 +127,23 @@ class Entry:
 
 
 async def open_runs(
-    journal: Journal, request: Request, environment: Environment, *, new: bool = False
+    journal: Journal,
+    request: Request,
+    environment: Environment,
+    *,
+    new: bool = False,
+    tell: Callable[[str], object],
 ) -> tuple[str, list[Entry], bool]:
     """Plan the runs of a comparison, or find those of an unfinished one again.
 
     All are planned before anything is sent, so that every target and round gets the same files.
+
+    Args:
+        journal: the durable record.
+        request: what is asked for.
+        environment: of the machine.
+        new: begin anew in any case.
+        tell: is told what is left out, being named twice.
 
     Returns:
         The comparison's id, its runs (round by round), and whether it was begun earlier.
@@ -142,7 +154,7 @@ async def open_runs(
         RunInUse: another process plans the same comparison, or is at work on it.
     """
     request.check()
-    candidates = list(find_documents(request.paths)) if "-" in request.paths else None
+    candidates = list(find_once(request.paths, tell)) if "-" in request.paths else None
     targets = {name: request.target(name) for name in request.to}
     signature = _signature(request, targets, candidates)
     hint = "wait until it has begun, or ended"
@@ -160,6 +172,7 @@ async def open_runs(
             candidates=candidates,
             found=found,
             notes=notes,
+            tell=tell,
         )
     return id, entries, bool(found)
 
@@ -173,6 +186,7 @@ async def _entries(
     candidates: Sequence[Candidate] | None,
     found: Mapping[tuple[str, int], RunRecord],
     notes: Mapping[str, JsonValue],
+    tell: Callable[[str], object],
 ) -> list[Entry]:
     """Plan the runs that were not found, all or none of them; round by round."""
     entries: list[Entry] = []
@@ -185,7 +199,7 @@ async def _entries(
                 entries.append(Entry(request.again(run), round, run))
                 continue
             if candidates is None:
-                candidates = list(find_documents(request.paths))
+                candidates = list(find_once(request.paths, tell))
             options, own = request.options, {**notes, "round": round}
             run = await begin(journal, targets[name], candidates, options, environment, notes=own)
             begun.append(run.id)

@@ -18,9 +18,11 @@ from longshore.migrate._passage import (
     Leg,
     Passage,
     RouteRequest,
+    Shares,
     begin_passage,
     find_passage,
     passage_of,
+    shares_of,
 )
 from longshore.migrate._request import Request
 from longshore.migrate._route import (
@@ -35,8 +37,8 @@ from longshore.migrate._verify import verify, verify_async, verify_in
 
 __all__ = [
     "HANDED_OVER", "Arrival", "Check", "Estimate", "Identity", "KeptOut", "Leg", "Line", "Map",
-    "Migration", "Origin", "Passage", "Problem", "Request", "RouteRequest", "Selection",
+    "Migration", "Origin", "Passage", "Problem", "Request", "RouteRequest", "Selection", "Shares",
     "Verification", "begin_passage", "carry_passage", "find_passage", "migrate", "migrate_async",
-    "open_map", "open_migration", "passage_of", "read_map", "upload_by_route",
+    "open_map", "open_migration", "passage_of", "read_map", "shares_of", "upload_by_route",
     "upload_by_route_async", "verify", "verify_async", "verify_in",
 ]  # fmt: skip

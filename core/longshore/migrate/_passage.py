@@ -14,7 +14,7 @@ from longshore._shelf import Shelf
 from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.migrate._checked import Checked, bucket, in_order
-from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_documents
+from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_once
 from longshore.targets import (
     Route,
     Target,
@@ -24,7 +24,10 @@ from longshore.targets import (
     target_now,
 )
 
-__all__ = ["Leg", "Passage", "RouteRequest", "begin_passage", "find_passage", "passage_of"]
+__all__ = [
+    "Leg", "Passage", "RouteRequest", "Shares", "begin_passage", "find_passage", "passage_of",
+    "shares_of",
+]  # fmt: skip
 
 USE = "route"
 
@@ -77,13 +80,11 @@ class Leg:
 
     Attributes:
         role: ``main`` and ``fallback`` count; ``shadow`` does not.
-        instead_of: the run that could not carry these documents, for a fallback.
     """
 
     role: Role
     target: Target
     run: RunRecord
-    instead_of: str = ""
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ async def begin_passage(
     for name in route.fallback:
         request.target(name)  # a fallback that cannot work is found out now
     passage = Passage(await _free_id(journal, environment), route)
-    found = find_documents(request.paths) if found is None else found
+    found = find_once(request.paths, passage.notices.append) if found is None else found
     shares = await _share_out(found, route, environment)
     if not any(shares.values()):
         raise UsageError("there is nothing to carry", hint="name files or directories")
@@ -191,6 +192,17 @@ async def _begin_shadow(
 
 Shares = Mapping[str, Shelf[Candidate]]
 """Target -> its documents. They are on shelves: there may be too many for the memory."""
+
+
+async def shares_of(found: Iterable[Candidate], route: Route, environment: Environment) -> Shares:
+    """Tell what each target of a route would get; nothing is begun.
+
+    A fallback may get all of it, what shadows get is copies.
+    """
+    mains = await _share_out(found, route, environment)
+    everything = Shelf(candidate for share in mains.values() for candidate in share)
+    copies = {name: _copies(route, name, mains) for name in route.shadow}
+    return {**copies, **dict.fromkeys(route.fallback, everything), **mains}
 
 
 async def _share_out(found: Iterable[Candidate], route: Route, environment: Environment) -> Shares:
@@ -282,7 +294,7 @@ async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Pass
                 raise
             passage.notices.append(f"no shadow traffic to {run.target}: {error.message}")
             continue
-        passage.legs.append(Leg(role, target, run, str(run.notes.get("instead_of", ""))))
+        passage.legs.append(Leg(role, target, run))
     return passage
 
 

@@ -269,7 +269,7 @@ class _Carrying:
         run = await begin(self._journal, target, share, options, self._environment, notes=notes)
         for record in await note_placed(self._journal, leg.run.id, run):
             self._tell(leg, DocumentFinished(leg.run, record, None))
-        made = Leg("fallback", target, run, leg.run.id)
+        made = Leg("fallback", target, run)
         self._passage.legs.append(made)
         return made
 
@@ -352,7 +352,8 @@ async def upload_by_route_async(
     """Carry documents by a route of ``longshore.toml``.
 
     Args:
-        paths: files, directories, globs.
+        paths: files, directories, globs. A file that is named twice goes once, and the listener
+            is told.
         route: its name, with or without ``route:``.
         settings: overrule settings of all targets (``key``) or of one (``target:key``).
         config: the configuration file; None: look for it.
@@ -379,5 +380,8 @@ async def upload_by_route_async(
         passage = await begin_passage(opened, request, environment)
         leave = asyncio.Event()
         with heard(listener, leave) as watch:
+            if watch is not None:
+                for text in passage.notices:
+                    watch(passage.legs[0], Notice(text))
             work = partial(carry_passage, opened, passage, request, environment, watch=watch)
             return await stoppable(work, stop, leave)

@@ -35,7 +35,8 @@ async def take(engine: Engine, unit_id: str) -> Unit:
 async def take_all(engine: Engine, unit_ids: Sequence[str]) -> list[Unit]:
     """Take several units over; see ``take``."""
     known = await engine.journal.take(*unit_ids)
-    alive_at = min(engine.clock.now(), engine.run.alive_at + 2 * BEAT)
+    seen_at = min(engine.run.alive_at, engine.began)  # earlier, unless our clock was set back
+    alive_at = min(engine.clock.now(), seen_at + 2 * BEAT)
     units = [equip(engine, Unit.load(taken, alive_at)) for taken in known]
     if engine.run.alive_at > engine.run.created_at:  # there was an earlier process
         for unit in units:

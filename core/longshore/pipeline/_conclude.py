@@ -47,6 +47,9 @@ __all__ = [
 
 _REJECTED = "rejected"
 
+_AMISS = (State.FAILED, State.PARTIAL, State.EXPIRED)
+_NO_REASON = "the vendor gives no reason: its own pages show the job"
+
 _MOST_TOLD, _MOST_RAW = 1 << 20, 256 << 10
 """Bytes of what a vendor says of a job, and of the reply beside it; a longer one is not kept."""
 
@@ -168,8 +171,18 @@ def _settle(
         "why": info.message if info else "",
         "finished_at": engine.clock.now(),
     }
+    # With a job it is known since that was accepted; what is unknown may still be sent again.
+    counts = unit.carried() if unit.job is None and outcome.terminal else {}
     documents: list[Write] = [
-        ChangeDocument(id, {**with_digest(record), "outcome": outcome, "error": info})
+        ChangeDocument(
+            id,
+            {
+                **with_digest(record),
+                "outcome": outcome,
+                "error": info,
+                "parts": counts.get(id, record.parts),
+            },
+        )
         for id, record in unit.documents.items()
         if not record.outcome.terminal  # of which the vendor told before how it ended
     ]
@@ -188,9 +201,9 @@ def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
     now, outcome = engine.clock.now(), Outcome(status.state)
     if status != unit.status:
         status = _kept(engine, status)
-    error = _vendor_error(engine, status.error) if status.error else None
     changes: dict[str, object] = {
-        "outcome": outcome, "word": status.word, "error": error, "polled_at": now
+        "outcome": outcome, "word": status.word, "polled_at": now,
+        "error": _error(engine, status.state, status.error),
     }  # fmt: skip
     writes: list[Write] = []
     if status != unit.status:
@@ -280,7 +293,7 @@ def _document(
     """
     id = record.document.id
     if rejected or record.word == _REJECTED:
-        error = _vendor_error(engine, rejected) if rejected else record.error
+        error = _error(engine, State.FAILED, rejected) if rejected else record.error
         return ChangeDocument(id, {"outcome": Outcome.FAILED, "error": error, "word": _REJECTED})
     state, word, problem = status.state, status.word, status.error
     # A job that is over has no document that still runs.
@@ -293,17 +306,19 @@ def _document(
     changes: dict[str, object] = {
         "outcome": Outcome(state),
         "word": word,
-        "error": _vendor_error(engine, problem) if problem else None,
+        "error": _error(engine, state, problem),
     }
-    if own is not None and own.vendor_id:
+    if own is not None and own.vendor_id and record.vendor_id is None:  # told once, it stays
         changes["vendor_id"] = own.vendor_id
     if all(getattr(record, name) == value for name, value in changes.items()):
         return None
     return ChangeDocument(id, changes)
 
 
-def _vendor_error(engine: Engine, words: str) -> ErrorInfo:
-    return ErrorInfo(kind="vendor", message=engine.redactor.text(words))
+def _error(engine: Engine, state: State, words: str | None) -> ErrorInfo | None:
+    """What the vendor says is wrong; where it says nothing, what ended badly is told of still."""
+    words = words or (_NO_REASON if state in _AMISS else None)
+    return ErrorInfo(kind="vendor", message=engine.redactor.text(words)) if words else None
 
 
 def _look_again(engine: Engine, unit: Unit, status: Status, now: float) -> dict[str, object]:

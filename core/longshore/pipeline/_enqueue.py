@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from longshore.capabilities import Capabilities
 from longshore.documents import Document
-from longshore.errors import DocumentError
+from longshore.errors import DocumentError, DocumentRefused
 from longshore.journal import (
     ChangeDocument,
     ChangeUnit,
@@ -96,6 +96,7 @@ def plan(
     capabilities: Capabilities,
     *,
     run_id: str,
+    target: str,
     new_id: Callable[[], str],
     part_size: int | None = None,
     batch_size: int | None = None,
@@ -127,8 +128,7 @@ def plan(
     for planned in group(found(), capabilities, part_size=part_size, batch_size=batch_size):
         match planned:
             case Refusal(document, reasons):
-                info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
-                yield _refused(run_id, document, paths.pop(document.id), info)
+                yield _refused(run_id, document, paths.pop(document.id), _why(target, reasons))
             case Group(documents, size):
                 named = tuple(paths.pop(document.id) for document in documents)
                 yield PlannedBatch(documents, size, named)
@@ -136,7 +136,9 @@ def plan(
                 yield known
 
 
-_HINT = "`longshore providers show TARGET` lists what the vendor takes"
+def _why(target: str, reasons: tuple[str, ...]) -> ErrorInfo:
+    hint = f"`longshore providers show {target}` lists what the vendor takes"
+    return ErrorInfo(kind=DocumentRefused.kind, message="; ".join(reasons), hint=hint)
 
 
 def _refused(run_id: str, document: Document, path: str, info: ErrorInfo) -> DocumentRecord:
@@ -209,14 +211,16 @@ async def recheck(
             continue  # the documents of a batch stand together
         if reasons_against(record.document, capabilities):
             looked_at = record.unit_id
-            refused += await _recheck_unit(journal, looked_at, capabilities)
+            refused += await _recheck_unit(journal, run.target, looked_at, capabilities)
     if strict and refused:
         await _refuse_all(journal, run)
     await journal.change_run(run.id, checked=True)
     return refused
 
 
-async def _recheck_unit(journal: Journal, unit_id: str, capabilities: Capabilities) -> int:
+async def _recheck_unit(
+    journal: Journal, target: str, unit_id: str, capabilities: Capabilities
+) -> int:
     taken = await journal.facts(unit_id)
     against = {
         record.document.id: reasons
@@ -229,8 +233,7 @@ async def _recheck_unit(journal: Journal, unit_id: str, capabilities: Capabiliti
     (taken,) = await journal.take(unit_id)
     writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})] * alone
     for id, reasons in against.items():
-        info = ErrorInfo(kind="refused", message="; ".join(reasons), hint=_HINT)
-        changes = {"outcome": Outcome.REFUSED, "error": info}
+        changes = {"outcome": Outcome.REFUSED, "error": _why(target, reasons)}
         writes.append(ChangeDocument(id, changes if alone else {**changes, "unit_id": None}))
     await journal.commit(unit_id, taken.unit.epoch, writes)
     return len(against)

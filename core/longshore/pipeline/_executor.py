@@ -98,10 +98,7 @@ class Executor:
             await self._mailbox.drop_done()
             await give_all_back(self._engine, self._ending)
         finally:
-            for task in side_jobs:
-                task.cancel()
-            await asyncio.gather(*side_jobs, return_exceptions=True)
-            await self._flights.cancel()
+            await self._flights.cancel(*side_jobs)
         if self._fatal is not None:
             raise self._fatal
 
@@ -205,7 +202,7 @@ class Executor:
         self._turns.look(now)
         if now < self._paused_until:
             return
-        while self._turns:
+        while self._turns and self._flights.landed <= self._window:  # more: the disk is too slow
             room = self._room()  # a few more get ready while those have their places
             if self._flights.in_flight > room + room // 4:
                 self._engine.driver.concurrency.full()
@@ -369,7 +366,7 @@ class Executor:
             return
         if outcome.at > self._paused_until + _TICK:  # others fail in the same moment
             self._paused_at, self._paused_until = now, outcome.at
-            self._engine.emit(Notice(f"{outcome.why}; waiting {outcome.at - now:.0f} s"))
+            self._engine.emit(Notice(f"{outcome.why}; waiting {max(outcome.at - now, 1):.0f} s"))
 
     async def _is_over(self) -> bool:
         """True when nothing can move any more without somebody's help."""

@@ -17,7 +17,7 @@ __all__ = ["Existing", "place_of"]
 class Existing:
     """What earlier runs of this journal carried, with the same provider and settings.
 
-    That is what succeeded, and what the vendor has an open job for.
+    That is what succeeded, what the vendor has an open job for, and what it may have.
 
     Settings that only say how to talk to the vendor may differ. Documents that were sent without
     a checksum are not known here. It holds about 160 bytes for each such document.
@@ -61,13 +61,13 @@ class Existing:
 
 
 def _took(record: DocumentRecord) -> bool:
-    """Tell whether the vendor has a document: read it, or has a job that is still open.
+    """Tell whether the vendor has a document, or may have: nobody knows of the unknown ones.
 
     Sent again beside an open job, it would be read and billed twice.
     """
     if record.outcome in (Outcome.RUNNING, Outcome.NEEDS_ACTION):
         return record.parts > 0  # counted when the job was accepted
-    return record.outcome is Outcome.SUCCEEDED
+    return record.outcome in (Outcome.SUCCEEDED, Outcome.UNKNOWN)
 
 
 def place_of(run: RunRecord) -> tuple[object, ...]:

@@ -52,8 +52,8 @@ def failed(engine: Engine, unit: Unit, step: Step, failure: Exception, began: fl
         case Suspended():
             unit.delays[step.flow] = (failure.at, failure.why)
         case VendorUnavailable():
-            pause = OUTAGE_PAUSE if failure.retry_after is None else failure.retry_after
-            at = engine.clock.now() + engine.pause(pause)
+            asked = failure.retry_after  # no setting overrules what the vendor asks for
+            at = engine.clock.now() + (engine.pause(OUTAGE_PAUSE) if asked is None else asked)
             unit.delays[step.flow] = (at, failure.message)
             if step.verb == "poll" and (engine.driver.answered_at or 0.0) > began:
                 return None  # others were answered meanwhile: only this job cannot be asked about

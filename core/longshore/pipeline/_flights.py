@@ -36,6 +36,11 @@ class Flights:
         """Steps with requests still to come; a digest has none, nor has a step being committed."""
         return len(self._tasks) - self._hashing - len(self._landed)
 
+    @property
+    def landed(self) -> int:
+        """Steps that had their last answer, which is not durable yet."""
+        return len(self._landed)
+
     def begin(self, work: Coroutine[Any, Any, Next | None], unit: Unit, step: Step) -> None:
         """Run a step."""
         task = asyncio.create_task(work)
@@ -123,12 +128,16 @@ class Flights:
         tallies = [unit.tallies.get(step.flow) for unit, step in once]
         return max([tally.patience for tally in tallies if tally is not None], default=0.0)
 
-    async def cancel(self) -> None:
-        """End them all now."""
+    async def cancel(self, *besides: asyncio.Task[None]) -> None:
+        """End them all now, and what goes on beside them.
+
+        In one go: should this be cancelled, too, nothing is left that nobody told to end.
+        """
         self._silence()
-        for task in self._tasks:
+        tasks: list[asyncio.Task[Any]] = [*self._tasks, *besides]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _note_end(self, task: Task) -> None:
         self._ended.append(task)

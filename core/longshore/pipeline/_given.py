@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike, fsdecode
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -52,8 +52,15 @@ def names_of(paths: Paths) -> list[str]:
     return names
 
 
-def options_from(given: Mapping[str, Any]) -> RunOptions:
+def options_from(
+    given: Mapping[str, Any], *, named: Callable[[str], str] = str, hint: str = ""
+) -> RunOptions:
     """Read options that are given by their names.
+
+    Args:
+        given: the options.
+        named: what whoever gave them calls an option.
+        hint: where it is explained.
 
     Raises:
         UsageError: there is no such option, or its value cannot be used.
@@ -66,7 +73,7 @@ def options_from(given: Mapping[str, Any]) -> RunOptions:
         if wrong["type"] == "extra_forbidden":
             hint = closest(name, RunOptions.model_fields)
             raise UsageError(f"there is no option {name!r}", hint=hint) from None
-        raise UsageError(f"{name}: {words}") from None
+        raise UsageError(f"{named(name)}: {words}", hint=hint) from None
     for name in ("concurrency", "batch_size", "max_failures"):
         if (number := getattr(options, name)) is not None and number < 1:
             raise UsageError(f"{name}: {number} is too small: 1 or more, or None")

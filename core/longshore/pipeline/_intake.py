@@ -227,5 +227,5 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
     if key == "name":
         value.encode()  # half a surrogate could not be sent
     if key == "media_type" and not _MEDIA_TYPE.fullmatch(value):
-        raise ValueError("media_type is none, such as application/pdf")
+        raise ValueError("media_type is not a media type such as application/pdf")
     return value

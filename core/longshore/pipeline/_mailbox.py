@@ -31,10 +31,12 @@ class Held:
     Attributes:
         unit: as this process knows it.
         scheduled: an executor moves it: what is asked of it will be done.
+        cut_off: the vendor could not be reached a moment ago: it is not asked in vain once more.
     """
 
     unit: Unit
     scheduled: bool = False
+    cut_off: bool = False
 
 
 AnyProvider: TypeAlias = Provider[Any] | type[Provider[Any]]
@@ -47,7 +49,7 @@ def _alone(engine: Engine) -> Hold:
 
     @asynccontextmanager
     async def hold(unit_id: str) -> AsyncIterator[Held]:
-        yield Held(await take(engine, unit_id))
+        yield Held(await take(engine, unit_id), cut_off=engine.trouble is not None)
 
     return hold
 
@@ -162,7 +164,7 @@ async def _wake(engine: Engine, unit: Unit) -> None:
 async def _do_now(engine: Engine, held: Held) -> None:
     """Do what is asked of a unit, unless an executor does, or the account is refused."""
     unit = held.unit
-    if held.scheduled or not unit.asked or engine.refused:
+    if held.scheduled or held.cut_off or not unit.asked or engine.refused:
         return
     step = unit.asked[0]
     await run_step(engine, unit, step)
@@ -179,13 +181,18 @@ async def _do_now(engine: Engine, held: Held) -> None:
 # --------------------------------------------------------------------------------- cancel
 
 
-async def cancel_run(engine: Engine) -> list[str]:
-    """Cancel every batch of the run that is not over.
+async def cancel_run(engine: Engine, stop: asyncio.Event | None = None) -> list[str]:
+    """Cancel every batch of the run that is not over, or as many as can be until it is stopped.
 
     Returns:
         The ids of those batches.
     """
-    return [unit.id async for unit in _cancel_all(engine, _alone(engine))]
+    found: list[str] = []
+    async for unit in _cancel_all(engine, _alone(engine)):
+        found.append(unit.id)
+        if stop is not None and stop.is_set():
+            break
+    return found
 
 
 async def _cancel_all(engine: Engine, hold: Hold) -> AsyncIterator[Unit]:

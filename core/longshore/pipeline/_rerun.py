@@ -53,6 +53,7 @@ async def rerun(
         candidates,
         capabilities,
         run_id=run.id,
+        target=run.target,
         new_id=lambda: next(ids),
         part_size=options.part_size,
         batch_size=options.batch_size,

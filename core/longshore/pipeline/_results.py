@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from longshore.errors import LongshoreError
+from longshore.errors import IncompatibleState, LongshoreError
 from longshore.journal import UnitRecord
 from longshore.lifecycle import Job
 from longshore.pipeline._engine import Engine
@@ -30,8 +30,12 @@ async def ask(engine: Engine, verb: Callable[..., Flow[T]], *arguments: object) 
         arguments: of the method.
 
     Raises:
+        IncompatibleState: another ``state_version`` of the provider wrote the job.
         LongshoreError: the vendor refuses, or cannot be reached.
     """
+    for argument in arguments:
+        if isinstance(argument, Job):
+            await _check_writer(engine, argument)
     ghost = Unit(UnitRecord(id=engine.run.id, run_id=engine.run.id), {})
     try:
         runner = FlowRunner(engine, ghost, verb.__name__, Tally(), durable=False)
@@ -45,6 +49,21 @@ async def fetch_results(engine: Engine, job: Job) -> Results:
     """Ask the vendor for the results of a job.
 
     Raises:
+        IncompatibleState: another ``state_version`` of the provider wrote the job.
         LongshoreError: the vendor refuses, or cannot be reached.
     """
     return await ask(engine, engine.provider.results, job)
+
+
+async def _check_writer(engine: Engine, job: Job) -> None:
+    """Read no job that another version of the provider wrote: it may mean something else now."""
+    provider, journal = engine.provider, engine.journal
+    for record in await journal.find_job(job.id, target=engine.run.target):
+        if record.run_id == engine.run.id:
+            writer = Unit.load(await journal.facts(record.id), alive_at=0.0).writer
+            if writer not in (None, provider.state_version):
+                raise IncompatibleState(
+                    f"state version {writer} of {provider.name} wrote job {job.id}, "
+                    f"now {provider.state_version}",
+                    hint="install the version that wrote it to ask about it",
+                )

@@ -36,7 +36,7 @@ from longshore.redaction import Redactor
 from longshore.targets import Target, secret_values
 from longshore.transfer import Bandwidth, Concurrency, Driver, Pace, quiet_http_logs
 
-__all__ = ["begin", "execute", "open_engine", "settle", "summary"]
+__all__ = ["begin", "execute", "hold_engine", "open_engine", "settle", "summary"]
 
 
 async def begin(
@@ -79,6 +79,7 @@ async def begin(
         candidates,
         capabilities_of(provider).for_upload(),
         run_id=run.id,
+        target=run.target,
         new_id=environment.new_id,
         part_size=options.part_size,
         batch_size=options.batch_size,
@@ -189,6 +190,31 @@ async def open_engine(
             await close()
 
 
+@asynccontextmanager
+async def hold_engine(
+    journal: Journal,
+    target: Target,
+    run: RunRecord,
+    environment: Environment,
+    listener: Listener | None = None,
+) -> AsyncIterator[Engine]:
+    """Hold a run and build its engine; see ``open_engine``.
+
+    Another process may have had the run until now: when it was last alive, and which version of
+    the provider wrote it, is read again under the lock.
+
+    Raises:
+        RunInUse: another process executes it.
+        RunNotFound: it was forgotten since.
+    """
+    async with journal.lock_run(run.id):
+        now = await journal.run(run.id)
+        check_state_version(now, target.provider)
+        run = run.model_copy(update={"alive_at": now.alive_at})
+        async with open_engine(journal, target, run, environment, listener) as engine:
+            yield engine
+
+
 async def execute(
     journal: Journal,
     target: Target,
@@ -220,15 +246,9 @@ async def execute(
     began = environment.clock.now()
     stop = stop or asyncio.Event()
     options = RunOptions.model_validate(run.options)
-    async with (
-        journal.lock_run(run.id),
-        open_engine(journal, target, run, environment, listener) as engine,
-    ):
+    async with hold_engine(journal, target, run, environment, listener) as engine:
         engine.until = until or engine.until
-        now = await journal.run(run.id)  # another process may have had it until now
-        check_state_version(now, target.provider)
-        alive_at = now.alive_at
-        engine.run = run.model_copy(update={"alive_at": alive_at})
+        alive_at = engine.run.alive_at
         outcomes = await journal.outcomes(run.id)
         documents, left = sum(outcomes.values()), count_open(outcomes)
         size = await journal.size(run.id)

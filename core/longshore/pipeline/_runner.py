@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import starmap
 from typing import NoReturn, TypeVar
 
 from longshore.errors import (
@@ -25,8 +24,9 @@ from longshore.errors import (
     UnknownOutcome,
     WaitExpired,
 )
-from longshore.journal import DropFacts, FactKind, Write
+from longshore.journal import FactKind, Write
 from longshore.pipeline._engine import MOST_QUESTIONS, Engine
+from longshore.pipeline._flow_facts import FlowFacts
 from longshore.pipeline._interruptions import Restart, Suspended
 from longshore.pipeline._places import Closed
 from longshore.pipeline._requests import (
@@ -35,7 +35,6 @@ from longshore.pipeline._requests import (
     check_same,
     check_whole,
     checked_answer,
-    digest_of,
     held_hint,
     is_dear,
     key_of,
@@ -45,7 +44,7 @@ from longshore.pipeline._requests import (
     torn_by,
     words_of_loss,
 )
-from longshore.pipeline._scratch import Answered, Intent
+from longshore.pipeline._scratch import Intent
 from longshore.pipeline._unit import Unit
 from longshore.provider import (
     Abandon,
@@ -90,10 +89,9 @@ class FlowRunner:
         self._unit = unit
         self._flow = flow
         self._tally = tally
-        self._answers: list[tuple[Request, Response]] = []  # not durable yet
+        self._facts = FlowFacts(engine, unit, flow, durable=durable)
         self._seen: set[str] = set()
         self._asking = "?" in flow
-        self._durable = durable
         self._acted: Request | None = None
         self._turned_down: list[Request] = []
 
@@ -121,33 +119,21 @@ class FlowRunner:
             result: T = stop.value
             return result
         except (Refused, SessionLost) as refused:
-            await self._forget_refused()
+            await self._facts.forget_all(self._turned_down)  # it may be tried again
             raise (refused.error if isinstance(refused, Refused) else refused) from None
         except ProtocolError as error:
             raise self._or_unknown(error) from None
         except Closed:
-            await self._flush()
+            await self._facts.flush()
             raise Suspended(self._engine.clock.now(), "it is not to leave any more") from None
         finally:
             flow.close()
-
-    async def _forget_refused(self) -> None:
-        """Nobody need ask about what the vendor turned down, and it may be tried again."""
-        kinds = (FactKind.INTENT, FactKind.ANSWER)
-        if self._turned_down:
-            await self._write([DropFacts(kinds, self._flow, r.step) for r in self._turned_down])
 
     def _or_unknown(self, error: ProtocolError) -> BatchError:
         """A reply that cannot be used to a request that made the vendor work is no failure."""
         if self._acted is None:
             return error
         return UnknownOutcome(f"the vendor may be at work: {error.message}", hint=UNKNOWN_HINT)
-
-    async def _write(self, writes: list[Write]) -> None:
-        if self._durable:
-            await self._unit.write(self._engine.journal, writes)
-        else:
-            self._unit.apply(writes)
 
     # ------------------------------------------------------------------ one request
 
@@ -159,30 +145,26 @@ class FlowRunner:
             return self._checked(request, response)
         self._check_step(request)
         slot = (self._flow, request.step)
-        answered = self._unit.answers.get(slot)
-        if answered is not None:
+        if (answered := self._unit.answers.get(slot)) is not None:
             check_same(request, answered.digest)
             return self._checked(request, answered.response)
-        intent = self._unit.intents.get(slot)
-        if intent is not None:
+        if (intent := self._unit.intents.get(slot)) is not None:
             check_same(request, intent.digest)
-            await self._flush()  # it may have to wait
-            found = await self._resolve(request, intent)
-            if found is not None:
+            await self._facts.flush()  # it may have to wait
+            if (found := await self._resolve(request, self._facts.intent(request))) is not None:
                 return self._checked(request, found)
         return await self._send(request)
 
     async def _send(self, request: Request) -> Response:
         """Send a request that is not safe, with its intent written first."""
-        unit, slot = self._unit, (self._flow, request.step)
-        again = slot in unit.intents
-        writes = [] if again else self._intent(request)
+        again = (self._flow, request.step) in self._unit.intents
+        writes = [] if again else self._facts.new_intent(request)
         self._tally.acted, self._tally.patience = False, self._patience(request)
         try:
             response = await self._exchange(request, writes)
         except (asyncio.CancelledError, Closed):
             if writes and not self._tally.acted:  # it did not leave, or was refused with a 429
-                await self._write([DropFacts((FactKind.INTENT,), *slot)])
+                await self._facts.forget_all([request])  # also what is being written now
             raise
         except DocumentError as error:
             if again or error.sent:
@@ -194,28 +176,20 @@ class FlowRunner:
             raise
         except AnswerLost as lost:
             lost_at = self._engine.clock.now()
-            await self._keep(request, replace(unit.intents[slot], lost_at=lost_at))
+            await self._facts.keep(request, replace(self._facts.intent(request), lost_at=lost_at))
             self._give_up(request, lost, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
         except (AccountError, PluginError, ConfigurationError) as error:  # also: no token, no TLS
             left = isinstance(error, AccountError) or self._tally.acted
             if not again and (request.retry is Retry.ONCE or not left):
-                await self._forget(request)  # it surely did not act
+                await self._facts.forget(request)  # it surely did not act
             raise
         if (refusal := read_refusal(self._engine.provider, request, response)) is not None:
             repeated = again or (request.retry is Retry.KEYED and self._tally.repeated)
-            found = await self._turn_down(request, refusal, repeated=repeated)
-            if found is not None:
+            if (found := await self._turn_down(request, refusal, repeated=repeated)) is not None:
                 return self._checked(request, found)
-        self._answers.append((request, response))
+        self._facts.came.append((request, response))
         return self._checked(request, response)
-
-    def _intent(self, request: Request) -> list[Write]:
-        if request.retry is Retry.IDEMPOTENT:
-            return []
-        digest, now = digest_of(request), self._engine.clock.now()
-        intent = Intent(digest, now, makes_work=makes_work(request))
-        return [self._unit.fact(FactKind.INTENT, self._flow, request.step, intent.json())]
 
     async def _turn_down(
         self, request: Request, refusal: LongshoreError, *, repeated: bool
@@ -228,7 +202,7 @@ class FlowRunner:
         if isinstance(refusal, AccountError):
             self._engine.trouble = refusal  # who waits for a place is not to run into it, too
             if not repeated:  # refused before acting: ask again once that is mended
-                await self._forget(request)
+                await self._facts.forget(request)
             raise refusal
         if (found := await self._despite(request) if repeated else None) is None:
             self._turned_down.append(request)
@@ -240,16 +214,16 @@ class FlowRunner:
         Returns:
             The answer that it must have had, or None when it did not act: the refusal stands.
         """
-        now, intent = self._engine.clock.now(), self._unit.intents[self._flow, request.step]
+        now, intent = self._engine.clock.now(), self._facts.intent(request)
         self._hold(request)
         if not callable(request.lost):
             return None
         lost_just_now = request.retry is Retry.KEYED and self._tally.repeated
         if intent.since is not None and not lost_just_now:  # the try before had its time
             return await self._ask(request, intent)
-        if intent.lost_at is None:
-            intent = replace(intent, lost_at=now)
-            await self._keep(request, intent)
+        intent = replace(intent, lost_at=intent.lost_at or now)
+        if intent != self._unit.intents[self._flow, request.step]:
+            await self._facts.keep(request, intent)
         may_arrive_until = (intent.lost_at or now) + self._patience(request)
         if now < may_arrive_until:
             raise Suspended(may_arrive_until, "the lost request may still arrive")
@@ -264,14 +238,14 @@ class FlowRunner:
         engine, unit = self._engine, self._unit
         place_first = is_dear(request, self._flow)
         if not place_first:
-            await self._flush(intent)
-        elif (unit.owing or self._answers) and not engine.places.free:
-            await self._flush()
+            await self._facts.flush(intent)
+        elif (unit.owing or self._facts.came) and not engine.places.free:
+            await self._facts.flush()
         async with engine.places:
             if unit.verdict is not None and self._flow.startswith("send/"):
                 raise Closed  # its session has come to an end meanwhile
             if place_first:
-                await self._flush(intent)
+                await self._facts.flush(intent)
             key = key_of(unit, self._flow, request)
             if request.retry is Retry.ONCE:
                 self._tally.again = lambda: self._claim_again(request)
@@ -286,35 +260,13 @@ class FlowRunner:
         Raises:
             StaleEpoch: somebody did.
         """
-        intent = self._unit.intents[self._flow, request.step]
-        await self._keep(request, replace(intent, at=self._engine.clock.now()))
-
-    async def _keep(self, request: Request, intent: Intent) -> None:
-        """Make an intent durable in place of the one before."""
-        value = intent.json()
-        await self._write([self._unit.fact(FactKind.INTENT, self._flow, request.step, value)])
-
-    async def _forget(self, request: Request) -> None:
-        slot = (self._flow, request.step)
-        if slot in self._unit.intents:
-            await self._write([DropFacts((FactKind.INTENT,), *slot)])
-
-    async def _flush(self, more: Sequence[Write] = ()) -> None:
-        writes = [*starmap(self._answered, self._answers), *more]
-        self._answers = []
-        if writes or self._unit.deferred:  # nothing leaves before what came before it is durable
-            await self._write(writes)
-
-    def _answered(self, request: Request, response: Response) -> Write:
-        intent = self._unit.intents.get((self._flow, request.step))
-        value = Answered(intent.digest if intent else digest_of(request), response).json()
-        return self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)
+        now, skew = self._engine.clock.now(), self._engine.driver.skew
+        await self._facts.keep(request, replace(self._facts.intent(request), at=now, skew=skew))
 
     # ------------------------------------------------------------------ answers
 
     def _checked(self, request: Request, response: Response) -> Response:
-        error = read_refusal(self._engine.provider, request, response)
-        if error is None:
+        if (error := read_refusal(self._engine.provider, request, response)) is None:
             self._note_act(request)
             return response
         if isinstance(error, AccountError | SessionLost):
@@ -331,7 +283,7 @@ class FlowRunner:
         intent = self._unit.intents.get((self._flow, request.step))
         if intent is None or not makes_work(request):
             return  # what exists at the vendor does nothing: the document is left out
-        await self._keep(request, replace(intent, torn=True))
+        await self._facts.keep(request, replace(intent, torn=True))
         raise torn_by(error) from error
 
     # ------------------------------------------------------------------ lost answers
@@ -344,16 +296,19 @@ class FlowRunner:
         """
         now = self._engine.clock.now()
         window = self._engine.capabilities.idempotency_window
-        keyed = request.retry is Retry.KEYED and now - intent.at < window
+        # Of an intent from the future nobody knows the age: our clock was set back since.
+        keyed = request.retry is Retry.KEYED and abs(now - intent.at) < window
         if keyed or request.retry is Retry.IDEMPOTENT:
             return None
         slot = (self._flow, request.step)
         self._give_up(request, AnswerLost(), crashed=slot in self._unit.crashed)
+        if intent != self._unit.intents[slot]:  # our clock was set: it has its time once more
+            await self._facts.keep(request, intent)
         may_arrive_until = (intent.lost_at or intent.at) + self._patience(request)
         if now < may_arrive_until:
             raise Suspended(may_arrive_until, "the lost request may still arrive")
         if request.lost is Remedy.RERUN:
-            await self._forget(request)
+            await self._facts.forget(request)
             return None
         try:  # what is found is only ours if the file is what it was
             self._engine.driver.check(request, self._unit.sources())
@@ -362,39 +317,35 @@ class FlowRunner:
         return await self._ask(request, intent)
 
     async def _ask(self, request: Request, intent: Intent) -> Response | None:
-        engine, unit, slot = self._engine, self._unit, (self._flow, request.step)
+        facts, clock = self._facts, self._engine.clock
         answer: Answer = Undecided(self._patience(request), "equal requests leave all the time")
         lost = await self._lost_request(request, intent)
         for _ in range(_AT_MOST):
             found = await self._question(request, lost)
+            if facts.intent(request) != intent:
+                answer = Undecided(self._patience(request), "our clock was set since it left")
+                break
             before, lost = lost, await self._lost_request(request, intent)
             # What was found may be of a request that left while the question was on its way.
             if not isinstance(found, Found) or lost == before:
                 answer = found
                 break
         if isinstance(answer, Found):
-            answered = Answered(intent.digest, answer.response)
-            put = unit.fact(FactKind.ANSWER, *slot, answered.json())
-            await self._write([put, DropFacts((FactKind.INTENT,), *slot)])
+            await facts.found(request, intent, answer.response)
             return answer.response
         if isinstance(answer, NotDone):
-            await self._keep(request, intent.sent_again(engine.clock.now()))
+            await facts.keep(request, intent.sent_again(clock.now(), self._engine.driver.skew))
             return None
-        asked = replace(intent, asked=intent.asked + 1)
-        await self._keep(request, asked)
-        if asked.asked >= MOST_QUESTIONS:
+        await facts.keep(request, replace(facts.intent(request), asked=intent.asked + 1))
+        if intent.asked + 1 >= MOST_QUESTIONS:
             raise UnknownOutcome(f"{words_of_loss(request)}: {answer.why}", hint=UNKNOWN_HINT)
-        raise Suspended(engine.clock.now() + engine.pause(answer.again_in), answer.why)
+        raise Suspended(clock.now() + self._engine.pause(answer.again_in), answer.why)
 
     async def _lost_request(self, request: Request, intent: Intent) -> LostRequest:
         journal, account, own = self._engine.journal, self._engine.run.account, self._unit.id
-        sent_at = intent.at if intent.since is None else intent.since
-        return LostRequest(
-            sent_at=sent_at,
-            asked=intent.asked,
-            claimed=await journal.claims(account, since=sent_at - _CLAIM_MARGIN, besides=own),
-            rivals=await journal.rivals(account, self._flow, request.step, besides=own),
-        )
+        claimed = await journal.claims(account, since=intent.first_at - _CLAIM_MARGIN, besides=own)
+        rivals = await journal.rivals(account, self._flow, request.step, besides=own)
+        return LostRequest(intent.first_at, intent.asked, claimed, rivals)
 
     async def _question(self, request: Request, lost: LostRequest) -> Answer:
         assert callable(request.lost)
@@ -438,7 +389,7 @@ class FlowRunner:
                 hint="look at the vendor's own pages, then upload again",
             )
         put = unit.fact(FactKind.TIMER, *slot, {"since": now, "pause": pause})
-        await self._flush([] if timer else [put])
+        await self._facts.flush([] if timer else [put])
         raise Suspended(now + pause, f"waiting for {wait.name}")
 
     def _check_step(self, request: Request) -> None:

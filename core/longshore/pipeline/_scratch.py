@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -14,6 +14,9 @@ __all__ = ["SCRATCH", "Answered", "Intent", "Timer"]
 
 SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
 """What a flow needs to be run again, and nobody needs once it has a result."""
+
+_STEP = 30.0
+"""Seconds: by less two clocks may seem to move apart, because an answer was long on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Intent:
         torn: a file changed while it was sent: no answer makes that a success.
         since: when the first of several tries was written; None where there is one.
         makes_work: it cannot simply be given up; as older journals do not tell.
+        skew: seconds by which the vendor's clock was ahead of ours then; None where nobody knew.
     """
 
     digest: str
@@ -37,12 +41,42 @@ class Intent:
     torn: bool = False
     since: float | None = None
     makes_work: bool = True
+    skew: float | None = None
 
-    def sent_again(self, now: float) -> Intent:
+    @property
+    def first_at(self) -> float:
+        """When the first try was written."""
+        return self.at if self.since is None else self.since
+
+    def sent_again(self, now: float, skew: float | None) -> Intent:
         """Return the intent of one more try; whatever the first one did still counts."""
-        if self.since is None:
-            return Intent(self.digest, now, since=self.at)
-        return Intent(self.digest, now, asked=1, since=self.since)
+        asked = 0 if self.since is None else 1
+        return Intent(self.digest, now, asked=asked, since=self.first_at, skew=skew)
+
+    def told_by(self, now: float, skew: float | None, *, planned: float) -> Intent:
+        """Return it with the times that our present clock would have told.
+
+        Ours may have been set between two processes, while the vendor's went on; or just before
+        it left. So it left at the earlier of both times, and its answer was lost at the later one:
+        not later than now. What seems to have left later than now may have left at any time.
+
+        Args:
+            now: seconds since the epoch.
+            skew: seconds by which the vendor's clock is ahead of ours now; None: nobody knows.
+            planned: when its batch was.
+        """
+        step = 0.0 if self.skew is None or skew is None else self.skew - skew
+        if abs(step) < _STEP:
+            step = 0.0
+        at, since, lost_at = self.at + min(step, 0.0), self.since, self.lost_at
+        will_be_told = self.skew is not None and skew is None
+        if at > now + _STEP and not will_be_told:
+            at = planned if planned <= now else 0.0
+        if since is not None:
+            since = min(since + min(step, 0.0), at)
+        if lost_at is not None:
+            lost_at = min(lost_at + max(step, 0.0), now)
+        return replace(self, at=at, since=since, lost_at=lost_at, skew=skew if step else self.skew)
 
     def json(self) -> JsonValue:
         """Return it as it is journalled."""
@@ -54,6 +88,7 @@ class Intent:
             "torn": self.torn,
             "since": self.since,
             "makes_work": self.makes_work,
+            "skew": self.skew,
         }
 
 

@@ -349,13 +349,8 @@ async def _complete(engine: Engine, unit: Unit, step: Step, tally: Tally) -> lis
 
 def _carried(unit: Unit, job: Job) -> list[Write]:
     """Note per document how many transfers carried it and what the vendor calls it."""
-    assert unit.session is not None
     accepted = [*job.documents, *(a for r in unit.receipts.values() for a in r.documents)]
     vendor_ids = {entry.document: entry.vendor_id for entry in accepted if entry.vendor_id}
-    parts = dict.fromkeys(unit.documents, 0)
-    for transfer in unit.session.transfers:
-        for document in {piece.document for piece in transfer.pieces}:
-            parts[document] += 1
     return [
         ChangeDocument(
             id,
@@ -365,7 +360,7 @@ def _carried(unit: Unit, job: Job) -> list[Write]:
                 "vendor_id": vendor_ids.get(id),
             },
         )
-        for id, count in parts.items()
+        for id, count in unit.carried().items()
     ]
 
 

@@ -248,6 +248,14 @@ class Unit:
         """The documents by their ids."""
         return {id: record.document for id, record in self.documents.items()}
 
+    def carried(self) -> dict[str, int]:
+        """Count the transfers that arrived, for each document."""
+        counts = dict.fromkeys(self.documents, 0)
+        for transfer in filter(None, map(self.transfers.get, self.receipts)):
+            for document in {piece.document for piece in transfer.pieces}:
+                counts[document] += 1
+        return counts
+
     def fact(self, kind: FactKind, flow: str, name: str, value: JsonValue | Frozen) -> PutFact:
         """Make a fact of the present attempt."""
         return PutFact(Fact(kind, self.record.attempt, flow, name, value))

@@ -156,7 +156,8 @@ class LostRequest:
     """What is known about a request whose answer was lost.
 
     Attributes:
-        sent_at: when its intent was written, in seconds since the epoch, by our clock.
+        sent_at: when its intent was written, in seconds since the epoch, as our clock tells now; it
+            may have been set since. Never too late, perhaps too early.
         asked: how often it was asked about before and stayed undecided.
         claimed: vendor job ids that belong to other batches; they are no answer.
         rivals: documents of other batches whose same step is also open or lost right now: a

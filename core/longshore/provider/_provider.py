@@ -239,7 +239,7 @@ _HINTS = {
     402: "add credits to the vendor account, then resume the run",
     403: "this key may not do this: check its scopes and the project's settings",
     404: "check base_url and the ids in the settings",
-    413: "send smaller or fewer documents: see `longshore providers show TARGET`",
+    413: "send smaller documents, or fewer of them together (--batch-size)",
 }
 
 

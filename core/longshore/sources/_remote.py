@@ -28,6 +28,7 @@ _LOOK_UP = 0.25
 
 _MAGIC = ("*", "?", "[")
 _WEB = ("http", "https")
+_LOCAL = ("file", "local")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,21 @@ def describe(found: Found, *, id: str, name: str = "") -> Document:
         name=name,
         size=size,
         media_type=media_type_of(name),
-        source=found.url,
+        source=_from_anywhere(found.url),
         fingerprint=fingerprint_of({**info, "size": size}),
     )
+
+
+def _from_anywhere(url: str) -> str:
+    """Write out where the local archive of a chain is: a resume may work in another folder."""
+    *chain, store = url.split("::")
+    if chain and ("://" not in store or scheme_of(store) in _LOCAL):
+        from fsspec.implementations.local import LocalFileSystem
+
+        path = LocalFileSystem._strip_protocol(store)  # noqa: SLF001 - as fsspec itself reads it
+        if os.path.lexists(path):
+            return "::".join([*chain, path])
+    return url
 
 
 def _name_of(url: str, place: Place) -> str:

@@ -101,7 +101,8 @@ class Driver:
         self.concurrency = concurrency or Concurrency(clock, 1)
         self.answered_at: float | None = None
         """When the vendor last answered with anything but an outage."""
-        self._skew = 0.0
+        self.skew: float | None = None
+        """Seconds by which the vendor's clock is ahead of ours; None until it told the time."""
         self._granting: Request | None = None  # it brings its own credentials
         self._tokens: Tokens[Tally] | None = None
         if provider.offers("authorize"):
@@ -109,7 +110,7 @@ class Driver:
 
     def vendor_now(self) -> float:
         """The time by the vendor's clock, as its ``Date`` headers tell."""
-        return self._clock.now() + self._skew
+        return self._clock.now() + (self.skew or 0.0)
 
     async def exchange(
         self, request: Request, key: str, documents: Mapping[str, Document], tally: Tally
@@ -332,8 +333,9 @@ class Driver:
             case GiveUp(seconds):
                 if throttled and not request.absolute:
                     self._pace.throttled(seconds or 1.0)
+                said = "answers with" if isinstance(outcome, Response) else "does not answer:"
                 raise VendorUnavailable(
-                    f"{_where(request, self._base)} does not answer: {_why(outcome)}",
+                    f"{_where(request, self._base)} {said} {_why(outcome)}",
                     hint="check base_url and the network",
                     status=outcome.status if isinstance(outcome, Response) else None,
                     retry_after=seconds,
@@ -350,7 +352,7 @@ class Driver:
             self._pace.succeeded()
         if (date := http_date(response.headers.get("date", ""))) is not None:
             skew = date - now
-            self._skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
+            self.skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
 
     def _check_absolute(self, url: str) -> None:
         allowed = ("http", "https") if self._base.lower().startswith("http:") else ("https",)

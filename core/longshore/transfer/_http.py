@@ -36,6 +36,7 @@ from longshore.transfer._early import read_while_writing
 from longshore.transfer._fast import FastPool, install
 from longshore.transfer._fast_reply import SLOWEST, too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
+from longshore.transfer._proxies import ProxyingClient
 
 __all__ = ["HttpTransport"]
 
@@ -187,7 +188,7 @@ class HttpTransport:
             return httpx.AsyncClient(transport=self._inner)
         context = _ssl_context(self._ca_bundle, verify=self._verify)
         try:
-            client = httpx.AsyncClient(verify=context, limits=limits)
+            client = ProxyingClient(verify=context, limits=limits)
         except (ImportError, ValueError, httpx.InvalidURL) as error:  # what it makes of the proxies
             raise ConfigurationError(
                 f"the proxy that the environment names cannot be used: {_short(error)}",

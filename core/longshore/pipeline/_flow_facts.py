@@ -1,0 +1,93 @@
+"""What a flow makes durable of its requests: intents before they leave, answers once they came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import starmap
+
+from longshore.journal import DropFacts, FactKind, Write
+from longshore.pipeline._engine import Engine
+from longshore.pipeline._requests import digest_of, makes_work
+from longshore.pipeline._scratch import Answered, Intent
+from longshore.pipeline._unit import Unit
+from longshore.provider import Request, Response, Retry
+
+__all__ = ["FlowFacts"]
+
+
+class FlowFacts:
+    """The intents and answers of one flow of one unit.
+
+    Args:
+        engine: everything that moves it.
+        unit: whose flow it is.
+        flow: the name under which its facts are kept.
+        durable: False for a flow that nothing depends on.
+
+    Attributes:
+        came: answers that are not durable yet.
+    """
+
+    def __init__(self, engine: Engine, unit: Unit, flow: str, *, durable: bool) -> None:
+        self._engine = engine
+        self._unit = unit
+        self._flow = flow
+        self._durable = durable
+        self.came: list[tuple[Request, Response]] = []
+
+    def intent(self, request: Request) -> Intent:
+        """The open intent of a request, with the times that our present clock would have told."""
+        intent, planned = self._unit.intents[self._flow, request.step], self._unit.record.created_at
+        now, skew = self._engine.clock.now(), self._engine.driver.skew
+        return intent.told_by(now, skew, planned=planned)
+
+    def new_intent(self, request: Request) -> list[Write]:
+        """What is to be written before a request leaves."""
+        if request.retry is Retry.IDEMPOTENT:
+            return []
+        engine, work = self._engine, makes_work(request)
+        now, skew = engine.clock.now(), engine.driver.skew
+        intent = Intent(digest_of(request), now, makes_work=work, skew=skew)
+        return [self._unit.fact(FactKind.INTENT, self._flow, request.step, intent.json())]
+
+    async def keep(self, request: Request, intent: Intent) -> None:
+        """Make an intent durable in place of the one before."""
+        value = intent.json()
+        await self._write([self._unit.fact(FactKind.INTENT, self._flow, request.step, value)])
+
+    async def found(self, request: Request, intent: Intent, response: Response) -> None:
+        """Make the answer that a question found durable, before a rival makes it doubtful.
+
+        Its intent stays: until the job is claimed, who asks about an equal one sees a rival.
+        """
+        value = Answered(intent.digest, response).json()
+        await self._write([self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)])
+
+    async def forget(self, request: Request) -> None:
+        """Drop the intent of a request that surely did not act."""
+        if (self._flow, request.step) in self._unit.intents:
+            await self._write([DropFacts((FactKind.INTENT,), self._flow, request.step)])
+
+    async def forget_all(self, requests: Sequence[Request]) -> None:
+        """Drop all that is known of requests."""
+        kinds = (FactKind.INTENT, FactKind.ANSWER)
+        if requests:
+            await self._write([DropFacts(kinds, self._flow, r.step) for r in requests])
+
+    async def flush(self, more: Sequence[Write] = ()) -> None:
+        """Make what came durable, and more: nothing leaves before what came before it is."""
+        writes = [*starmap(self._answered, self.came), *more]
+        self.came = []
+        if writes or self._unit.deferred:
+            await self._write(writes)
+
+    def _answered(self, request: Request, response: Response) -> Write:
+        intent = self._unit.intents.get((self._flow, request.step))
+        value = Answered(intent.digest if intent else digest_of(request), response).json()
+        return self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)
+
+    async def _write(self, writes: list[Write]) -> None:
+        if self._durable:
+            await self._unit.write(self._engine.journal, writes)
+        else:
+            self._unit.apply(writes)
