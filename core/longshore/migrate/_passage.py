@@ -200,9 +200,11 @@ async def shares_of(found: Iterable[Candidate], route: Route, environment: Envir
     A fallback may get all of it, what shadows get is copies.
     """
     mains = await _share_out(found, route, environment)
-    everything = Shelf(candidate for share in mains.values() for candidate in share)
-    copies = {name: _copies(route, name, mains) for name in route.shadow}
-    return {**copies, **dict.fromkeys(route.fallback, everything), **mains}
+    shares = {name: _copies(route, name, mains) for name in route.shadow}
+    if route.fallback:
+        everything = Shelf(candidate for share in mains.values() for candidate in share)
+        shares |= dict.fromkeys(route.fallback, everything)
+    return {**shares, **mains}
 
 
 async def _share_out(found: Iterable[Candidate], route: Route, environment: Environment) -> Shares:

@@ -16,7 +16,7 @@ from longshore.pipeline._engine import Engine
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import DocumentFinished, Event, Listener, Notice
 from longshore.pipeline._hold import PATIENCE, PAUSE, hold_run
-from longshore.pipeline._mailbox import act_on, check_offer, offered
+from longshore.pipeline._mailbox import act_on, check_offer, mail_for, offered
 from longshore.pipeline._run import settle
 from longshore.pipeline._unit import Unit
 from longshore.targets import Target
@@ -176,7 +176,7 @@ async def act(
     while True:
         try:
             async with hold_run(journal, target, run, environment, listen) as engine:
-                asked = await _asked(journal, run, wish)
+                asked = await mail_for(journal, run.id, "act", wish)
                 await journal.drop_mail(asked)  # also of an earlier call, asked of who ended
                 if waited and not asked:
                     break  # who had it has done it
@@ -190,14 +190,9 @@ async def act(
             break
         await environment.clock.sleep(PAUSE)
         waited += PAUSE
-        if stop.is_set() or not await _asked(journal, run, wish):
+        if stop.is_set() or not await mail_for(journal, run.id, "act", wish):
             break
     return Acted(await journal.facts(unit.id), asked=True)
-
-
-async def _asked(journal: Journal, run: RunRecord, wish: dict[str, JsonValue]) -> list[int]:
-    mail = await journal.mail(run.id)
-    return [message.id for message in mail if message.verb == "act" and message.body == wish]
 
 
 async def _act_here(engine: Engine, unit_id: str, action: Action, notices: Sequence[str]) -> Acted:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from longshore.errors import AccountError, RunInUse
-from longshore.journal import Journal, Message, RunRecord, units_of
+from longshore.journal import Journal, RunRecord, units_of
 from longshore.pipeline._advance import prepare
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import DocumentFinished, Listener
 from longshore.pipeline._hold import PATIENCE, PAUSE, hold_run
-from longshore.pipeline._mailbox import cancel_run
+from longshore.pipeline._mailbox import cancel_run, mail_for
 from longshore.pipeline._run import settle
 from longshore.targets import Target
 
@@ -78,7 +78,7 @@ async def cancel(
         waited += PAUSE
         if stop.is_set():
             return Cancelled(batches, "nobody")
-        if not await _asked(journal, run):
+        if not await mail_for(journal, run.id, "cancel"):
             return Cancelled(batches, "executor")
 
 
@@ -93,11 +93,7 @@ async def _cancel_here(engine: Engine, stop: asyncio.Event) -> None:
                 engine.emit(DocumentFinished(run, record, taken.unit))
     if await settle(journal, run.id, engine.clock.now()):
         # an earlier call may have asked a process that ended: it would cancel a rerun, too
-        await journal.drop_mail([message.id for message in await _asked(journal, run)])
-
-
-async def _asked(journal: Journal, run: RunRecord) -> list[Message]:
-    return [message for message in await journal.mail(run.id) if message.verb == "cancel"]
+        await journal.drop_mail(await mail_for(journal, run.id, "cancel"))
 
 
 async def _has_open_job(journal: Journal, run_id: str) -> bool:

@@ -8,8 +8,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pydantic import JsonValue
+
 from longshore.errors import JournalError, LongshoreError, RunNotFound, UsageError
-from longshore.journal import ChangeUnit, Message, units_of
+from longshore.journal import ChangeUnit, Journal, Message, units_of
 from longshore.lifecycle import Action, Outcome
 from longshore.pipeline._advance import take
 from longshore.pipeline._conclude import may_be_at_work
@@ -20,7 +22,8 @@ from longshore.pipeline._unit import Step, Unit
 from longshore.provider import Provider
 
 __all__ = [
-    "Held", "Hold", "Mailbox", "act_on", "cancel_run", "cancel_unit", "check_offer", "offered",
+    "Held", "Hold", "Mailbox", "act_on", "cancel_run", "cancel_unit", "check_offer", "mail_for",
+    "offered",
 ]  # fmt: skip
 
 
@@ -176,6 +179,17 @@ async def _do_now(engine: Engine, held: Held) -> None:
         unit.asked.remove(step)
         words += ", ask again"
     engine.emit(Notice(f"{words} ({why})"))  # else nothing may leave now: it stays to be done
+
+
+async def mail_for(
+    journal: Journal, run_id: str, verb: str, body: dict[str, JsonValue] | None = None
+) -> list[int]:
+    """Return the ids of what a run's mailbox asks by a verb; with a body, only the same wish."""
+    return [
+        message.id
+        for message in await journal.mail(run_id)
+        if message.verb == verb and body in (None, message.body)
+    ]
 
 
 # --------------------------------------------------------------------------------- cancel

@@ -18,6 +18,7 @@ from longshore.journal import (
 from longshore.lifecycle import Outcome
 from longshore.pipeline._enqueue import PlannedBatch, plan
 from longshore.pipeline._intake import Candidate
+from longshore.pipeline._mailbox import mail_for
 from longshore.pipeline._options import RunOptions
 
 __all__ = ["rerun"]
@@ -72,8 +73,7 @@ async def rerun(
 async def _open_again(journal: Journal, run: RunRecord) -> None:
     """Note that the run is not over; whoever asked to cancel it meant what was sent before."""
     await journal.change_run(run.id, finished_at=None)
-    mail = await journal.mail(run.id)
-    await journal.drop_mail([message.id for message in mail if message.verb == "cancel"])
+    await journal.drop_mail(await mail_for(journal, run.id, "cancel"))
 
 
 async def _failed(journal: Journal, run: RunRecord) -> AsyncIterator[DocumentRecord]:
