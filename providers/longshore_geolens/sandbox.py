@@ -128,7 +128,7 @@ class GeoLensSandbox(Door):
             words = "This job has already failed and cannot be completed. Start a new upload."
             self._refuse(400, words)
         if job.upload_id and self.storage.get(job.key) is None:
-            self._assemble(job.upload_id, wanted.parts, now)
+            self._assemble(job.upload_id, wanted.parts)
         stored = self.storage.get(job.key)
         if stored is None:
             self._refuse(400, "File not found in S3 after upload")
@@ -145,7 +145,7 @@ class GeoLensSandbox(Door):
         job.blob = stored.blob
         return self._accepted(job, 200, "File uploaded and ready for preview")
 
-    def _assemble(self, upload_id: str, parts: list[Part], now: float) -> None:
+    def _assemble(self, upload_id: str, parts: list[Part]) -> None:
         """Put the parts together; whatever goes wrong, the vendor drops the parts."""
         failed, words = 0, ""
         if not parts:
@@ -155,7 +155,7 @@ class GeoLensSandbox(Door):
         else:
             try:
                 pairs = [(part.part_number, part.etag) for part in parts]
-                self.storage.complete(upload_id, pairs, now)
+                self.storage.complete(upload_id, pairs)
             except StorageError:
                 failed, words = 502, _ASSEMBLY
         if failed:

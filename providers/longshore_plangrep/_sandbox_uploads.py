@@ -262,7 +262,7 @@ class Uploads(Jobs):
         if not accounted:
             self.refuse("conflict", "no_uploads", "nothing was uploaded")
         for id, record in multipart.items():
-            self._assemble(held[id], record, now)
+            self._assemble(held[id], record)
         for id in failed:
             held[id].error = "the client could not upload it"
         job.documents = [document for id, document in held.items() if id in accounted]
@@ -307,12 +307,12 @@ class Uploads(Jobs):
             self.refuse("conflict", "upload_missing", f"{document.id}: nothing was put")
         self._verify(document)
 
-    def _assemble(self, document: HeldDocument, record: dict[str, Any], now: float) -> None:
+    def _assemble(self, document: HeldDocument, record: dict[str, Any]) -> None:
         if self.storage.get(document.key) is None:
             parts = [self.fields(part, _PART, "a part") for part in record["parts"]]
             try:
                 pairs = [(part["partNumber"], part["etag"]) for part in parts]
-                self.storage.complete(document.upload_id, pairs, now)
+                self.storage.complete(document.upload_id, pairs)
             except StorageError as error:
                 self.refuse("invalid", "invalid_parts", f"{document.id}: {error}")
         self._verify(document)

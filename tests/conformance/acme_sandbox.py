@@ -29,7 +29,7 @@ class AcmeSandbox(Vendor):
     def __init__(self, assumptions: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.lifetime = 600.0
-        self.walk = StatusWalk.parse("queued:1,working:1,done")
+        self.walk = StatusWalk.parse("queued:0.5,working:0.5,done")
         self.uploads: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, Reply] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from time import monotonic
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -48,6 +49,15 @@ COUNT = itertools.count()
 class Watching(Acme):
     def poll(self, job: Job) -> Flow[Status]:
         time.time()
+        return (yield from super().poll(job))
+
+
+@fails("the_flows_only_describe")
+class Timing(Acme):
+    """Uses what its module has imported by name."""
+
+    def poll(self, job: Job) -> Flow[Status]:
+        monotonic()
         return (yield from super().poll(job))
 
 

@@ -36,6 +36,7 @@ LONG = {
     "test_fields_may_be_null",
     "test_fields_may_be_of_another_type",
     "test_ids_of_a_reply_are_quoted",
+    "test_refused_requests_end_well",
     "test_the_engine_succeeds_as_well",
     "test_trouble_is_survived",
 }

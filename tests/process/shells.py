@@ -121,7 +121,7 @@ def wait_for(condition: Any, *, seconds: float = 40.0) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError("it did not happen in time")
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 def journal_receipts(journal: Path) -> dict[str, set[int]]:

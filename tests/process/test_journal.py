@@ -54,6 +54,15 @@ def killed(sandbox: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return shell
 
 
+@pytest.fixture(scope="module")
+def at_rest(killed: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """The same journal after a command that ended: it has what the log held, and no log is left."""
+    shell = copy(killed, tmp_path_factory.mktemp("rest"))
+    assert shell.run("status", "--json").lines
+    assert not (shell.folder / "journal.db-wal").exists()
+    return shell
+
+
 def start(shell: Shell, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     """Begin to upload a document of six parts."""
     path = shell.folder / "plan.pdf"
@@ -125,19 +134,15 @@ def test_a_lost_log_can_be_left_behind(killed: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_cut_journal_is_whole_or_refused(killed: Shell, tmp_path: Path, seed: int) -> None:
+def test_a_cut_journal_is_whole_or_refused(at_rest: Shell, tmp_path: Path, seed: int) -> None:
     """Cut at a random byte it is restored from the log, or called damaged; it is never emptied."""
-    shell = copy(killed, tmp_path)
-    shell.run("status")  # what the log holds is now in the journal
-    known = shell.run("status", "--json").lines
-    assert not (tmp_path / "journal.db-wal").exists()
+    shell = copy(at_rest, tmp_path)
     cut(shell.journal, random.Random(seed).randrange(1, shell.journal.stat().st_size))
     kept = shell.journal.read_bytes()
 
     ended = shell.run("resume", "--json")
     again = shell.run("status", "--json")
 
-    assert known
     for each in (ended, again):
         said_clearly(each)
     assert shell.journal.read_bytes() == kept
@@ -230,10 +235,9 @@ def test_a_journal_that_cannot_grow(killed: Shell, shell: Shell, less: int) -> N
     check_full(shell, start(shell, before=limit))
 
 
-def test_a_full_disk_is_told_before_anything_is_written(killed: Shell, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_before_anything_is_written(at_rest: Shell, tmp_path: Path) -> None:
     """There is no room for the index of the log, without which nothing can be read."""
-    shell = copy(killed, tmp_path)
-    shell.run("status")  # what the log holds is now in the journal
+    shell = copy(at_rest, tmp_path)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))

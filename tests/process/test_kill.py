@@ -83,9 +83,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     (folder / "faults.json").write_text(json.dumps(SLOW))
     arguments = [word for text in ASSUMPTIONS for word in ("--assume", text)]
     with sandboxes(folder, "--port", "0", "--faults", "faults.json", *arguments) as shell:
-        # What is lost is asked about after three seconds; no rate slows the tests down.
+        # What is lost is asked about after two seconds; no rate slows the tests down.
         for name in shell.urls:
-            shell.more[f"LONGSHORE_{name.upper()}_TIMEOUT"] = "3"
+            shell.more[f"LONGSHORE_{name.upper()}_TIMEOUT"] = "2"
             shell.more[f"LONGSHORE_{name.upper()}_POLL_INTERVAL"] = "0.05"
             shell.more[f"LONGSHORE_{name.upper()}_REQUESTS_PER_MINUTE"] = "100000"
         yield shell

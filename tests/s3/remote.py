@@ -152,7 +152,7 @@ class RemoteStorage(Storage):
                 raise
             return None
         kind = reply.headers.get("content-type", "")
-        return StoredObject(Blob(reply.body), reply.headers["etag"], kind, 0.0)
+        return StoredObject(Blob(reply.body), reply.headers["etag"], kind)
 
     def copy(self, source: str, target: str) -> StoredObject:
         """Copy an object on the server."""

@@ -67,7 +67,7 @@ class Bucket:
         """Complete an upload; return the status, and the code of an error or the ETag."""
         pairs = [(number, etags.get(f"etag{number}", self.etags[number])) for number in numbers]
         try:
-            return 200, self.storage.complete(upload_id, pairs, time.time()).etag
+            return 200, self.storage.complete(upload_id, pairs).etag
         except StorageError as error:
             return error.status, error.code
 

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tracemalloc
@@ -129,6 +130,16 @@ def test_signed_urls_work_on_the_port(client: httpx.Client, running: RunningSand
     assert [client.put(url, content=b"abc").status_code for _ in range(3)] == [200, 403, 200]
     assert client.put(url.replace("127.0.0.1", "localhost"), content=b"abc").status_code != 200
     assert running.state("echo")["parts"] == {"a b/ü": {"1": 2}}
+
+
+def test_the_end_of_an_answer_waits_for_nothing(
+    client: httpx.Client, running: RunningSandbox
+) -> None:
+    """Head and body leave at once: no body waits for the acknowledgement of its head, 40 ms."""
+    client.get("/echo/a")
+    (connection,) = running._house.transports.values()
+    plug = connection.get_extra_info("socket")
+    assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_a_put_without_a_length_is_refused(client: httpx.Client) -> None:

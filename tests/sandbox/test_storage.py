@@ -97,7 +97,7 @@ def test_parts_become_one_object(storage: Storage) -> None:
     upload = storage.initiate("big")
     parts = send_parts(storage, upload, b"1111", b"2222", b"3")
     assert storage.get("big") is None
-    stored = storage.complete(upload, parts, NOW)
+    stored = storage.complete(upload, parts)
     digests = b"".join(hashlib.md5(data).digest() for data in (b"1111", b"2222", b"3"))
     assert (b"111122223", f'"{md5(digests)}-3"') == (stored.blob.read(), stored.etag)
     with pytest.raises(StorageError, match="NoSuchUpload"):

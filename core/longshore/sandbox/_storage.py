@@ -54,7 +54,6 @@ class StoredObject:
     blob: Blob
     etag: str
     content_type: str
-    stored_at: float
 
 
 @dataclass
@@ -231,9 +230,7 @@ class Storage:
         self._upload(upload_id)
         del self._uploads[upload_id]
 
-    def complete(
-        self, upload_id: str, parts: Iterable[tuple[int, str]], now: float = 0.0
-    ) -> StoredObject:
+    def complete(self, upload_id: str, parts: Iterable[tuple[int, str]]) -> StoredObject:
         """Assemble an object from (number, ETag) pairs; quotes around the ETag are optional.
 
         Raises:
@@ -255,7 +252,7 @@ class Storage:
         digests = b"".join(bytes.fromhex(part.blob.md5) for part in chosen)
         etag = f'"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(chosen)}"'
         blob = Blob.join(part.blob for part in chosen)
-        self._objects[upload.key] = StoredObject(blob, etag, upload.content_type, now)
+        self._objects[upload.key] = StoredObject(blob, etag, upload.content_type)
         del self._uploads[upload_id]
         return self._objects[upload.key]
 
@@ -282,15 +279,15 @@ class Storage:
             verify(
                 call.method, call.url, call.headers, self.credentials, now=now, resource=resource
             )
-            return self._answer(call, now)
+            return self._answer(call)
         except SignatureRefused as error:
             return self._error(error.status, error.code, str(error), error.details)
         except StorageError as error:
             return self._error(error.status, error.code, error.message, error.details)
 
-    def _answer(self, call: Call, now: float) -> Reply:
+    def _answer(self, call: Call) -> Reply:
         if call.method == "PUT":
-            return self._receive(call, now)
+            return self._receive(call)
         stored = self._objects.get(self._key(call.url))
         if call.method not in ("GET", "HEAD"):
             raise StorageError(405, "MethodNotAllowed", "The method is not allowed here.")
@@ -301,14 +298,14 @@ class Storage:
         body = stored.blob.read() if call.method == "GET" else b""
         return Reply(200, Headers(headers), body)
 
-    def _receive(self, call: Call, now: float) -> Reply:
+    def _receive(self, call: Call) -> Reply:
         key, upload_id, number = self._key(call.url), call.param("uploadId"), 1
         upload = None
         if upload_id or call.param("partNumber"):
             upload, number = self._target(key, upload_id, call.param("partNumber"))
         _check_body(call)
         kind = call.headers.get("content-type", "binary/octet-stream")
-        stored = StoredObject(call.body, f'"{call.body.md5}"', kind, now)
+        stored = StoredObject(call.body, f'"{call.body.md5}"', kind)
         if upload is None:
             self._objects[key] = stored
             self.puts.add(key, 1)

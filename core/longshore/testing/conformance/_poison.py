@@ -15,10 +15,9 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NoReturn
-from unittest.mock import patch
 
 __all__ = ["ForbiddenUse", "poisoned"]
 
@@ -75,19 +74,28 @@ def poisoned(provider: type[Any], found: list[str]) -> Iterator[None]:
         id(dt.datetime): _without_now(dt.datetime, found),
         id(dt.date): _without_now(dt.date, found),
     }
-    with ExitStack() as stack:
+    modules = _modules_of(provider)
+    before: list[tuple[ModuleType, str, Any]] = []
+
+    def put(module: ModuleType, name: str, value: Any) -> None:
+        before.append((module, name, getattr(module, name)))
+        setattr(module, name, value)
+
+    try:
         for module, name in _FORBIDDEN:
             original = getattr(module, name)
-            trap = _trap(f"{module.__name__}.{name}", original, found)
-            replaced[id(original)] = trap
-            stack.enter_context(patch.object(module, name, trap))
-        for module in _modules_of(provider):
+            replaced[id(original)] = _trap(f"{module.__name__}.{name}", original, found)
+            put(module, name, replaced[id(original)])
+        for module in modules:
             for name, value in list(vars(module).items()):
                 if id(value) in replaced:
-                    stack.enter_context(patch.object(module, name, replaced[id(value)]))
+                    put(module, name, replaced[id(value)])
                 elif value is dt:
-                    stack.enter_context(patch.object(module, name, _module(replaced)))
+                    put(module, name, _module(replaced))
         yield
+    finally:
+        for module, name, value in reversed(before):
+            setattr(module, name, value)
 
 
 def _trap(name: str, original: Any, found: list[str]) -> Any:
@@ -121,8 +129,6 @@ def _modules_of(provider: type[Any]) -> list[ModuleType]:
     owners = {kind.__module__ for kind in provider.__mro__}
     tops = {name.rpartition(".")[0] or name for name in owners}
     tops -= {name for name in tops if name.partition(".")[0] in ("longshore", "typing", "builtins")}
-    return [
-        module
-        for name, module in list(sys.modules.items())
-        if any(name == top or name.startswith(f"{top}.") for top in tops)
-    ]
+    below = tuple(f"{top}." for top in tops)
+    loaded = list(sys.modules.items())
+    return [module for name, module in loaded if name in tops or name.startswith(below)]
