@@ -63,7 +63,7 @@ def test_what_was_to_be_cancelled_and_is_does_not_cancel_a_rerun(
     """A process that was asked ended before it did it; the next `cancel` did it instead."""
     from longshore.journal._locks import hold_run
 
-    monkeypatch.setattr("longshore.pipeline._cancel.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 0.0)
     run_id = upload(shore, "blocked.pdf")
     with hold_run(shore.journal, run_id):
         shore.run("cancel", run_id)

@@ -181,7 +181,7 @@ def test_bars_tell_what_happens() -> None:
         (DocumentFinished(run, refused, None), "[odd].tif: refused"),
     ]
 
-    with TargetBars(["acme"], console) as bars:
+    with TargetBars(["acme"], console=console) as bars:
         for event, _ in events:
             bars.see("acme", event)
             bars._progress.refresh()
@@ -196,5 +196,13 @@ def test_a_document_of_a_run_that_never_began_is_told() -> None:
     console = Console(file=StringIO(), force_terminal=True, width=160)
     run = RunRecord(id="r", target="acme", provider="acme")
     record = DocumentRecord(document=Document(id="d", name="a.pdf", size=40), run_id="r")
-    with TargetBars(["acme"], console) as bars:
+    with TargetBars(["acme"], console=console) as bars:
         bars.see("acme", DocumentFinished(run, record, None))
+
+
+def test_what_holds_up_several_targets_stands_below_their_bars() -> None:
+    """As long as it does: a budget that is spent, a lost request that may still arrive."""
+    out, words = StringIO(), ["acme: requests wait for the vendor's budget: 60 requests a minute"]
+    with TargetBars(["acme"], lambda: words, Console(file=out, force_terminal=True, width=160)):
+        pass
+    assert words[0] in out.getvalue()

@@ -433,7 +433,7 @@ def test_the_same_command_is_no_trouble_when_only_the_refused_are_left(shore: Sh
         (("--from", NEW, "--to", NEW), "from one target to another"),
         (("--from", "nobody", "--to", NEW), "no run of this journal went to 'nobody'"),
         (("--from", OLD, "--to", "nobody"), "nobody"),
-        (("--from", OLD, "--to", NEW, "--since", "soon"), "--since"),
+        (("--from", OLD, "--to", NEW, "--since", "soon"), "since 'soon': neither"),
         (("--from", OLD, "--to", NEW, "--run", "a", "--manifest", "b"), "either"),
         (("--from", OLD, "--to", NEW, "--manifest", "nowhere.txt"), "nowhere.txt: No such file"),
         (("--from", OLD, "--to", NEW, "--map", "nowhere/map.jsonl"), "map.jsonl: No such file"),

@@ -74,7 +74,7 @@ def test_an_action_that_the_vendor_refuses_is_no_success(shore: Shore) -> None:
 @pytest.fixture
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for somebody who may have the run only for a moment."""
-    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 0.0)
 
 
 class Busy:

@@ -36,6 +36,21 @@ def test_plan_can_ask_the_vendor(shore: Shore) -> None:
     assert shore.run("status", "--json").lines == []
 
 
+def test_a_vendor_that_tells_no_limits_is_not_said_to_have(shore: Shore) -> None:
+    """Send AI is asked nothing before an upload."""
+    call = ("plan", shore.file("a.pdf"), "--to", "sendai", "--ask")
+    assert "limits as documented; there is nothing to ask" in shore.run(*call).out
+    assert not shore.run(*call, "--json").line("plan")["asked"]
+
+
+def test_a_strict_plan_says_that_nothing_would_go(shore: Shore) -> None:
+    """The exit code alone would have to be looked up."""
+    names = (shore.file("a.pdf"), shore.file("b.csv"))
+    ended = shore.run("upload", *names, "--to", "subworkflow", "--dry-run", "--strict")
+    assert ended.code == 2
+    assert "with --strict nothing would go to subworkflow" in ended.err
+
+
 def test_plan_counts_parts(empty_shore: Shore) -> None:
     """A large document is cut; nothing of it is read."""
     with (empty_shore.folder / "large.pdf").open("wb") as file:

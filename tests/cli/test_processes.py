@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,12 @@ class Processes:
         self.folder = folder
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, program: Sequence[str] = ("-m", "longshore")
+    ) -> subprocess.Popen[str]:
         """Start a command with the journal of this test."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "longshore", *arguments, "--journal", "journal.db"],
+            [sys.executable, *program, *arguments, "--journal", "journal.db"],
             cwd=self.folder,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
@@ -85,18 +88,17 @@ def _in_parts(folder: Path) -> tuple[str, ...]:
 def _wait_for(
     processes: Processes, process: subprocess.Popen[str], ready: Callable[[RunReport], bool]
 ) -> str:
-    """Wait until the journal shows what is wanted; the run's id."""
+    """Wait until the journal shows what is wanted of every run; the first one's id."""
 
-    async def look() -> RunReport | None:
+    async def look() -> list[RunReport]:
         async with open_journal(processes.folder / "journal.db") as journal:
-            runs = await journal.runs()
-            return await summary(journal, runs[0]) if runs else None
+            return [await summary(journal, run) for run in await journal.runs()]
 
     while process.poll() is None:
         time.sleep(0.02)
-        report = asyncio.run(look())
-        if report is not None and ready(report):
-            return report.run.id
+        reports = asyncio.run(look())
+        if reports and all(map(ready, reports)):
+            return reports[0].run.id
     raise AssertionError(process.communicate())
 
 
@@ -133,6 +135,17 @@ def test_two_signals_stop_at_once(processes: Processes, trouble: Trouble) -> Non
     rules = [{"method": "POST", "path": "*/append*", "nth": [2], "delay": 30}]
     trouble(rules, only="subworkflow")
     process = processes.start(*_in_parts(processes.folder), "--json")
+    out, err = _stop_twice(processes, process)
+    assert [json.loads(line).get("state") for line in out.splitlines()] == ["running", None]
+    assert _run_line(out)["running"] == 1
+    again = f"longshore resume {_run_line(out)['run_id']} --journal journal.db"
+    assert again == err.splitlines()[-1]
+    code, out, _ = processes.run("resume", "--json")
+    assert (code, _run_line(out)["succeeded"]) == (0, 1)
+
+
+def _stop_twice(processes: Processes, process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C twice while a part is on its way; what is said on stdout, and on stderr."""
     _wait_for(processes, process, _first_part)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -142,12 +155,94 @@ def test_two_signals_stop_at_once(processes: Processes, trouble: Trouble) -> Non
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert [json.loads(line).get("state") for line in out.splitlines()] == ["running", None]
-    assert _run_line(out)["running"] == 1
-    again = f"longshore resume {_run_line(out)['run_id']} --journal journal.db"
-    assert again == err.splitlines()[-1]
-    code, out, _ = processes.run("resume", "--json")
-    assert (code, _run_line(out)["succeeded"]) == (0, 1)
+    return out, err
+
+
+SIGNAL_AT_THE_END = """
+import asyncio, os, signal, sys
+from longshore.cli import main
+
+class Runner(asyncio.Runner):
+    def close(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        super().close()
+
+asyncio.Runner = Runner
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("command", ["upload", "compare"])
+def test_a_second_signal_at_the_very_end_adds_nothing(
+    processes: Processes, slow: tuple[str, ...], command: str
+) -> None:
+    """All was told by then; the last line still says how to go on."""
+    words = (command, *slow[1:])
+    process = processes.start(*words, program=("-c", SIGNAL_AT_THE_END))
+    _wait_for(processes, process, _first_part)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    how = {"upload": "longshore resume ", "compare": "go on with it:     longshore compare "}
+    assert err.splitlines()[-1].startswith(how[command])
+
+
+def _at_two(processes: Processes, trouble: Trouble) -> tuple[str, ...]:
+    """Three parts to a vendor whose second answer takes long; another vendor is quick."""
+    rules = [{"method": "POST", "path": "*/append*", "nth": [2], "delay": 30}]
+    trouble([], only="sendai")
+    trouble(rules, only="subworkflow")
+    _, path, _, _, *options = _in_parts(processes.folder)
+    return path, *(
+        word if "=" not in word else f"subworkflow:{word}" for word in options
+    ), "--json"  # fmt: skip
+
+
+def test_two_signals_stop_a_comparison_at_once(processes: Processes, trouble: Trouble) -> None:
+    """A line for each document and target, counts that agree, and the command that goes on."""
+    words = _at_two(processes, trouble)
+    targets = ("--to", "subworkflow", "--to", "sendai")
+    process = processes.start("compare", *words, *targets, "--csv", "rows.csv")
+    out, err = _stop_twice(processes, process)
+    again = err.splitlines()[-1].partition("go on with it:     longshore ")[2]
+    code, more, told = processes.run(*shlex.split(again)[:-2], "--json")
+
+    lines = [json.loads(line) for line in out.splitlines()]
+    documents = {line["target"]: line["state"] for line in lines[:2]}
+    assert [line["event"] for line in lines] == ["document", "document", "run", "run"]
+    assert [(run["target"], run[documents[run["target"]]]) for run in lines[2:]] == [
+        ("subworkflow", 1),
+        ("sendai", 1),
+    ]
+    assert (documents["subworkflow"], lines[2]["seconds"] > 0) == ("running", True)
+    assert (code, "going on with comparison" in told) == (0, True)
+    assert [json.loads(line)["event"] for line in more.splitlines()].count("document") == 2
+    assert (processes.folder / "rows.csv").exists()
+
+
+def test_two_signals_stop_an_upload_by_a_route_at_once(
+    processes: Processes, trouble: Trouble
+) -> None:
+    """The lines of what counts and of its copies; one command goes on with all of it."""
+    table = '[routes.main]\nprimary = "subworkflow"\nshadow = ["sendai"]\n'
+    (processes.folder / "longshore.toml").write_text(table)
+    words = _at_two(processes, trouble)
+    process = processes.start("upload", *words, "--to", "route:main")
+    out, err = _stop_twice(processes, process)
+    code, more, _ = processes.run("resume", "--json")
+
+    lines = [json.loads(line) for line in out.splitlines()]
+    events = sorted(line["event"] for line in lines[:2])
+    assert [*events, *(line["event"] for line in lines[2:])] == [
+        "document",
+        "shadow",
+        "shadow_run",
+        "run",
+    ]
+    assert {line["event"]: line["state"] for line in lines[:2]}["document"] == "running"
+    assert (lines[-1]["running"], lines[-1]["seconds"] > 0) == (1, True)
+    assert f"longshore resume {lines[-1]['run_id']} --journal journal.db" == err.splitlines()[-1]
+    assert (code, _run_line(more)["succeeded"]) == (0, 1)
 
 
 def test_a_signal_before_anything_was_sent(processes: Processes) -> None:

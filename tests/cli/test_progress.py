@@ -384,20 +384,26 @@ def test_the_worst_exit_code_is_the_first_of_the_contract() -> None:
 async def test_the_first_signal_asks_and_the_second_cancels(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One interrupt sets the stop, one more cancels the command's task."""
-
-    async def work(seen: list[bool]) -> None:
-        interrupt = Interrupt(Terminal())
-        interrupt.interrupt()
-        seen.append(interrupt.stop.is_set())
+    """One interrupt sets the stop, one more cuts off what is done."""
+    interrupt = Interrupt(Terminal())
+    interrupt.interrupt()
+    assert (interrupt.stop.is_set(), interrupt.at_once) == (True, False)
+    with interrupt.working():
         interrupt.interrupt()
         await asyncio.sleep(9)
-
-    seen: list[bool] = []
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(work(seen))
-    assert seen == [True]
+        raise AssertionError("it went on")
+    assert interrupt.at_once
     assert "Ctrl-C again stops at once" in capsys.readouterr().err
+
+
+async def test_the_second_signal_does_not_keep_the_end_from_being_told() -> None:
+    """When all that was sent has ended, it cuts nothing off."""
+    interrupt = Interrupt(Terminal(quiet=True))
+    with interrupt.working():
+        interrupt.interrupt()
+    interrupt.interrupt()
+    await asyncio.sleep(0)
+    assert interrupt.at_once
 
 
 def test_a_person_reads_above_the_bars(

@@ -91,6 +91,23 @@ def test_a_file_that_is_named_twice_is_recorded_once(
     assert "plan.pdf is named more than once; it goes once" in capsys.readouterr().err
 
 
+def test_scripts_are_told_of_the_recording(
+    tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of those from the sandboxes; the run is the last line, as everywhere."""
+    document, cassette = tmp_path / "plan.pdf", tmp_path / "plan.yaml"
+    document.write_bytes(pdf("plan"))
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "api_key": "a-secret-key"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+    flags += ["--set", "poll_interval=0.05", "--json"]
+
+    code = main(["record", str(document), "--to", "sendai", "--cassette", str(cassette), *flags])
+
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (code, [line["event"] for line in told]) == (0, ["document", "cassette", "run"])
+    assert told[1] == {"event": "cassette", "path": str(cassette), "change": "new"}
+
+
 def test_a_stopped_account_is_a_recording_too(
     tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +165,29 @@ def test_a_vendor_that_does_not_answer_is_told(
 
 
 @pytest.mark.parametrize(
+    ("place", "words"),
+    [("tapes", "tapes is a folder"), ("plan.pdf/x.yaml", "plan.pdf/x.yaml cannot be written: ")],
+)
+def test_a_place_for_the_recording_is_looked_for_before_anything_is_sent(
+    place: str, words: str, tmp_path: Path, vendor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The vendor charges for the upload, and nothing would come of it."""
+    (tmp_path / "tapes").mkdir()
+    document = tmp_path / "plan.pdf"
+    document.write_bytes(pdf("Plan"))
+    settings = {"base_url": vendor, "team_id": "t", "project_id": "p", "api_key": "a-secret-key"}
+    flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+
+    code = main(
+        ["record", str(document), "--to", "sendai", "--cassette", str(tmp_path / place), *flags]
+    )
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert words in said.err
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--sandbox", "scenarios.py"], "scenarios.py is no Python: "),
@@ -155,6 +195,8 @@ def test_a_vendor_that_does_not_answer_is_told(
         ([], "--to and --cassette, or --sandbox"),
         (["--sandbox", "--to", "sendai"], "--sandbox needs neither"),
         (["--sandbox", "nowhere.py"], "nowhere.py: no such file"),
+        (["--sandbox", "broken.py"], "broken.py: KeyError: 'x'"),
+        (["--sandbox", "other.py"], "other.py: it defines no SCENARIOS"),
     ],
 )
 def test_wrong_calls_get_a_line(
@@ -168,6 +210,8 @@ def test_wrong_calls_get_a_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scenarios.py").write_text("SCENARIOS = (", "utf-8")
     (tmp_path / "right.py").write_text(SCENARIO, "utf-8")
+    (tmp_path / "broken.py").write_text("SCENARIOS = {}['x']", "utf-8")
+    (tmp_path / "other.py").write_text("SCENARIOS = ['one']", "utf-8")
     code = main(["record", *arguments])
 
     assert code == 2

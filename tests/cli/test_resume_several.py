@@ -35,6 +35,30 @@ def test_what_another_process_has_is_left_to_it(shore: Shore) -> None:
     assert line.endswith("; left to it")
 
 
+def test_a_setting_may_be_for_the_runs_of_one_target(shore: Shore) -> None:
+    """As `upload` and `compare` take it; a slip of the pen is not passed over in silence."""
+    for target in ("subworkflow", "sendai"):
+        begun(shore, target)
+    wrong = shore.run("resume", "--set", "sendia:timeout=5")
+    ended = shore.run("resume", "--json", "--set", "sendai:timeout=5")
+    assert (wrong.code, "there are: subworkflow, sendai" in wrong.err) == (2, True)
+    assert (ended.code, [line["event"] for line in ended.lines].count("run")) == (0, 2)
+
+
+def test_a_setting_may_be_for_one_target_of_a_route(shore: Shore) -> None:
+    """Also where one of its runs is sent again; a fallback that was not needed counts, too."""
+    table = '[routes.main]\nprimary = "subworkflow"\nfallback = ["sendai"]\n'
+    (shore.folder / "longshore.toml").write_text(table)
+    failed = shore.run("upload", shore.file("fail.pdf"), "--to", "route:main", "--json")
+    run_id = failed.line("run")["run_id"]
+    settings = ("--set", "subworkflow:timeout=5", "--set", "sendai:timeout=5")
+    again = shore.run("rerun", run_id, "--failed", "--json", *settings)
+    wrong = shore.run("rerun", run_id, "--failed", "--set", "plangrep:timeout=5")
+    assert (failed.code, again.code) == (1, 1)
+    assert again.line("run")["requests"] > failed.line("run")["requests"]
+    assert (wrong.code, "there are: subworkflow, sendai" in wrong.err) == (2, True)
+
+
 def test_ctrl_c_leaves_the_other_runs_and_says_how_to_resume_all(
     shore: Shore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

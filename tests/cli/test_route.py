@@ -228,3 +228,20 @@ def test_progress_counts_a_document_once(
     assert ended.code == 0
     assert {all_ for _, all_ in told} <= {0, 3}
     assert 0 < max(finished for finished, _ in told) <= 3
+
+
+@pytest.mark.parametrize("command", ["compare", "upload"])
+def test_the_budget_of_each_of_several_targets_is_named(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """In a comparison and by a route, with the target whose vendor's it is."""
+    monkeypatch.setattr(_progress, "PAUSE", 0.001)
+    monkeypatch.setattr("longshore.cli._budget._SPENT", 0.5)  # so that nothing waits here
+    config(shore, '[routes.main]\nprimary = "plangrep"\nshadow = ["subworkflow"]\n')
+    to = ["--to", "route:main"]
+    if command == "compare":
+        to = ["--to", "plangrep", "--to", "subworkflow"]
+    ended = shore.run(command, *files(shore, 4), *to, "--set", "subworkflow:requests_per_minute=12")
+    words = "subworkflow: requests wait for the vendor's budget: 12 requests a minute"
+    assert (ended.code, words in ended.err) == (0, True)
+    assert "plangrep: requests wait" not in ended.err

@@ -350,8 +350,7 @@ def test_an_action_on_a_run_in_use_goes_into_its_mailbox(
     shore: Shore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process that executes the run is asked to do it, once; what it has not done is told."""
-    monkeypatch.setattr("longshore.pipeline._cancel.PATIENCE", 0.0)
-    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 0.0)
     from longshore.journal._locks import hold_run
 
     run_id = upload(shore, "blocked.pdf")

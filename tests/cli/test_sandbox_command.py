@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_an_assumption_of_a_sandbox_that_is_not_started() -> None:
     """Deciding something of another vendor is a mistake worth telling."""
     with pytest.raises(UsageError, match="not started"):
         _sandbox.make_vendors(load_plugins(), ["geolens"], ["sendai.max_files=7"])
+
+
+@pytest.mark.parametrize(
+    ("vendor", "hint"), [("geolense", "did you mean geolens?"), ("presigned-s3", "there are: geo")]
+)
+def test_a_fault_of_a_vendor_that_nobody_has(
+    empty_shore: Shore, tmp_path: Path, vendor: str, hint: str
+) -> None:
+    """It would never happen, and the test that waits for it would be green."""
+    plan = tmp_path / "faults.json"
+    plan.write_text(f'[{{"status": 503}}, {{"vendor": "{vendor}", "status": 503}}]', "utf-8")
+    ended = empty_shore.bare("sandbox", "--port", "0", "--faults", str(plan))
+    assert ended.code == 2
+    assert f"faults[1].vendor: no vendor is named '{vendor}'" in ended.err
+    assert hint in ended.err
 
 
 def test_the_variables_have_every_name_of_a_target() -> None:
@@ -172,6 +188,18 @@ def test_a_target_is_checked(shore: Shore) -> None:
     """`providers check` asks the vendor and shows what it found."""
     ended = shore.bare("providers", "check", "plangrep", "--json")
     assert (ended.code, ended.line("check")["ok"]) == (0, True)
+    assert ended.line("check")["asked"]
+
+
+def test_a_vendor_that_was_not_asked_is_not_said_to_work(empty_shore: Shore) -> None:
+    """Send AI has nothing that could be asked before an upload: anything may be at the address."""
+    given = ("base_url=http://127.0.0.1:9", "api_key=wrong", "team_id=t", "project_id=p")
+    flags = [word for pair in given for word in ("--set", pair)]
+    ended = empty_shore.bare("providers", "check", "sendai", *flags)
+    assert ended.code == 0
+    assert "the settings are complete, but only an upload tries address and key" in ended.out
+    line = empty_shore.bare("providers", "check", "sendai", *flags, "--json").line("check")
+    assert (line["ok"], line["asked"]) == (True, False)
 
 
 def test_a_target_that_would_not_work(empty_shore: Shore) -> None:

@@ -264,7 +264,7 @@ def test_a_setting_of_a_target_that_is_not_there(shore: Shore, command: tuple[st
 def test_two_signals_when_the_run_has_just_ended(
     shore: Shore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is nothing left to stop: 130 as with any interrupt, and no traceback."""
+    """There is nothing left to stop: it is told as it ended, and no traceback."""
 
     async def interrupted(*given: Any, **more: Any) -> RunReport:
         report = await execute(*given, **more)
@@ -274,8 +274,9 @@ def test_two_signals_when_the_run_has_just_ended(
 
     monkeypatch.setattr("longshore.pipeline.execute", interrupted)
     ended = shore.run("upload", shore.file("a.pdf"), "--to", "subworkflow")
-    assert ended.code == 130
-    assert ended.err.splitlines()[-1] == "longshore: interrupted"
+    assert (ended.code, "1 succeeded" in ended.out) == (0, True)
+    assert ended.err.splitlines() == [ended.err.strip()]
+    assert ended.err.startswith("longshore: stopping; ")
 
 
 def test_quiet_says_nothing_on_stderr(shore: Shore) -> None:
@@ -312,6 +313,29 @@ def test_what_is_no_media_type_is_said_so(shore: Shore, monkeypatch: pytest.Monk
 
     words = "line 1: media_type is not a media type such as application/pdf"
     assert (ended.code, words in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"path": "a.pdf", "nmae": "b.pdf"}', "there is no key 'nmae': did you mean name?"),
+        ('{"path": "a.pdf", "mediatype": "a/b"}', "did you mean media_type? (known: media_type,"),
+        ('{"paht": "a.pdf"}', "did you mean path?"),
+        ('{"path": "a.pdf" "name": "b.pdf"}', "line 2: Expecting ',' delimiter: column 18 "),
+    ],
+)
+def test_a_manifest_with_a_misspelt_key(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch, line: str, words: str
+) -> None:
+    """Without it the vendor would be told another name, and nobody would know."""
+    shore.file("a.pdf")
+    manifest = shore.folder / "manifest"
+    manifest.write_text(f'{{"path": "a.pdf", "parts": 1, "event": "mine"}}\n{line}\n')
+    with manifest.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        ended = shore.bare("plan", "-", "--to", "sendai")
+    assert ended.code == 2
+    assert words in ended.err
 
 
 def test_a_manifest_that_names_several_files_at_once_says_what_to_do(

@@ -101,9 +101,8 @@ class Ear:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the mailbox, and look again, at once."""
     monkeypatch.setattr("longshore.pipeline._executor._TICK", 0.01)
-    for module in ("_cancel", "_actions"):
-        monkeypatch.setattr(f"longshore.pipeline.{module}.PAUSE", 0.01)
-        monkeypatch.setattr(f"longshore.pipeline.{module}.PATIENCE", 5.0)
+    monkeypatch.setattr("longshore.pipeline._hold.PAUSE", 0.01)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 5.0)
 
 
 class Review(Vendor):

@@ -91,7 +91,7 @@ async def test_whoever_executes_a_run_does_what_is_asked(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`act` does not wait for it; the upload that goes on tells what came of it."""
-    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 0.0)
     vendor, waits = Review(), asyncio.Event()
 
     def listen(event: Event) -> None:
@@ -137,8 +137,8 @@ async def test_many_act_at_once_on_one_run(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each waits for the others, however long the vendor takes: nobody reads a mailbox."""
-    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", PATIENCE)
-    monkeypatch.setattr("longshore.pipeline._actions.PAUSE", PAUSE)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", PATIENCE)
+    monkeypatch.setattr("longshore.pipeline._hold.PAUSE", PAUSE)
     vendor, slept = Review(), 0.0
     vendor.all_wait = True
 
@@ -171,7 +171,7 @@ async def test_an_action_that_was_left_to_somebody_is_done_once(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They ended before they did it; asked again it is done here, and not again by `resume`."""
-    monkeypatch.setattr("longshore.pipeline._actions.PATIENCE", 0.0)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 0.0)
     vendor, events = Review(), list[Event]()
     async with AsyncClient("acme", **arguments(tmp_path, vendor, listener=events.append)) as client:
         run_id = (await client.upload(files(4))).run.id
@@ -287,8 +287,7 @@ async def test_who_waits_for_somebody_else_can_be_cancelled(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is in flight: a Ctrl-C does not have to wait; nor does the end of the client."""
-    for module in ("_cancel", "_actions"):
-        monkeypatch.setattr(f"longshore.pipeline.{module}.PATIENCE", inf)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", inf)
     vendor, clock = Review(), Patience()
     given = arguments(tmp_path, vendor)
     given["environment"] = replace(given["environment"], clock=clock)

@@ -82,7 +82,7 @@ async def test_a_cancel_comes_between_two_polls(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits step by step has the run now and then, and reads no mail."""
-    monkeypatch.setattr("longshore.pipeline._cancel.PATIENCE", inf)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", inf)
     vendor = Vendor(states=["busy"])
 
     def forget(outgoing: Outgoing) -> None:
@@ -151,7 +151,7 @@ async def test_what_is_not_cancelled_in_time_is_told(
     tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report shows it open; the wish is kept for whoever has the run next."""
-    monkeypatch.setattr("longshore.pipeline._cancel.PATIENCE", 0.02)
+    monkeypatch.setattr("longshore.pipeline._hold.PATIENCE", 0.02)
     vendor, events = Vendor(states=["busy"]), list[Event]()
     given = arguments(tmp_path, vendor, wait=False, listener=events.append)
     async with AsyncClient("acme", **given) as client:

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from longshore import Client
 from longshore.errors import ConfigurationError, RunInUse, UsageError
 from longshore.evaluate import Comparison, Request, compare, compare_async, compare_in
 from longshore.journal import open_journal
@@ -310,6 +311,26 @@ def test_results_that_were_not_fetched_are_fetched_by_the_next_call(
     assert [row.results for row in first.rows] == ["failed", "fetched"]
     assert [row.results for row in again.rows] == ["fetched", "fetched"]
     assert (first.id == again.id, harbour.jobs("plangrep"), again.exit_code) == (True, 1, 0)
+
+
+def test_a_comparison_that_a_client_went_on_with_knows_of_the_break(
+    docs: Path, quay: Quays
+) -> None:
+    """Times during which nobody watched count in no figure; the same call still ends it."""
+    harbour = quay(Fault(vendor="plangrep", method="GET", path="*/jobs/*", first=1, status=401))
+    first = harbour.compare(docs / "a.pdf", "plangrep", "sendai")
+    (trouble,) = [side.report.run.id for side in first.sides if side.report.trouble]
+    settings = harbour.settings_of("plangrep")
+    own = {key.partition(":")[2]: value for key, value in settings.items()}
+    with Client("plangrep", settings=own, journal=docs.parent / "journal.db") as client:
+        assert client.unfinished() == []
+        assert client.resume(trouble).exit_code == 0
+    again = harbour.compare(docs / "a.pdf", "plangrep", "sendai")
+    assert (first.id == again.id, again.exit_code) == (True, 0)
+    assert [(row.target, row.interrupted) for row in again.rows] == [
+        ("plangrep", True),
+        ("sendai", False),
+    ]
 
 
 def test_nothing_is_lost_when_a_file_cannot_be_written(docs: Path, quay: Quays) -> None:

@@ -17,6 +17,7 @@ from longshore.migrate import (
     carry_passage,
     find_passage,
     passage_of,
+    resume_by_route_async,
     upload_by_route_async,
 )
 from longshore.pipeline import Environment
@@ -95,6 +96,12 @@ class Road:
         """Carry documents by the route."""
         return await upload_by_route_async(
             paths, "main", journal=self.journal, environment=self.environment, **options
+        )
+
+    async def resume(self, run_id: str, **options: Any) -> Arrival:
+        """Go on with an upload by the route."""
+        return await resume_by_route_async(
+            run_id, journal=self.journal, environment=self.environment, **options
         )
 
     @contextmanager

@@ -81,6 +81,54 @@ async def test_a_crash_between_giving_up_and_planning_loses_nothing(road: Road) 
     }
 
 
+async def test_a_run_of_a_route_goes_on_with_the_others_only(road: Road) -> None:
+    """A client would go on with that run alone, and forget what it gave up for a fallback."""
+    road.build('primary = "plangrep"\nfallback = ["sendai"]', "sendai", plangrep=[{"status": 401}])
+    with road.killed():
+        await road.upload(road.files(2))
+    async with AsyncClient("plangrep", journal=road.journal) as client:
+        assert await client.unfinished() == []
+        async with open_journal(road.journal) as journal:
+            (run,) = await journal.runs()
+        for go_on in (client.resume, client.rerun):
+            with pytest.raises(UsageError, match="goes on as a whole") as caught:
+                await go_on(run.id[:5])
+            assert caught.value.hint == f"longshore.migrate.resume_by_route({run.id!r})"
+    arrival = await road.resume(run.id[:5])
+    assert (arrival.exit_code, arrival.outcomes) == (0, {Outcome.SUCCEEDED: 2})
+    assert await road.carried() == {
+        "0.pdf": [("sendai", "succeeded")],
+        "1.pdf": [("sendai", "succeeded")],
+    }
+
+
+async def test_what_failed_by_a_route_is_sent_again(road: Road) -> None:
+    """In the same run; and jobs are followed to their end, though the upload did not."""
+    road.build('primary = "subworkflow"\nshadow = ["plangrep"]', "subworkflow", "plangrep")
+    begun = await road.upload(road.files(1, "fail.pdf"), wait=False)
+    run, told = begun.passage.legs[0].run, list[str]()
+
+    def listener(leg: Leg, event: Event) -> None:
+        if isinstance(event, DocumentFinished) and leg.role == "main":
+            told.append(f"{event.record.document.name} {event.record.outcome}")
+
+    ended = await road.resume(run.id)
+    again = await road.resume(run.id, failed=True, listener=listener)
+    assert (begun.exit_code, ended.exit_code, again.exit_code) == (0, 1, 1)
+    assert sorted(told) == ["0.pdf succeeded", "fail.pdf failed"]
+    assert again.reports[run.id].totals.requests > ended.reports[run.id].totals.requests
+
+
+async def test_only_a_run_of_a_route_goes_on_by_it(road: Road) -> None:
+    """Any other is gone on with by a client; the hint says how."""
+    road.build('primary = "plangrep"', "plangrep")
+    async with AsyncClient("plangrep", journal=road.journal, wait=False) as client:
+        run = (await client.upload(road.files(1))).run
+    with pytest.raises(UsageError, match="is of no upload by a route") as caught:
+        await road.resume(run.id)
+    assert caught.value.hint == f"Client('plangrep').resume({run.id!r})"
+
+
 async def test_the_next_fallback_steps_in_for_the_first(road: Road) -> None:
     """Two accounts in trouble: the third target carries it."""
     road.build(
@@ -257,10 +305,9 @@ async def test_what_a_listener_raises_loses_nothing(road: Road, error: type[Base
     journal = road.journal
     with pytest.raises(error) if error is SystemExit else nullcontext():
         await road.upload(road.files(2), listener=route_listener)
-    async with AsyncClient("plangrep", journal=journal) as client:
-        async with open_journal(journal) as opened:
-            (run,) = await opened.runs()
-        assert (await client.resume(run.id)).outcomes == {Outcome.SUCCEEDED: 2}
+    async with open_journal(journal) as opened:
+        (run,) = await opened.runs()
+    assert (await road.resume(run.id)).outcomes == {Outcome.SUCCEEDED: 2}
     map = road.folder / "map.jsonl"
     with pytest.raises(error) if error is SystemExit else nullcontext():
         await migrate_async("plangrep", "sendai", map=map, journal=journal, listener=listener)

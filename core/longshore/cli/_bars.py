@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -55,38 +55,36 @@ class _LeftColumn(ProgressColumn):
         return Text(words, style="progress.remaining")
 
 
-class _Progress(Progress):
-    """The bars, and below them what the jobs do that are polled, and what is waited for."""
+class _Bars(Progress):
+    """Bars, and below them lines of text."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally  # first: the constructor below draws already
+    def __init__(
+        self, below: Callable[[], Iterable[str]], *columns: ProgressColumn, **options: Any
+    ) -> None:
+        self._below = below  # first: the constructor below draws already
         super().__init__(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            RateColumn(),
-            _LeftColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            refresh_per_second=8,
-            expand=True,
+            *columns, transient=True, redirect_stdout=False, redirect_stderr=False, **options
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        if self.tally.jobs:
-            yield Text(f"jobs: {self.tally.polled()}", overflow="ellipsis", no_wrap=True)
-        for why in self.tally.held_up():
-            yield Text(why, overflow="ellipsis", no_wrap=True)
+        for text in self._below():
+            yield Text(text, overflow="ellipsis", no_wrap=True)
 
 
 class Drawn:
-    """Bars that keep the last lines of a terminal as long as their context lasts."""
+    """Bars that keep the last lines of a terminal as long as their context lasts.
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    Args:
+        below: says what stands below them.
+        columns: of each bar.
+        options: of Rich's ``Progress``.
+    """
+
+    def __init__(
+        self, below: Callable[[], Iterable[str]], *columns: ProgressColumn, **options: Any
+    ) -> None:
+        self._progress = _Bars(below, *columns, **options)
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -113,7 +111,17 @@ class Bars(Drawn):
     def __init__(self, journal: Journal, budget: Budget | None) -> None:
         self._journal = journal
         self._tally = Tally(budget=budget)
-        super().__init__(_Progress(self._tally))
+        super().__init__(
+            self._tally.remarks,
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            RateColumn(),
+            _LeftColumn(),
+            console=Console(stderr=True),
+            refresh_per_second=8,
+            expand=True,
+        )
         self._run: TaskID | None = None
         self._bars: dict[str, TaskID | None] = {}  # None: too small for a bar, or gone
         self._moved: dict[str, Meter] = {}

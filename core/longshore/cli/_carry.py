@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from longshore.cli._lines import kept_settings, next_steps, run_text, tell_document
 from longshore.cli._terminal import Terminal, printable
+from longshore.cli._told import Told
 from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._offers import Ended
-    from longshore.journal import DocumentRecord, Journal, RunRecord
+    from longshore.journal import Journal, RunRecord
     from longshore.pipeline import Event, Listener, RunReport
     from longshore.targets import Target
 
@@ -47,12 +47,11 @@ async def carry(
     Raises:
         LongshoreError: it could not be executed at all.
     """
-    from longshore.cli._interrupt import leave_at_once
     from longshore.cli._offers import Ended
     from longshore.cli._progress import open_display
     from longshore.pipeline import capabilities_of
 
-    ended, told = Ended(), _Told()
+    ended, told = Ended(), Told()
     interrupt.sending = True
     began = time.monotonic()
     with open_display(terminal, journal, capabilities_of(target.provider)) as display:
@@ -70,15 +69,15 @@ async def carry(
         report = await _executed(journal, target, run, interrupt, listen)
     report.seconds = time.monotonic() - began
     if interrupt.at_once:
-        await _tell_the_rest(terminal, journal, run, told)
+        async for event in told.rest(journal, run):
+            listen(event)
     offers = [] if report.trouble else await ended.commands(terminal, journal, run)
     kept: Iterable[str] = ()
     if report.trouble is not None:
         how = again or terminal.typed(f"longshore resume {run.id}")
         kept = kept_settings(terminal, target.name, target.settings_public, given, how)
     finish(terminal, report, offers, again, kept)
-    if interrupt.at_once:
-        leave_at_once()
+    interrupt.told()
     return report
 
 
@@ -89,12 +88,10 @@ async def _executed(
     from longshore.pipeline import Environment, execute, summary
 
     try:
-        return await execute(
-            journal, target, run, Environment(), listener=listen, stop=interrupt.stop
-        )
-    except asyncio.CancelledError:
-        if not interrupt.at_once:
-            raise
+        with interrupt.working():
+            return await execute(
+                journal, target, run, Environment(), listener=listen, stop=interrupt.stop
+            )
         report = await summary(journal, run)
         report.interrupted = True
     except (RunInUse, IncompatibleState):
@@ -105,7 +102,7 @@ async def _executed(
     return report
 
 
-def _tell(terminal: Terminal, event: Event, ended: Ended, told: _Told) -> None:
+def _tell(terminal: Terminal, event: Event, ended: Ended, told: Told) -> None:
     from longshore.pipeline import DocumentFinished, Notice, Retried
 
     if isinstance(event, DocumentFinished):
@@ -116,33 +113,6 @@ def _tell(terminal: Terminal, event: Event, ended: Ended, told: _Told) -> None:
         terminal.event(printable(f"longshore: {event.text}"))
     elif isinstance(event, Retried) and terminal.verbose:
         terminal.event(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
-
-
-class _Told:
-    """Remembers which documents were told of: a byte each, by its place in the run."""
-
-    def __init__(self) -> None:
-        self._places = bytearray()
-
-    def note(self, record: DocumentRecord) -> None:
-        """Remember one."""
-        self._places.extend(bytes(max(record.place + 1 - len(self._places), 0)))
-        self._places[record.place] = True
-
-    def knows(self, record: DocumentRecord) -> bool:
-        """Tell whether a document was told of."""
-        return record.place < len(self._places) and bool(self._places[record.place])
-
-
-async def _tell_the_rest(terminal: Terminal, journal: Journal, run: RunRecord, told: _Told) -> None:
-    """Print the documents that nobody told of, for a second signal came before the end."""
-    from longshore.journal import with_units
-
-    try:
-        async for record, unit in with_units(journal, run.id, lambda one: not told.knows(one)):
-            tell_document(terminal, run, record, unit)
-    except BrokenPipeError:
-        terminal.deaf()
 
 
 def finish(

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from longshore.cli._command import command
+from longshore.cli._command import INTERRUPTED, command
+from longshore.cli._held_up import HeldUp
 from longshore.cli._lines import columns, tell_document, tell_kept
 from longshore.cli._parameters import BatchSize, PartSize, Paths, pairs
 from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal, colour, printable
-from longshore.cli._waits import Waits
+from longshore.cli._told import Told
 from longshore.errors import UsageError
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.evaluate import Comparison, Entry, Figures, Request, Side
+    from longshore.journal import Journal
     from longshore.pipeline import DocumentFinished, Event
 
 __all__ = ["compare"]
+
+_Places: TypeAlias = Mapping[str, Path | None]
+"""The options that name what is written, and where."""
 
 
 @command(
@@ -109,12 +114,8 @@ def compare(
         _write(csv, found.write_csv)
         _write(jsonl, found.write_jsonl)
 
-    found = run_async(_compare(terminal, request, keep, new=new, results=results))
     places = {"--report": report, "--csv": csv, "--jsonl": jsonl, "--results": results}
-    _finish(terminal, found, places, request.settings)
-    if report is not None:
-        terminal.say(f"report: {report}")
-    return found.exit_code
+    return run_async(_compare(terminal, request, places, keep, new=new))
 
 
 def _write(file: Path | None, write: Callable[[Path], None]) -> None:
@@ -132,46 +133,56 @@ def _write(file: Path | None, write: Callable[[Path], None]) -> None:
 async def _compare(
     terminal: Terminal,
     request: Request,
+    places: _Places,
     keep: Callable[[Comparison], None],
     *,
     new: bool,
-    results: Path | None,
-) -> Comparison:
+) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.evaluate import compare_in
     from longshore.journal import open_journal
     from longshore.pipeline import Environment
 
+    found: Comparison | None = None
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
             watch = _Watch(terminal, interrupt)
-            with open_displays(terminal, request.to, watch.text) as watch.display:
-                try:
-                    found = await compare_in(
-                        journal,
-                        request,
-                        Environment(),
-                        new=new,
-                        folder=results,
-                        watch=watch.see,
-                        stop=interrupt.stop,
-                        begun=watch.begun,
-                        keep=keep,
-                    )
-                except asyncio.CancelledError:
-                    if interrupt.at_once:
-                        _leave(terminal)
-                    raise
-    for side in found.sides:
-        terminal.line(_run_line(side))
-    return found
+            display = open_displays(terminal, request.to, watch.text, watch.held_up)
+            with display as watch.display, interrupt.working():
+                found = await compare_in(
+                    journal,
+                    request,
+                    Environment(),
+                    new=new,
+                    folder=places["--results"],
+                    watch=watch.see,
+                    stop=interrupt.stop,
+                    begun=watch.begun,
+                    keep=keep,
+                )
+            if found is None:
+                await _tell_how_it_stands(terminal, journal, request, places, watch)
+            else:
+                _finish(terminal, found, places, request.settings)
+            interrupt.told()
+    return INTERRUPTED if found is None else found.exit_code
 
 
-def _leave(terminal: Terminal) -> None:
-    from longshore.cli._interrupt import leave_at_once
+async def _tell_how_it_stands(
+    terminal: Terminal, journal: Journal, request: Request, places: _Places, watch: _Watch
+) -> None:
+    """Tell of what nobody told of yet, and how to go on; a second signal came."""
+    from longshore.evaluate import sides_now
 
-    terminal.last("longshore: stopped; the same command goes on with it")
-    leave_at_once()
+    try:
+        await watch.see_the_rest(journal)
+        for side in await sides_now(journal, watch.entries):
+            side.reports[-1].seconds = watch.seconds
+            terminal.line(_run_line(side))
+    except BrokenPipeError:
+        terminal.deaf()
+    command = request.command([entry.target for entry in watch.entries])
+    terminal.last(f"go on with it:     {_again(terminal, command, places)}")
 
 
 def _run_line(side: Side) -> dict[str, Any]:
@@ -194,12 +205,18 @@ class _Watch:
         self._terminal = terminal
         self._interrupt = interrupt
         self.display: Displays = SILENT
+        self.entries: Sequence[Entry] = ()
+        self._began = time.monotonic()
         self._all: Counter[str] = Counter()
         self._finished: Counter[str] = Counter()
-        self._waits = Waits()
+        self._told: defaultdict[str, Told] = defaultdict(Told)
+        self._held_up = HeldUp()
 
     def begun(self, entries: Sequence[Entry], continued: bool) -> None:
         """Take notice that there is something now that can be continued."""
+        self.entries = entries
+        for entry in entries:
+            self._held_up.expect(entry.target)
         self._interrupt.sending = True
         if continued:
             id = entries[0].run.notes["comparison"]
@@ -211,7 +228,7 @@ class _Watch:
 
         if round == 1 or not isinstance(event, RunStarted | BytesMoved):
             self.display.see(target, event)  # its bar is that of the first round
-        if said := self._waits.see(event):
+        if said := self._held_up.see(target, event):
             self._terminal.event(said)
         try:
             match event:
@@ -219,6 +236,7 @@ class _Watch:
                     self._all[target] += documents
                 case DocumentFinished():
                     self._finished[target] += 1
+                    self._told[event.run.id].note(event.record)
                     self._tell(target, round, event)
                 case Notice(text):
                     self._terminal.event(printable(f"longshore: {target}: {text}"))
@@ -227,6 +245,13 @@ class _Watch:
         except BrokenPipeError:
             self._terminal.deaf()
             self._interrupt.stop.set()
+
+    async def see_the_rest(self, journal: Journal) -> None:
+        """Take notice of the documents that nobody told of."""
+        self.display = SILENT
+        for entry in self.entries:
+            async for event in self._told[entry.run.id].rest(journal, entry.run):
+                self.see(entry.target.name, entry.round, event)
 
     def _tell(self, target: str, round: int, event: DocumentFinished) -> None:
         """Print a document's line; people read of those that did not succeed."""
@@ -246,9 +271,16 @@ class _Watch:
     def text(self) -> str:
         """Say how far it is."""
         told = [f"{name} {self._finished[name]} of {count}" for name, count in self._all.items()]
-        if waits := self._waits.text():
-            told.append(waits)
-        return ", ".join(told)
+        return ", ".join([*told, *self.held_up()])
+
+    def held_up(self) -> list[str]:
+        """Say why it does not go faster, if anything is known of that."""
+        return self._held_up.texts()
+
+    @property
+    def seconds(self) -> float:
+        """How long the command has been at work."""
+        return time.monotonic() - self._began
 
 
 # -------------------------------------------------------------------------------- the end
@@ -264,23 +296,21 @@ _HALF = len(_HEAD) // 2
 def _finish(
     terminal: Terminal,
     found: Comparison,
-    places: Mapping[str, Path | None],
+    places: _Places,
     given: Mapping[str, str],
 ) -> None:
-    """Print the table, what went wrong with an account, and what to type next.
-
-    That names the files again: without them the comparison would be over and nothing written.
-    """
+    """Print the runs and the table, what went wrong with an account, and what to type next."""
     from longshore.lifecycle import Outcome
 
+    for side in found.sides:
+        terminal.line(_run_line(side))
     rows = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
     for text in columns([row[:_HALF] for row in rows]):
         terminal.say(text)
     terminal.say()
     for text in columns([row[_HALF:] for row in rows]):
         terminal.say(text)
-    named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
-    again = terminal.typed(found.command + "".join(named))
+    again = _again(terminal, found.command, places)
     for side in found.sides:
         trouble = side.report.trouble
         if trouble is not None:
@@ -294,6 +324,14 @@ def _finish(
     for side in found.sides:
         if side.report.trouble is not None:
             tell_kept(terminal, side.target, side.settings, given, again)
+    if report := places["--report"]:
+        terminal.say(f"report: {report}")
+
+
+def _again(terminal: Terminal, command: str, places: _Places) -> str:
+    """Write the command again, with its files: without them it would be over, nothing written."""
+    named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
+    return terminal.typed(command + "".join(named))
 
 
 def _cells(name: str, figures: Figures) -> tuple[str, ...]:

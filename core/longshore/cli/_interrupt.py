@@ -12,12 +12,12 @@ import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from longshore.cli._command import INTERRUPTED
 from longshore.cli._terminal import Terminal
 
-__all__ = ["Interrupt", "leave_at_once", "run_async"]
+__all__ = ["Interrupt", "run_async"]
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Interrupt:
     """What signals do while a command works.
 
     Before anything was sent a signal simply ends the command. Then the first one sets ``stop``,
-    the second cancels the command's task.
+    the second cuts off what is done ``working``, a third ends the process.
 
     Attributes:
         stop: set by the first signal.
@@ -43,27 +43,46 @@ class Interrupt:
         self.sending = False
         self.at_once = False
         self._terminal = terminal
-        self._task = asyncio.current_task()
+        self._work: asyncio.Task[Any] | None = None
         self._loop = asyncio.get_running_loop()
-        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupt:
-        """Catch the signals; only the main thread can."""
+        """Catch the signals until ``run_async`` ends; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
-            # Not the loop's own handlers: those cannot end a read from a terminal.
-            self._before = {number: signal.signal(number, self._caught) for number in _SIGNALS}
+            for number in _SIGNALS:
+                # Not the loop's own handlers: those cannot end a read from a terminal.
+                signal.signal(number, self._caught)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Give the signals back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        """There is nothing left that could end in good order."""
+        self.sending = False
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Let a second signal cut off what is done; what follows tells how it stands."""
+        self._work = asyncio.current_task()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self.at_once:
+                raise
+        finally:
+            self._work = None
+
+    def told(self) -> None:
+        """All is told: end the process if a second signal came; else one that comes now does."""
+        if self.at_once:  # without waiting for threads, which may be reading large files
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        self.at_once = self.stop.is_set()
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
-        if not self.sending:
-            raise KeyboardInterrupt
         if self.at_once:
             os._exit(INTERRUPTED)  # the journal is made for it
+        if not self.sending:
+            raise KeyboardInterrupt
         self._loop.call_soon_threadsafe(self.interrupt)
 
     def interrupt(self) -> None:
@@ -73,23 +92,28 @@ class Interrupt:
             self._terminal.note(
                 "longshore: stopping; requests in flight may end. Ctrl-C again stops at once"
             )
-        elif self._task is not None and not self.at_once:
+        elif not self.at_once:
             self.at_once = True
-            self._task.cancel()
+            if self._work is not None:
+                self._work.cancel()
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine.
-
-    Raises:
-        KeyboardInterrupt: a second signal came when what it was to cancel had just ended.
-    """
+    """Run a command's coroutine."""
     _allow_open_files()
-    with _fewer_collections():
-        try:
-            return asyncio.run(work)
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+    with _fewer_collections(), _signals_given_back():
+        return asyncio.run(work)
+
+
+@contextmanager
+def _signals_given_back() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _allow_open_files() -> None:
@@ -119,10 +143,3 @@ def _fewer_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def leave_at_once() -> NoReturn:
-    """End the process without waiting for its threads, which may be reading large files."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)

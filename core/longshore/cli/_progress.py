@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -169,19 +169,14 @@ class Tally:
             words.append(f"{format_bytes(rate)}/s")
         if left := self.left:
             words.append(f"about {format_seconds(left)} left")
-        if self.jobs:
-            words.append(f"jobs: {self.polled()}")
-        return ", ".join([*words, *self.held_up()])
+        return ", ".join([*words, *self.remarks()])
 
-    def held_up(self) -> list[str]:
-        """Say why it does not go faster, if anything is known of that."""
-        budget = self.budget.text() if self.budget is not None else ""
-        return [text for text in (budget, self.waits.text()) if text]
-
-    def polled(self) -> str:
-        """Say what the jobs do that are being polled: ``3 processing, 1 queued``."""
+    def remarks(self) -> list[str]:
+        """Say what the jobs do that are being polled, and why it does not go faster."""
         counted = Counter(self.jobs.values()).most_common()
-        return ", ".join(f"{count} {printable(word)}" for word, count in counted)
+        polled = ", ".join(f"{count} {printable(word)}" for word, count in counted)
+        budget = self.budget.text() if self.budget is not None else ""
+        return [text for text in (polled and f"jobs: {polled}", budget, self.waits.text()) if text]
 
 
 class _Silent:
@@ -255,7 +250,10 @@ def open_display(
 
 @contextmanager
 def open_displays(
-    terminal: Terminal, targets: Sequence[str], text: Callable[[], str]
+    terminal: Terminal,
+    targets: Sequence[str],
+    text: Callable[[], str],
+    below: Callable[[], Iterable[str]] = tuple,
 ) -> Iterator[Displays]:
     """Show how several targets go on, in the way that fits where stderr goes.
 
@@ -263,13 +261,14 @@ def open_displays(
         terminal: to speak.
         targets: their names.
         text: says in one line how far all of it is.
+        below: says what stands below the bars.
     """
     if terminal.quiet:
         yield SILENT
     elif _can_draw():
         from longshore.cli._target_bars import TargetBars
 
-        with TargetBars(targets) as bars, _above(terminal, bars):
+        with TargetBars(targets, below) as bars, _above(terminal, bars):
             yield bars
     else:
         with _spoken(terminal, text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -65,9 +66,13 @@ async def _resume(
                 restart=restart,
             )
             if run_id is not None:
-                return await go(await journal.run(run_id))
+                run = await journal.run(run_id)
+                _check_names(given, [run])
+                return await go(run)
             unfinished = await _unfinished(journal)
-            if not unfinished:
+            if unfinished:
+                _check_names(given, unfinished)
+            else:
                 terminal.note("longshore: nothing to resume")
             for run in unfinished:
                 if interrupt.stop.is_set():  # the line before this one names only one run
@@ -91,6 +96,26 @@ async def _unfinished(journal: Journal) -> list[RunRecord]:
             passage = run.notes.get("passage")
             found.setdefault(("run", run.id) if passage is None else ("passage", passage), run)
     return list(found.values())
+
+
+def _check_names(given: Mapping[str, str], runs: Iterable[RunRecord]) -> None:
+    """Check that ``--set target:key=value`` names a target of these runs, or of their routes.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not given:
+        return
+    from longshore.cli._plan import check_names
+    from longshore.cli._route import targets_of
+    from longshore.migrate import passage_of, route_of
+
+    names = [
+        name
+        for run in runs
+        for name in ([run.target] if passage_of(run) is None else targets_of(route_of(run)))
+    ]
+    check_names(given, list(dict.fromkeys(names)))
 
 
 async def go_on(
@@ -118,6 +143,7 @@ async def go_on(
         LongshoreError: it cannot be executed.
     """
     from longshore.cli._carry import carry
+    from longshore.targets import overrides_of
 
     if restart:
         await _restart(terminal, journal, run, given)
@@ -126,19 +152,20 @@ async def go_on(
         from longshore.cli._route import go_on_by_route
 
         return await go_on_by_route(terminal, journal, run, given, interrupt, wait=wait)
+    own = overrides_of(run.target, given)
     if not run.planned:
         raise UsageError(
             f"run {run.id} was interrupted before its plan was whole; nothing was sent",
             hint=f"upload again; longshore forget {run.id} removes what is left of it",
         )
-    target = target_of(terminal, run, given)
+    target = target_of(terminal, run, own)
     if "comparison" in run.notes:
         from longshore.evaluate import note_continued
 
         run = await note_continued(journal, run, time.time())
     # Whoever asks again wants to know the end, also of a run that was begun with --no-wait.
     run = run.model_copy(update={"options": {**run.options, "wait": wait}})
-    report = await carry(terminal, journal, target, run, interrupt, given=given)
+    report = await carry(terminal, journal, target, run, interrupt, given=own)
     return report.exit_code
 
 
@@ -210,11 +237,13 @@ async def _rerun(terminal: Terminal, run_id: str, given: dict[str, str], *, wait
     from longshore.journal import open_journal
     from longshore.pipeline import Environment, capabilities_of
     from longshore.pipeline import rerun as plan_again
+    from longshore.targets import overrides_of
 
     environment = Environment()
     async with open_journal(terminal.journal) as journal:
         run = await journal.run(run_id)
-        target = target_of(terminal, run, given)
+        _check_names(given, [run])
+        target = target_of(terminal, run, overrides_of(run.target, given))
         with Interrupt(terminal) as interrupt:
             async with journal.lock_run(run.id):
                 again = await plan_again(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from longshore.cli._held_up import HeldUp
 from longshore.cli._lines import next_steps, run_text, tell_document, tell_kept
 from longshore.cli._offers import Ended
 from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal, printable
-from longshore.cli._waits import Waits
+from longshore.cli._told import Told
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
@@ -71,10 +72,7 @@ async def go_on_by_route(
     from longshore.migrate import RouteRequest, find_passage, passage_of
 
     request = RouteRequest(route="", settings=given, config=terminal.config)
-    passage = await find_passage(journal, request, passage_of(run) or "")
-    for leg in passage.legs:
-        options = {**leg.run.options, "wait": wait}
-        leg.run = leg.run.model_copy(update={"options": options})
+    passage = await find_passage(journal, request, passage_of(run) or "", wait=wait)
     return await _carry(terminal, journal, passage, request, interrupt)
 
 
@@ -85,31 +83,29 @@ async def _carry(
     request: RouteRequest,
     interrupt: Interrupt,
 ) -> int:
-    from longshore.cli._interrupt import leave_at_once
-    from longshore.migrate import carry_passage
+    from longshore.migrate import arrival_now, carry_passage
     from longshore.pipeline import Environment
 
     interrupt.sending = True
     for notice in passage.notices:
         terminal.note(printable(f"longshore: {notice}"))
     watch = _Watch(terminal, interrupt)
-    names = targets_of(passage.route)
-    with open_displays(terminal, names, watch.text) as watch.display:
-        try:
-            arrival = await carry_passage(
-                journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
-            )
-        except asyncio.CancelledError:
-            if interrupt.at_once:
-                terminal.last(terminal.typed(f"longshore resume {passage.legs[0].run.id}"))
-                leave_at_once()
-            raise
+    arrival: Arrival | None = None
+    display = open_displays(terminal, targets_of(passage.route), watch.text, watch.held_up)
+    with display as watch.display, interrupt.working():
+        arrival = await carry_passage(
+            journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
+        )
+    if arrival is None:
+        await watch.see_the_rest(journal, passage)
+        arrival = await arrival_now(journal, passage, watch.seconds)
     offers = {
         leg.run.id: await watch.ended[leg.run.id].commands(terminal, journal, leg.run)
         for leg in passage.legs
         if leg.role != "shadow"
     }
     _finish(terminal, arrival, offers, request.settings)
+    interrupt.told()
     return arrival.exit_code
 
 
@@ -123,7 +119,9 @@ class _Watch:
         self.ended: defaultdict[str, Ended] = defaultdict(Ended)
         self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
         self._finished = 0
-        self._waits = Waits()
+        self._began = time.monotonic()
+        self._told: defaultdict[str, Told] = defaultdict(Told)
+        self._held_up = HeldUp()
 
     def see(self, leg: Leg, event: Event) -> None:
         """Take notice of one event."""
@@ -131,22 +129,32 @@ class _Watch:
         from longshore.pipeline import DocumentFinished, Notice, RunStarted
 
         self.display.see(leg.run.target, event)
-        if said := self._waits.see(event):
+        if said := self._held_up.see(leg.run.target, event):
             self._terminal.event(said)
         match event:
             case DocumentFinished(record=record):
                 if record.error is None or record.error.kind != HANDED_OVER:
                     self._tell(leg, event)
-            case RunStarted(documents=documents) if leg.role == "main":
-                self._documents[leg.run.id] = documents
+            case RunStarted(documents=documents):
+                self._held_up.expect(leg.target)
+                if leg.role == "main":
+                    self._documents[leg.run.id] = documents
             case Notice(text):
                 self._terminal.event(printable(f"longshore: {leg.run.target}: {text}"))
             case _:
                 pass
 
+    async def see_the_rest(self, journal: Journal, passage: Passage) -> None:
+        """Take notice of the documents that nobody told of."""
+        self.display = SILENT
+        for leg in passage.legs:
+            async for event in self._told[leg.run.id].rest(journal, leg.run):
+                self.see(leg, event)
+
     def _tell(self, leg: Leg, event: DocumentFinished) -> None:
         from longshore.pipeline import document_line
 
+        self._told[leg.run.id].note(event.record)
         self.ended[leg.run.id].see(event.record, event.unit)
         self._finished += leg.role != "shadow"
         try:
@@ -162,8 +170,16 @@ class _Watch:
     def text(self) -> str:
         """Say how far it is."""
         told = f"{self._finished} of {sum(self._documents.values())} documents"
-        waits = self._waits.text()
-        return f"{told}, {waits}" if waits else told
+        return ", ".join([told, *self.held_up()])
+
+    def held_up(self) -> list[str]:
+        """Say why it does not go faster, if anything is known of that."""
+        return self._held_up.texts()
+
+    @property
+    def seconds(self) -> float:
+        """How long the command has been at work."""
+        return time.monotonic() - self._began
 
 
 def _finish(

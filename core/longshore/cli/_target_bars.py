@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn
 
 from longshore.cli._bars import Drawn, RateColumn
 from longshore.cli._meter import Meter
@@ -29,22 +29,24 @@ class TargetBars(Drawn):
 
     Args:
         targets: their names.
+        below: says what stands below the bars.
         console: where it draws; by default stderr.
     """
 
-    def __init__(self, targets: Sequence[str], console: Console | None = None) -> None:
+    def __init__(
+        self,
+        targets: Sequence[str],
+        below: Callable[[], Iterable[str]] = tuple,
+        console: Console | None = None,
+    ) -> None:
         super().__init__(
-            Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                DownloadColumn(),
-                RateColumn(),
-                TextColumn("{task.fields[doing]}", markup=False),
-                console=console or Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+            below,
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            RateColumn(),
+            TextColumn("{task.fields[doing]}", markup=False),
+            console=console or Console(stderr=True),
         )
         self._sizes: Counter[str] = Counter()
         self._moved = {name: Meter() for name in targets}

@@ -64,7 +64,8 @@ class Runs(Bound):
     ) -> RunReport:
         """Go on with a run where it was interrupted; only what is missing is sent.
 
-        The options are those of the run, but for ``wait``, which is this client's.
+        The options are those of the run, but for ``wait``, which is this client's. A run of a
+        migration writes no map; the same call of ``migrate`` does.
 
         Args:
             run_id: the run, or how its id begins.
@@ -75,7 +76,8 @@ class Runs(Bound):
         Raises:
             RunNotFound: there is no such run.
             RunInUse: another process executes it.
-            UsageError: it was interrupted while it was planned, or is of another target.
+            UsageError: it was interrupted while it was planned, is of another target, or of an
+                upload by a route: that goes on as a whole, by ``migrate.resume_by_route``.
             ConfigurationError: a setting is missing.
             IncompatibleState: another ``state_version`` wrote it; names the version to install.
         """
@@ -100,7 +102,8 @@ class Runs(Bound):
         Raises:
             RunNotFound: there is no such run.
             RunInUse: somebody executes it.
-            UsageError: it was interrupted while it was planned, or is of another target.
+            UsageError: it was interrupted while it was planned, is of another target, or of an
+                upload by a route: that goes on as a whole, by ``migrate.resume_by_route``.
             ConfigurationError: a setting is missing.
             IncompatibleState: another ``state_version`` of the provider wrote it.
         """
@@ -207,8 +210,8 @@ class Runs(Bound):
     async def unfinished(self) -> list[RunRecord]:
         """Return the runs of this target that are not over, oldest first, for ``resume``.
 
-        Also those that somebody executes now. What a comparison, a migration or a route began is
-        left out: the same call goes on with it.
+        Also those that somebody executes now. What a comparison or a migration began is left
+        out: the same call goes on with it. So is what a route began: ``resume_by_route`` does.
         """
         return [
             run
@@ -232,8 +235,17 @@ class Runs(Bound):
     # ------------------------------------------------------------------ how it is done
 
     async def _planned(self, journal: Journal, run_id: str) -> RunRecord:
-        """Return a run; what was planned in part would be a part of the documents, and all well."""
+        """Return a run that can go on by itself.
+
+        What was planned in part would be a part of the documents, and all well. What a run of a
+        route gave up for a fallback that is not planned yet would be forgotten.
+        """
         run = await self._run(journal, run_id)
+        if "passage" in run.notes:
+            raise UsageError(
+                f"run {run.id} is of an upload by a route, which goes on as a whole",
+                hint=f"longshore.migrate.resume_by_route({run.id!r})",
+            )
         if not run.planned:
             raise UsageError(
                 f"run {run.id} was interrupted before its plan was whole; nothing was sent",
@@ -269,6 +281,10 @@ class Runs(Bound):
         self, journal: Journal, target: Target, run_id: str, stop: asyncio.Event | None
     ) -> RunReport:
         run = await journal.run(run_id)
+        if "comparison" in run.notes:
+            from longshore.evaluate import note_continued
+
+            run = await note_continued(journal, run, self._environment.clock.now())
         own = {"wait": self._options.wait}  # the run may have been begun without
         run = run.model_copy(update={"options": {**run.options, **own}})
         return await self._execute(journal, target, run, stop=stop)

@@ -9,7 +9,13 @@ found.write_report("report.html")
 from __future__ import annotations
 
 from longshore.evaluate._agreement import Agreement, Difference, Share
-from longshore.evaluate._compare import check_folder, compare, compare_async, compare_in
+from longshore.evaluate._compare import (
+    check_folder,
+    compare,
+    compare_async,
+    compare_in,
+    sides_now,
+)
 from longshore.evaluate._comparison import Comparison, Side
 from longshore.evaluate._details import Detail
 from longshore.evaluate._figures import Figures, Spread
@@ -20,5 +26,5 @@ from longshore.evaluate._runs import PATIENCE, Entry, Request, note_continued
 __all__ = [
     "PATIENCE", "Agreement", "Comparison", "Detail", "Difference", "Entry", "Figures", "Request",
     "Row", "Share", "Side", "Spread", "check_extra", "check_folder", "compare", "compare_async",
-    "compare_in", "note_continued",
+    "compare_in", "note_continued", "sides_now",
 ]  # fmt: skip

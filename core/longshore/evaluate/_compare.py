@@ -37,7 +37,7 @@ from longshore.pipeline import (
     summary,
 )
 
-__all__ = ["check_folder", "compare", "compare_async", "compare_in"]
+__all__ = ["check_folder", "compare", "compare_async", "compare_in", "sides_now"]
 
 T = TypeVar("T")
 
@@ -182,6 +182,16 @@ async def compare_in(
     if whole:
         await note_kept(journal, entries)
     return comparison
+
+
+async def sides_now(journal: Journal, entries: Sequence[Entry]) -> list[Side]:
+    """Tell how the targets of a comparison stand that was cut off, as their journal knows."""
+    sides = {entry.target.name: _side(entry) for entry in entries}
+    for entry in entries:
+        report = await summary(journal, entry.run)
+        report.interrupted = True
+        sides[entry.target.name].reports.append(report)
+    return list(sides.values())
 
 
 def check_folder(folder: Path) -> None:

@@ -65,12 +65,12 @@ class Request:
             raise UsageError(
                 f"target {min(twice)!r} is named twice",
                 hint="give the second one a name of its own in longshore.toml; "
-                "--repeat sends the documents again",
+                "more rounds (repeat) send the documents again",
             )
         if not self.to:
-            raise UsageError("compare what?", hint="--to TARGET --to ANOTHER")
+            raise UsageError("compare what?", hint="name a target, or better two")
         if self.repeat < 1:
-            raise UsageError("there must be at least one round", hint="--repeat 1")
+            raise UsageError(f"repeat: {self.repeat} is too small: at least one round")
         for key in self.settings:
             target, colon, _ = key.rpartition(":")
             if colon and target not in self.to:

@@ -8,6 +8,12 @@ print(verify("map.jsonl").exit_code)
 
 from __future__ import annotations
 
+from longshore.migrate._by_route import (
+    resume_by_route,
+    resume_by_route_async,
+    upload_by_route,
+    upload_by_route_async,
+)
 from longshore.migrate._estimate import Estimate
 from longshore.migrate._fallback import HANDED_OVER
 from longshore.migrate._identity import Identity, Origin
@@ -22,14 +28,14 @@ from longshore.migrate._passage import (
     begin_passage,
     find_passage,
     passage_of,
+    route_of,
     shares_of,
 )
 from longshore.migrate._request import Request
 from longshore.migrate._route import (
     Arrival,
+    arrival_now,
     carry_passage,
-    upload_by_route,
-    upload_by_route_async,
 )
 from longshore.migrate._select import KeptOut, Selection
 from longshore.migrate._verification import Check, Problem, Verification
@@ -38,7 +44,8 @@ from longshore.migrate._verify import verify, verify_async, verify_in
 __all__ = [
     "HANDED_OVER", "Arrival", "Check", "Estimate", "Identity", "KeptOut", "Leg", "Line", "Map",
     "Migration", "Origin", "Passage", "Problem", "Request", "RouteRequest", "Selection", "Shares",
-    "Verification", "begin_passage", "carry_passage", "find_passage", "migrate", "migrate_async",
-    "open_map", "open_migration", "passage_of", "read_map", "shares_of", "upload_by_route",
+    "Verification", "arrival_now", "begin_passage", "carry_passage", "find_passage", "migrate",
+    "migrate_async", "open_map", "open_migration", "passage_of", "read_map",
+    "resume_by_route", "resume_by_route_async", "route_of", "shares_of", "upload_by_route",
     "upload_by_route_async", "verify", "verify_async", "verify_in",
 ]  # fmt: skip

@@ -68,7 +68,7 @@ def open_map(path: Path, to: str) -> Iterator[Map]:
             made.close()
     except (OSError, sqlite3.Error) as error:
         words = getattr(error, "strerror", None) or error
-        raise UsageError(f"{path}: {words}", hint="choose another file with --map") from None
+        raise UsageError(f"{path}: {words}", hint="choose another file for the map") from None
 
 
 def read_map(path: Path) -> Iterator[Line]:
@@ -97,7 +97,7 @@ def _check(path: Path, to: str) -> None:
         if other != to:
             raise UsageError(
                 f"{path} is the map of a migration to {other!r}",
-                hint="choose another file with --map",
+                hint="choose another file for the map",
             )
 
 
@@ -183,7 +183,7 @@ def _lock(file: FileIO, path: Path) -> None:
     except BlockingIOError:
         raise UsageError(
             f"{path} is in use: another migration writes it",
-            hint="wait until that has ended, or choose another file with --map",
+            hint="wait until that has ended, or choose another file for the map",
         ) from None
 
 

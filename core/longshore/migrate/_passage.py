@@ -26,7 +26,7 @@ from longshore.targets import (
 
 __all__ = [
     "Leg", "Passage", "RouteRequest", "Shares", "begin_passage", "find_passage", "passage_of",
-    "shares_of",
+    "route_of", "shares_of",
 ]  # fmt: skip
 
 USE = "route"
@@ -112,6 +112,11 @@ class Passage:
 def passage_of(run: RunRecord) -> str | None:
     """Return the passage that a run is part of; None if it is part of none."""
     return str(run.notes["passage"]) if run.notes.get("use") == USE else None
+
+
+def route_of(run: RunRecord) -> Route:
+    """Return the route of the passage that a run is part of, as it was when the upload began."""
+    return _ROUTES.validate_python(run.notes["route"])
 
 
 async def begin_passage(
@@ -269,14 +274,22 @@ def _within(salt: str, candidate: Candidate, percent: float, *, above: float = 0
 # ----------------------------------------------------------------------------- found again
 
 
-async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Passage:
+async def find_passage(
+    journal: Journal, request: RouteRequest, id: str, *, wait: bool = True
+) -> Passage:
     """Find the runs of an earlier upload by a route again.
+
+    Args:
+        journal: the durable record.
+        request: its settings and configuration count.
+        id: of the passage.
+        wait: follow the jobs to their end, also where the upload did not.
 
     Raises:
         UsageError: it was interrupted while it was planned.
     """
     runs = [run for run in await journal.runs() if passage_of(run) == id]
-    route = _ROUTES.validate_python(runs[0].notes["route"])
+    route = route_of(runs[0])
     if not await _is_whole(journal, runs):
         raise UsageError(
             f"the upload by route {route.name!r} was interrupted before its plan was whole; "
@@ -296,7 +309,8 @@ async def find_passage(journal: Journal, request: RouteRequest, id: str) -> Pass
                 raise
             passage.notices.append(f"no shadow traffic to {run.target}: {error.message}")
             continue
-        passage.legs.append(Leg(role, target, run))
+        now = run.model_copy(update={"options": {**run.options, "wait": wait}})
+        passage.legs.append(Leg(role, target, now))
     return passage
 
 

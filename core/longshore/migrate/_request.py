@@ -62,15 +62,15 @@ class Request:
             UsageError: names the reason.
         """
         if self.source == self.to:
-            raise UsageError("a migration goes from one target to another", hint="--from A --to B")
+            raise UsageError("a migration goes from one target to another", hint="name two")
         if self.run and self.manifest:
-            raise UsageError("either --run or --manifest", hint="not both")
+            raise UsageError("either a run or a manifest", hint="not both")
         if self.manifest and self.since:
-            raise UsageError("--since is about earlier runs, not about a manifest")
+            raise UsageError("since is about earlier runs, not about a manifest")
         for name in ("limit", "sample"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UsageError(f"--{name} {value}: at least one document", hint=f"--{name} 10")
+                raise UsageError(f"{name}: {value} is too small: at least one document")
 
     def listed(self) -> Shelf[Candidate] | None:
         """Read the manifest; None if there is none.
@@ -87,7 +87,7 @@ class Request:
                 return Shelf(find_documents(["-"], stdin=file))
         except OSError as error:
             raise UsageError(
-                f"--manifest {self.manifest}: {error.strerror}", hint="check the path"
+                f"the manifest {self.manifest}: {error.strerror}", hint="check the path"
             ) from None
 
     async def runs(self, journal: Journal, *, now: float) -> list[RunRecord]:
@@ -106,14 +106,14 @@ class Request:
             if run.target != self.source:
                 raise UsageError(
                     f"run {run.id} went to {run.target!r}, not to {self.source!r}",
-                    hint=f"--from {run.target}",
+                    hint=f"migrate from {run.target!r}",
                 )
             return [run]
         if not to_source and not self.manifest:
             names = sorted({run.target for run in await journal.runs()})
             raise UsageError(
                 f"no run of this journal went to {self.source!r}",
-                hint=f"there are runs to: {', '.join(names) or 'nobody'}; or use --manifest",
+                hint=f"there are runs to: {', '.join(names) or 'nobody'}; or use a manifest",
             )
         begin = _moment(self.since, now) if self.since else 0.0
         return [run for run in to_source if begin <= run.created_at <= now]
@@ -187,5 +187,5 @@ def _moment(text: str, now: float) -> float:
         return now - parse_seconds(text)
     except ValueError:
         raise UsageError(
-            f"--since {text}: neither a moment nor a time", hint="--since 2026-11-01, --since 7d"
+            f"since {text!r}: neither a moment nor a time", hint="such as 2026-11-01, or 7d"
         ) from None

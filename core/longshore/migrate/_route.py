@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from os import PathLike
-from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from longshore.errors import AccountError, LongshoreError, VendorUnavailable
-from longshore.journal import Journal, open_journal
+from longshore.journal import Journal
 from longshore.lifecycle import Outcome
 from longshore.migrate._fallback import catch_up, give_up, note_placed, orphans, shared_among
-from longshore.migrate._passage import Leg, Passage, RouteRequest, begin_passage
+from longshore.migrate._passage import Leg, Passage, RouteRequest
 from longshore.pipeline import (
     Candidate,
     DocumentFinished,
     Environment,
     Event,
     Notice,
-    Options,
-    Paths,
     RunOptions,
     RunReport,
+    Unit,
     begin,
     execute,
-    heard,
-    names_of,
-    on_own_loop,
-    options_from,
-    stoppable,
     summary,
     worst,
 )
 from longshore.targets import Target
 
-__all__ = ["Arrival", "Watch", "carry_passage", "upload_by_route", "upload_by_route_async"]
+__all__ = ["Arrival", "Watch", "arrival_now", "carry_passage"]
 
 SHADOW_GRACE = 30.0
 """Seconds that shadows get to end after everything that counts has; then only what is not with
@@ -115,6 +106,23 @@ async def carry_passage(
     ).run()
 
 
+async def arrival_now(journal: Journal, passage: Passage, seconds: float) -> Arrival:
+    """Tell how an upload by a route stands that was cut off, as its journal knows.
+
+    Args:
+        journal: the durable record.
+        passage: its runs.
+        seconds: how long it was carried.
+    """
+    arrival = Arrival(passage)
+    for leg in passage.legs:
+        report = await summary(journal, leg.run)
+        report.seconds, report.interrupted = seconds, True
+        reports = arrival.shadows if leg.role == "shadow" else arrival.reports
+        reports[leg.run.id] = report
+    return arrival
+
+
 @dataclass(slots=True)
 class _Carrying:
     _journal: Journal
@@ -147,7 +155,14 @@ class _Carrying:
             self._pass_on(leg, event)
         return self._arrival
 
-    async def _execute(self, leg: Leg, *, give_up_after: float | None = None, **more: Any) -> Any:
+    async def _execute(
+        self,
+        leg: Leg,
+        stop: asyncio.Event,
+        *,
+        give_up_after: float | None = None,
+        until: Callable[[Unit], bool] | None = None,
+    ) -> RunReport:
         options = dict(leg.run.options)
         if give_up_after is not None:
             usual = RunOptions.model_validate(options).give_up_after
@@ -158,7 +173,8 @@ class _Carrying:
             leg.run.model_copy(update={"options": options}),
             self._environment,
             listener=lambda event: self._tell(leg, event),
-            **more,
+            stop=stop,
+            until=until,
         )
         leg.run = report.run
         return report
@@ -196,7 +212,7 @@ class _Carrying:
 
     async def _carry(self, leg: Leg, others: list[str]) -> None:
         patience = self._passage.route.fallback_after if others else None
-        report = await self._execute(leg, give_up_after=patience, stop=self._stop)
+        report = await self._execute(leg, self._stop, give_up_after=patience)
         self._arrival.reports[leg.run.id] = report
         if not others or self._stop.is_set() or not isinstance(report.trouble, AccountError):
             return
@@ -221,13 +237,14 @@ class _Carrying:
         clock = self._environment.clock
         until = clock.now() + RunOptions.model_validate(leg.run.options).give_up_after
         while True:
-            report = await self._execute(leg, stop=self._stop)
+            report = await self._execute(leg, self._stop)
             self._arrival.reports[leg.run.id] = report
             outage = isinstance(report.trouble, VendorUnavailable)
             if not outage or self._stop.is_set() or clock.now() >= until:
                 return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), OUTAGE_PAUSE)
+            with suppress(TimeoutError):  # wait_for() may lose a cancellation, until Python 3.12
+                async with asyncio.timeout(OUTAGE_PAUSE):
+                    await self._stop.wait()
 
     def _others(self, leg: Leg) -> list[str]:
         """Return the fallbacks that are left: those behind this one."""
@@ -290,7 +307,7 @@ class _Carrying:
         enough = asyncio.Event()
         watching = asyncio.create_task(self._watch_over(enough))
         try:
-            report: RunReport = await self._execute(leg, give_up_after=SHADOW_PATIENCE, stop=enough)
+            report = await self._execute(leg, enough, give_up_after=SHADOW_PATIENCE)
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -298,8 +315,8 @@ class _Carrying:
         if report.trouble is None and enough.is_set() and not self._stop.is_set():
             report = await self._execute(
                 leg,
+                self._stop,
                 give_up_after=SHADOW_PATIENCE,
-                stop=self._stop,
                 until=lambda unit: unit.job is not None,
             )
         return report
@@ -323,65 +340,3 @@ async def _all(*work: Coroutine[Any, Any, None]) -> None:
     for error in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(error, BaseException):
             raise error
-
-
-# --------------------------------------------------------------------------- from Python
-
-
-def upload_by_route(paths: Paths, route: str, **arguments: Any) -> Arrival:
-    """Carry documents by a route of ``longshore.toml``.
-
-    The same as ``upload_by_route_async``, without an event loop of your own.
-    """
-    work = partial(upload_by_route_async, paths, route, **arguments)
-    return on_own_loop(work, hint="await upload_by_route_async(...)")
-
-
-async def upload_by_route_async(
-    paths: Paths,
-    route: str,
-    *,
-    settings: Mapping[str, str] | None = None,
-    config: str | PathLike[str] | None = None,
-    journal: str | PathLike[str] | None = None,
-    listener: Watch | None = None,
-    environment: Environment | None = None,
-    stop: asyncio.Event | None = None,
-    **options: Unpack[Options],
-) -> Arrival:
-    """Carry documents by a route of ``longshore.toml``.
-
-    Args:
-        paths: files, directories, globs. A file that is named twice goes once, and the listener
-            is told.
-        route: its name, with or without ``route:``.
-        settings: overrule settings of all targets (``key``) or of one (``target:key``).
-        config: the configuration file; None: look for it.
-        journal: the journal file; None: the usual place.
-        listener: is told the run (``leg.role``, ``leg.run``) and the event; what it raises is
-            logged.
-        environment: what a test replaces.
-        stop: set it to end in good order; so does a cancellation of this task, as by Ctrl-C.
-        options: see ``RunOptions``.
-
-    Raises:
-        ConfigurationError: the route, or a target whose outcome counts, is not complete.
-        UsageError: there is nothing to carry, or an option breaks a limit of a vendor.
-    """
-    request = RouteRequest(
-        route=route,
-        paths=tuple(names_of(paths)),
-        settings=dict(settings or {}),
-        options=options_from(options),
-        config=Path(config) if config else None,
-    )
-    environment = environment or Environment()
-    async with open_journal(Path(journal) if journal else None) as opened:
-        passage = await begin_passage(opened, request, environment)
-        leave = asyncio.Event()
-        with heard(listener, leave) as watch:
-            if watch is not None:
-                for text in passage.notices:
-                    watch(passage.legs[0], Notice(text))
-            work = partial(carry_passage, opened, passage, request, environment, watch=watch)
-            return await stoppable(work, stop, leave)

@@ -193,7 +193,7 @@ async def _hashed(origin: Origin, environment: Environment, *, proven: bool) -> 
     if proven and was.sha256 is None and now.fingerprint != was.fingerprint:
         raise DocumentError(
             f"{candidate.shown}: no SHA-256 was kept, and its size or times are not the same",
-            hint="name the file in a manifest (--manifest) if it is the right one",
+            hint="name the file in a manifest if it is the right one",
         )
     if proven and _same_object(was, now):
         return replace(candidate, known=now.changed({"sha256": was.sha256}))
@@ -201,7 +201,7 @@ async def _hashed(origin: Origin, environment: Environment, *, proven: bool) -> 
     if proven and was.sha256 is not None and digest != was.sha256:
         raise SourceChanged(
             f"{candidate.shown}: not the file that was carried before: its SHA-256 is another",
-            hint="name it in a manifest (--manifest) to carry it as it is now",
+            hint="name it in a manifest to carry it as it is now",
         )
     return replace(candidate, known=now.changed({"sha256": digest}))
 

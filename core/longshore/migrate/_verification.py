@@ -21,7 +21,7 @@ class Problem:
 
     Attributes:
         kind: ``missing``: the vendor does not know the job. ``duplicated``: it has the document
-            more than once. ``changed``: its state, name or size is another. ``not_carried``: the
+            more than once. ``changed``: its state or size is another. ``not_carried``: the
             map itself says so. ``unchecked``: the vendor could not be asked about it.
         side: ``from`` or ``to``.
         line: of the map.
@@ -51,7 +51,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Check:
-    """What both vendors said about one target's documents of a map.
+    """What a vendor said about one target's documents of a map.
 
     Attributes:
         target: its name.

@@ -15,7 +15,7 @@ from longshore.pipeline._advance import prepare, take
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import DocumentFinished, Event, Listener, Notice
-from longshore.pipeline._hold import PATIENCE, PAUSE, hold_run
+from longshore.pipeline._hold import hold_run, tries
 from longshore.pipeline._mailbox import act_on, check_offer, mail_for, offered
 from longshore.pipeline._run import settle
 from longshore.pipeline._unit import Unit
@@ -163,7 +163,7 @@ async def act(
         AccountError: the account cannot go on.
         IncompatibleState: another ``state_version`` of the provider wrote the run.
     """
-    notices, waited, stop = list[str](), 0.0, stop or asyncio.Event()
+    notices = list[str]()
     wish: dict[str, JsonValue] = {"unit": unit.id, "action": str(action)}
 
     def listen(event: Event) -> None:
@@ -173,25 +173,21 @@ async def act(
             listener(event)
 
     run = await journal.run(unit.run_id)
-    while True:
+    async for first in tries(environment.clock, stop or asyncio.Event()):
+        if not first and not await mail_for(journal, run.id, "act", wish):
+            break
         try:
             async with hold_run(journal, target, run, environment, listen) as engine:
                 asked = await mail_for(journal, run.id, "act", wish)
                 await journal.drop_mail(asked)  # also of an earlier call, asked of who ended
-                if waited and not asked:
+                if not first and not asked:
                     break  # who had it has done it
                 return await _act_here(engine, unit.id, action, notices)
         except RunInUse:
-            if not waited:  # what the journal knows already to be in vain is asked of nobody
+            if first:  # what the journal knows already to be in vain is asked of nobody
                 known = Unit.load(await journal.facts(unit.id), alive_at=0.0)
                 check_offer(known, action, target.provider)
                 await journal.post(run.id, "act", wish, once=True)
-        if waited >= PATIENCE:
-            break
-        await environment.clock.sleep(PAUSE)
-        waited += PAUSE
-        if stop.is_set() or not await mail_for(journal, run.id, "act", wish):
-            break
     return Acted(await journal.facts(unit.id), asked=True)
 
 

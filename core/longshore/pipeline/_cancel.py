@@ -13,7 +13,7 @@ from longshore.pipeline._advance import prepare
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import DocumentFinished, Listener
-from longshore.pipeline._hold import PATIENCE, PAUSE, hold_run
+from longshore.pipeline._hold import hold_run, tries
 from longshore.pipeline._mailbox import cancel_run, mail_for
 from longshore.pipeline._run import settle
 from longshore.targets import Target
@@ -63,23 +63,18 @@ async def cancel(
         IncompatibleState: another ``state_version`` of the provider wrote it.
     """
     batches = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
-    waited, stop = 0.0, stop or asyncio.Event()
-    while True:
+    stop = stop or asyncio.Event()
+    async for first in tries(environment.clock, stop):
+        if not first and not await mail_for(journal, run.id, "cancel"):
+            return Cancelled(batches, "executor")
         try:
             async with hold_run(journal, target, run, environment, listener) as engine:
                 await _cancel_here(engine, stop)
                 return Cancelled(batches, "us", engine.trouble)
         except RunInUse:
-            if not waited:
+            if first:
                 await journal.post(run.id, "cancel", {}, once=True)
-        if waited >= PATIENCE:
-            return Cancelled(batches, "nobody")
-        await environment.clock.sleep(PAUSE)
-        waited += PAUSE
-        if stop.is_set():
-            return Cancelled(batches, "nobody")
-        if not await mail_for(journal, run.id, "cancel"):
-            return Cancelled(batches, "executor")
+    return Cancelled(batches, "nobody")
 
 
 async def _cancel_here(engine: Engine, stop: asyncio.Event) -> None:

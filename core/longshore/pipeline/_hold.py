@@ -1,7 +1,11 @@
-"""Working on a run outside of its execution: alone, and told to observers like any other work."""
+"""Working on a run outside of its execution: alone, and told to observers like any other work.
+
+Where somebody executes the run they are asked to do it: ``tries`` are for whoever asked.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,8 +15,9 @@ from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import Listener, RunFinished, RunStarted
 from longshore.pipeline._run import hold_engine
 from longshore.targets import Target
+from longshore.transfer import Clock
 
-__all__ = ["PATIENCE", "PAUSE", "hold_run"]
+__all__ = ["hold_run", "tries"]
 
 PATIENCE = 15.0
 """Seconds in which whoever executes a run is to have done what was asked of it."""
@@ -46,3 +51,18 @@ async def hold_run(
             yield engine
         finally:
             engine.emit(RunFinished(run, await journal.outcomes(run.id)))
+
+
+async def tries(clock: Clock, stop: asyncio.Event) -> AsyncIterator[bool]:
+    """Yield for each try to hold a run that somebody else may have: whether it is the first.
+
+    Ends when their time is up, or once ``stop`` is set.
+    """
+    waited = 0.0
+    yield True
+    while waited < PATIENCE:
+        await clock.sleep(PAUSE)
+        waited += PAUSE
+        if stop.is_set():
+            return
+        yield False
