@@ -214,16 +214,21 @@ class SourceFile:
         If only the cheap marks differ and the SHA-256 is known, the bytes decide.
 
         Raises:
-            SourceChanged: the file changed since it was planned.
+            SourceChanged: it changed since it was planned, or the disk fails: nobody can tell.
         """
-        status, proved = os.fstat(self.fd), self.proved
-        if proved is None or proved.fits(status):
-            return
-        document, now = self.document, Fingerprint.of(status)
-        # The open file is hashed, not its path: that may be another file by now, or none.
-        if now.size == document.size and document.sha256 and self.sha256() == document.sha256:
-            self.proved = now
-            return
+        document, proved = self.document, self.proved
+        try:
+            status = os.fstat(self.fd)
+            if proved is None or proved.fits(status):
+                return
+            now = Fingerprint.of(status)
+            # The open file is hashed, not its path: that may be another file by now, or none.
+            if now.size == document.size and document.sha256 and self.sha256() == document.sha256:
+                self.proved = now
+                return
+        except OSError as error:
+            words = f"{document.source}: the file cannot be compared any more: {error.strerror}"
+            raise SourceChanged(words, document=document.id) from error
         raise SourceChanged(
             f"{document.source}: the file changed after it was planned",
             document=document.id,

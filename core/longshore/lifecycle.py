@@ -209,12 +209,12 @@ class Job(Lean):
     """What ``complete`` returns and ``poll`` asks about.
 
     Attributes:
-        id: the vendor's id; one vendor job belongs to one batch.
+        id: the vendor's id, never empty; one vendor job belongs to one batch.
         data: vendor's facts; may be shown.
         documents: the vendor's ids of our documents, where it gave any.
     """
 
-    id: str
+    id: str = Field(min_length=1)
     data: dict[str, JsonValue] = Field(default_factory=dict)
     documents: tuple[Accepted, ...] = ()
 

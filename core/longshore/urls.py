@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 __all__ = ["is_absolute", "quoted", "scheme_of", "url_expiry"]
 
@@ -35,7 +35,7 @@ def url_expiry(url: str) -> float | None:
     (seconds from that date). None when the URL says neither.
     """
     try:
-        fields = parse_qs(urlsplit(url).query)
+        fields = parse_qs(url.partition("#")[0].partition("?")[2])
         query = {name.lower(): values[0] for name, values in fields.items()}
         if "x-amz-date" in query and "x-amz-expires" in query:
             signed = datetime.strptime(query["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

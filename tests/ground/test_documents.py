@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mimetypes
 import os
@@ -145,6 +146,28 @@ def test_the_open_file_is_judged_not_its_path(path: Path, document: Document) ->
         assert source.read(0, 100) == DATA
     with SourceFile(known(document)) as source, pytest.raises(SourceChanged):
         source.check()
+
+
+@pytest.mark.parametrize("broken", ["fstat", "pread"])
+def test_a_disk_that_fails_while_a_file_is_compared_is_no_fault_of_ours(
+    path: Path, document: Document, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """It costs one document, and not the run; what was sent of it may be anything."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    told: SourceChanged | None = None
+    with SourceFile(known(document)) as source:
+        os.utime(path, ns=(1, 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, broken, fail)
+            try:
+                source.check()
+            except SourceChanged as error:
+                told = error
+    assert told is not None
+    assert (told.document, "Input/output error" in told.message) == ("d1", True)
 
 
 def test_a_file_that_is_gone_is_missing(path: Path, document: Document) -> None:

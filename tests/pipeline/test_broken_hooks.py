@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from longshore.errors import LongshoreError, PluginError
 from longshore.lifecycle import Batch, Job, Receipt, Session, Status, Transfer
 from longshore.pipeline import RunReport, capabilities_of, execute
-from longshore.provider import Flow, Multipart, Request, Response, Retry, SessionLost, Token
+from longshore.provider import Flow, Multipart, Request, Response, Retry, SessionLost, Token, Wait
 from tests.pipeline.support import LOST, Acme, AcmeSettings, World, hasty, reply
 
 AUTHOR = "this is a fault in the provider 'acme': its author can mend it"
@@ -234,6 +235,31 @@ async def test_a_poll_that_breaks_off_leaves_the_outcome_open() -> None:
     await carried(world)
 
     assert await world.outcomes() == ["unknown"] * 3
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (Request.post("/query", step="query", retry=Retry.IDEMPOTENT), "only hold safe requests"),
+        (Wait("visible", 0.01, 10.0), "it does not wait"),
+    ],
+)
+async def test_a_poll_that_does_more_than_ask_is_named(what: Request | Wait, words: str) -> None:
+    """It would be given back for ever what it heard at first, or wait no longer than once."""
+
+    class Polling(Acme):
+        def poll(self, job: Job) -> Flow[Status]:
+            yield what
+            return (yield from super().poll(job))
+
+    world = hasty(Polling)
+    world.vendor.always = {"POST /query": reply({})}
+    world.vendor.states = ["busy", "done"]
+    await asyncio.wait_for(carried(world), 5)
+
+    told = await troubles(world)
+    assert [(outcome, hint) for outcome, _, hint in told] == [("unknown", AUTHOR)] * 3
+    assert all(words in why for _, why, _ in told)
 
 
 def test_capabilities_that_raise_are_named() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from longshore.documents import Document
-from longshore.errors import Forbidden
-from longshore.journal import ClaimJob, FactKind, Write
+from longshore.errors import Forbidden, JournalError
+from longshore.journal import ChangeUnit, ClaimJob, FactKind, Write
 from longshore.lifecycle import Batch, Outcome, Receipt, Session, Setup, Transfer
 from longshore.pipeline import RunStarted, SystemClock, _executor, execute
 from longshore.provider import (
@@ -86,6 +86,44 @@ class Counting(Journal):
         return await super().outcomes(run_id)
 
 
+COST = {"counters", "seconds"}
+
+
+class Locked(Journal):
+    """Somebody else has locked it: each commit waits for a while, in vain."""
+
+    locked = False
+    costs = waiting = together = 0
+
+    async def commit(self, unit_id: str, epoch: int, writes: Sequence[Write]) -> None:
+        if not self.locked:
+            return await super().commit(unit_id, epoch, writes)
+        cost = [set(w.changes) for w in writes if isinstance(w, ChangeUnit)] == [COST]
+        alone = cost and len(writes) == 1
+        self.costs += alone
+        self.waiting += alone
+        self.together = max(self.together, self.waiting)
+        await asyncio.sleep(0.01)
+        self.waiting -= alone
+        raise JournalError("another process keeps it locked")
+
+
+async def test_a_locked_journal_is_waited_for_once_at_the_end() -> None:
+    """Half a minute for each batch in memory would be a quarter of an hour."""
+    world = hasty()
+    world.journal = journal = Locked()
+    await world.plan(*[[8]] * 12, concurrency=12)
+
+    def lock(outgoing: Outgoing) -> None:
+        journal.locked |= "/parts/" in outgoing.url
+
+    world.vendor.on_request = lock
+    report = await run(world)
+    assert isinstance(report.trouble, JournalError)
+    assert journal.costs > 1
+    assert journal.together == journal.costs
+
+
 async def test_a_run_that_is_over_is_counted_twice_only() -> None:
     """Once to see what is left of it, once to say how it ended; there may be a million."""
     world = hasty()
@@ -96,6 +134,14 @@ async def test_a_run_that_is_over_is_counted_twice_only() -> None:
     report = await run(world)
     assert (report.outcomes, world.journal.counted) == ({Outcome.SUCCEEDED: 2}, 2)
     assert report.run.finished_at is not None
+
+
+async def test_a_run_that_is_over_ended_when_it_did() -> None:
+    """To go on with it once more makes it last no longer."""
+    world = hasty()
+    await world.plan([4])
+    first = await run(world)
+    assert (await run(world)).run.finished_at == first.run.finished_at
 
 
 async def test_a_run_that_goes_on_says_what_was_finished_before() -> None:

@@ -20,6 +20,7 @@ from longshore.pipeline import (
     Executor,
     Limits,
     Next,
+    RunFinished,
     RunReport,
     execute,
 )
@@ -363,6 +364,26 @@ async def test_a_journal_that_refuses_ends_the_run_and_a_resume_heals(what: Any)
     assert report.outcomes == {Outcome.SUCCEEDED: 6}
     completes = [line for line in world.vendor.log if line.startswith("POST /complete")]
     assert len(completes) == 6
+
+
+async def test_a_disk_that_is_full_at_the_very_end_hides_no_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What happened is in the report, and observers are told that the run ends here."""
+    world = hasty()
+    await world.plan([4])
+
+    async def full(run_id: str, **changes: object) -> None:
+        raise JournalError("the disk is full")
+
+    monkeypatch.setattr(world.journal, "change_run", full)
+    report = await run(world)
+    assert (report.exit_code, report.outcomes) == (2, {Outcome.SUCCEEDED: 1})
+    assert "the disk is full" in str(report.trouble)
+    assert isinstance(world.events[-1], RunFinished)
+    monkeypatch.undo()
+    report = await run(world)
+    assert (report.exit_code, report.run.finished_at is None) == (0, False)
 
 
 def _is(write: object, kind: FactKind) -> bool:

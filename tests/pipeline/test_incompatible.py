@@ -241,6 +241,15 @@ async def test_what_was_read_before_it_changed_hands_is_not_believed() -> None:
             pytest.fail("it is not to be worked on")
 
 
+async def test_who_read_the_run_before_its_own_version_had_it_goes_on() -> None:
+    """Another process of the same version was faster, and it is gone."""
+    second = now(await begun())
+    before = await second.journal.run("run")
+    await restart_incompatible(second.journal, second.target(), "run", second.environment())
+    report = await execute(second.journal, second.target(), before, second.environment())
+    assert report.outcomes == {Outcome.SUCCEEDED: 1}
+
+
 async def test_what_another_process_left_since_the_run_was_read_is_known_under_the_lock() -> None:
     """When that process was last alive says how long its requests may still arrive."""
     world = await begun()

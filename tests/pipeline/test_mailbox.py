@@ -212,6 +212,34 @@ async def test_a_message_that_the_journal_fails_stays() -> None:
     assert await world.journal.mail("run") == ()
 
 
+async def test_a_cancellation_that_comes_as_the_reading_ends_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second Ctrl-C right after the first, whose work waits for the reader to end."""
+    world, may_end = hasty(), asyncio.Event()
+    await world.plan([4])
+    engine = await world.engine()
+    mailbox = Mailbox(engine, _alone(engine))
+
+    async def mail(_run_id: str) -> Sequence[Message]:
+        await may_end.wait()
+        return ()
+
+    async def read() -> None:
+        await mailbox.deal(print)
+        ending.cancel()
+
+    monkeypatch.setattr(world.journal, "mail", mail)
+    reading = asyncio.create_task(read())
+    ending = asyncio.create_task(mailbox.end(5.0))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    await reading
+
+
 # ---------------------------------------------------------------------------------- wakes
 
 

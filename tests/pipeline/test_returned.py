@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from typing import Any
 
 import pytest
 
 from longshore.errors import PluginError
 from longshore.lifecycle import State, Status
+from longshore.pipeline import execute
 from longshore.pipeline._requests import check_returned
+from tests.pipeline.support import Acme, OneRequest, hasty, reply
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,20 @@ def test_the_right_type_passes() -> None:
     """So does what nobody asks for by type."""
     check_returned("poll", Status(state=State.RUNNING, word="x"))
     check_returned("abort", None)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("provider", [Acme, OneRequest])
+async def test_a_job_without_an_id_is_none(provider: type[Any], *, wait: bool) -> None:
+    """All jobs would be one, and nobody could ask about it; but the vendor may be at work."""
+    world = hasty(provider)
+    await world.plan([4], [4], wait=wait)
+    world.vendor.always = {"POST /complete": reply({"id": ""}), "POST /upload": reply({"id": ""})}
+    run = await world.journal.run("run")
+    await asyncio.wait_for(execute(world.journal, world.target(), run, world.environment()), 5)
+    for record in await world.documents():
+        assert str(record.outcome) == "unknown"
+        assert record.error is not None
+        assert "1 character" in record.error.message
+        assert len(record.error.message.splitlines()) == 1
+    assert world.vendor.count("GET") == 0

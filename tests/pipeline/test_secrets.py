@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from longshore.lifecycle import Batch, Outcome, Session
-from longshore.pipeline import Executor, Limits, _executor
+from longshore.pipeline import Executor, Limits, _executor, advance, cancel_run
 from longshore.provider import Flow
 from longshore.transfer import Outgoing
-from tests.pipeline.support import Acme, hasty
+from tests.pipeline.support import Acme, calm, hasty
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -54,3 +54,23 @@ async def test_a_secret_is_hidden_as_long_as_its_batch_is_in_memory(
     assert (len(hidden), all(hidden)) == (4 * _JOBS, True)
     told = [engine.redactor.text(f"opensesame-s{n}-") for n in range(1, _JOBS + 1)]
     assert told == [f"opensesame-s{n}-" for n in range(1, _JOBS + 1)]
+
+
+async def test_to_cancel_many_batches_is_to_hide_the_secrets_of_one_at_a_time() -> None:
+    """A run of 100,000 jobs would else be cancelled slower and slower."""
+    world = calm(Secretive)
+    await world.plan(*[[4]] * 3)
+    began = await world.engine()
+    for number in range(3):
+        await advance(f"b{number:04}", engine=began, until=lambda unit: unit.job is not None)
+    engine = await world.engine()
+    hidden: list[list[bool]] = []
+
+    def look(_: Outgoing) -> None:
+        secrets = [f"opensesame-s{number}-" for number in range(1, 4)]
+        hidden.append([engine.redactor.text(secret) != secret for secret in secrets])
+
+    world.vendor.on_request = look
+    await cancel_run(engine)
+    assert hidden == [[n == batch for n in range(3)] for batch in range(3)]
+    assert await world.outcomes() == ["cancelled"] * 3

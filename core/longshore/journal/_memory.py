@@ -34,7 +34,7 @@ from longshore.journal._records import (
 )
 from longshore.lifecycle import Outcome
 
-__all__ = ["MemoryJournal", "falls_under"]
+__all__ = ["MemoryJournal"]
 
 _Key = tuple[FactKind, int, str, str]
 
@@ -73,7 +73,7 @@ class MemoryJournal:
     async def run(self, run_id: str) -> RunRecord:
         if run_id in self._runs:
             return self._runs[run_id]
-        found = [run for id, run in self._runs.items() if id.startswith(run_id)]
+        found = [run for id, run in self._runs.items() if run_id and id.startswith(run_id)]
         if len(found) != 1:
             raise RunNotFound(f"no run {run_id!r}" if not found else f"{run_id!r} is ambiguous")
         return found[0]
@@ -161,7 +161,7 @@ class MemoryJournal:
                     fact = fact._replace(value=fact.value.model_dump(mode="json"))
                 facts[fact.kind, fact.attempt, fact.flow, fact.name] = fact
             case DropFacts():
-                for key in [key for key, fact in facts.items() if falls_under(fact, write)]:
+                for key in [key for key, fact in facts.items() if _falls_under(fact, write)]:
                     del facts[key]
             case ChangeDocument(document_id, changes):
                 self._change_document(unit.run_id, document_id, changes)
@@ -335,14 +335,8 @@ class MemoryJournal:
         """Nothing to close."""
 
 
-def falls_under(fact: Fact, drop: DropFacts) -> bool:
+def _falls_under(fact: Fact, drop: DropFacts) -> bool:
     """Tell whether a fact is one of those to be dropped; an ask belongs to its flow."""
-    if fact.kind not in drop.kinds:
-        return False
-    if (
-        drop.flow is not None
-        and fact.flow != drop.flow
-        and not fact.flow.startswith(drop.flow + "?")
-    ):
-        return False
-    return drop.name is None or fact.name == drop.name
+    kinds, flow, name = drop
+    mine = flow is None or fact.flow == flow or fact.flow.startswith(f"{flow}?")
+    return mine and fact.kind in kinds and name in (None, fact.name)

@@ -38,14 +38,15 @@ class Journal(Protocol):
         ...
 
     async def change_run(self, run_id: str, **changes: object) -> None:
-        """Change fields of a run's record."""
+        """Change fields of a run's record; its account and its target stay."""
         ...
 
     async def run(self, run_id: str) -> RunRecord:
         """Return a run; a unique beginning of its id will do.
 
         Raises:
-            RunNotFound: there is none, or several begin like this.
+            RunNotFound: there is none, or several begin like this; "" begins none, for a variable
+                may be empty.
         """
         ...
 

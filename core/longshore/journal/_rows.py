@@ -41,33 +41,30 @@ __all__ = [
 def add_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     """Write a new run and its ``prepare`` unit."""
     connection.execute(
-        "INSERT INTO runs (id, account, target, created_at, record) VALUES (?, ?, ?, ?, ?)",
-        (run.id, run.account, run.target, run.created_at, dump(run)),
+        "INSERT INTO runs (id, account, target, record) VALUES (?, ?, ?, ?)",
+        (run.id, run.account, run.target, dump(run)),
     )
     add_units(connection, [UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at)])
 
 
 def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, object]) -> None:
-    """Change fields of a run."""
+    """Change fields of a run; its account and its target stay."""
     row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(f"no run {run_id!r}")
-    run, text = changed(RunRecord, row[0], changes)
-    connection.execute(
-        "UPDATE runs SET account = ?, target = ?, created_at = ?, record = ? WHERE id = ?",
-        (run.account, run.target, run.created_at, text, run_id),
-    )
+    _, text = changed(RunRecord, row[0], changes)
+    connection.execute("UPDATE runs SET record = ? WHERE id = ?", (text, run_id))
 
 
 def find_run(connection: sqlite3.Connection, beginning: str) -> RunRecord:
-    """Return the run of this id, or the only one whose id begins like this."""
+    """Return the run of this id, or the only one whose id begins like this; not like nothing."""
     rows = connection.execute(
         # no LIKE: it has wildcards and takes a for A; the id itself comes before longer ones
         "SELECT id, record FROM runs WHERE id >= :first AND id < :first || char(1114111)"
         " ORDER BY id LIMIT 2",
         {"first": beginning},
     ).fetchall()
-    if not rows:
+    if not (rows and beginning):
         raise RunNotFound(f"no run {beginning!r}", hint="longshore status lists all runs")
     if len(rows) > 1 and rows[0][0] != beginning:
         raise RunNotFound(f"{beginning!r} is ambiguous", hint="type more of the run's id")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,15 +38,13 @@ RecordT = TypeVar("RecordT", bound=Frozen)
 
 
 @asynccontextmanager
-async def open_journal(
-    path: Path | None = None, *, clock: Callable[[], float] = time.time
-) -> AsyncIterator[SQLiteJournal]:
+async def open_journal(path: Path | None = None) -> AsyncIterator[SQLiteJournal]:
     """Open the journal at a path (default: ``default_journal_path()``) and close it afterwards.
 
     Raises:
         JournalError: it cannot be used; the message says why.
     """
-    journal = SQLiteJournal(path or default_journal_path(), clock=clock)
+    journal = SQLiteJournal(path or default_journal_path())
     try:
         yield journal
     finally:
@@ -61,15 +58,13 @@ class SQLiteJournal:
 
     Args:
         path: the file; created with mode 0600, its directory with 0700.
-        clock: seconds since the epoch.
 
     Raises:
         JournalError: it cannot be used; the message says why.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path = prepare_place(path)
-        self._clock = clock
         writes, reads = open_database(path)
         self._writer = Worker(writes, path, writes=True)
         self._reader = Worker(reads, path, writes=False)
@@ -162,7 +157,7 @@ class SQLiteJournal:
     ) -> tuple[str, ...]:
         rows = await self._select(
             "SELECT id FROM units WHERE run_id = :run AND settled = 0 AND at <= :now"
-            " AND id <> :run AND NOT (:unsent AND coalesce(job_id, '') <> '') AND at > :after"
+            " AND id <> :run AND NOT (:unsent AND job_id IS NOT NULL) AND at > :after"
             " AND (:after < 0 OR outcome = 'running') ORDER BY at, seq LIMIT :limit",
             run=run_id, now=now, unsent=unsent, after=0.0 if begun else -1.0,
             limit=limit + len(besides),
@@ -288,15 +283,11 @@ class SQLiteJournal:
     async def post(
         self, run_id: str, verb: str, body: dict[str, JsonValue], *, once: bool = False
     ) -> bool:
-        values = {
-            "run": run_id, "verb": verb, "body": dump(body), "now": self._clock(),
-            "once": once,
-        }  # fmt: skip
+        values = {"run": run_id, "verb": verb, "body": dump(body), "once": once}
 
         def work(connection: sqlite3.Connection) -> bool:
             cursor = connection.execute(
-                "INSERT INTO mailbox (run_id, verb, body, posted_at)"
-                " SELECT :run, :verb, :body, :now"
+                "INSERT INTO mailbox (run_id, verb, body) SELECT :run, :verb, :body"
                 " WHERE NOT (:once AND EXISTS (SELECT 1 FROM mailbox"
                 " WHERE run_id = :run AND verb = :verb AND body = :body))",
                 values,

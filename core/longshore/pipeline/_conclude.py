@@ -94,7 +94,7 @@ def conclude(engine: Engine, unit: Unit) -> list[Write]:
     if verdict.restart and unit.record.restarts + verdict.blame <= MOST_RESTARTS:
         return _restart(engine, unit, verdict)
     unknown = isinstance(error, UnknownOutcome | ResumeMismatch)
-    unknown |= isinstance(error, PluginError) and bool(unit.intents)
+    unknown |= isinstance(error, PluginError) and may_be_at_work(engine, unit)
     outcome = Outcome.UNKNOWN if unknown else Outcome.FAILED
     if isinstance(error, CancelledByUser):
         outcome = Outcome.CANCELLED

@@ -18,6 +18,7 @@ from longshore.journal import (
     ErrorInfo,
     Journal,
     RunRecord,
+    Taken,
     UnitRecord,
     Write,
     documents_of,
@@ -199,53 +200,52 @@ async def enqueue(
 
 async def recheck(
     journal: Journal, run: RunRecord, capabilities: Capabilities, *, strict: bool
-) -> int:
-    """Refuse, after ``prepare``, what breaks the limits that the vendor itself told.
+) -> None:
+    """Refuse, after ``prepare``, what breaks the limits that the vendor itself told."""
+    refused, looked_at = False, ""
 
-    Returns:
-        How many documents were refused now.
-    """
-    refused, looked_at = 0, ""
+    def against(record: DocumentRecord) -> ErrorInfo | None:
+        reasons = reasons_against(record.document, capabilities)
+        return _why(run.target, reasons) if reasons else None
+
     async for record in documents_of(journal, run.id):
+        refused |= record.outcome is Outcome.REFUSED  # also by who was interrupted here
         if record.unit_id is None or record.unit_id == looked_at:
             continue  # the documents of a batch stand together
-        if reasons_against(record.document, capabilities):
+        if against(record):
             looked_at = record.unit_id
-            refused += await _recheck_unit(journal, run.target, looked_at, capabilities)
+            refused |= await _refuse(journal, looked_at, against)
     if strict and refused:
         await _refuse_all(journal, run)
     await journal.change_run(run.id, checked=True)
-    return refused
-
-
-async def _recheck_unit(
-    journal: Journal, target: str, unit_id: str, capabilities: Capabilities
-) -> int:
-    taken = await journal.facts(unit_id)
-    against = {
-        record.document.id: reasons
-        for record in taken.documents
-        if (reasons := reasons_against(record.document, capabilities))
-    }
-    if taken.facts or taken.unit.settled or taken.unit.accepted_at is not None:
-        return 0
-    alone = len(against) == len(taken.documents)
-    (taken,) = await journal.take(unit_id)
-    writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})] * alone
-    for id, reasons in against.items():
-        changes = {"outcome": Outcome.REFUSED, "error": _why(target, reasons)}
-        writes.append(ChangeDocument(id, changes if alone else {**changes, "unit_id": None}))
-    await journal.commit(unit_id, taken.unit.epoch, writes)
-    return len(against)
 
 
 async def _refuse_all(journal: Journal, run: RunRecord) -> None:
     async for unit in units_of(journal, run.id):
-        (taken,) = await journal.take(unit.id)
-        writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})]
-        writes += [
-            ChangeDocument(record.document.id, {"outcome": Outcome.REFUSED, "error": _STRICT})
-            for record in taken.documents
-            if record.outcome is not Outcome.REFUSED
-        ]
-        await journal.commit(unit.id, taken.unit.epoch, writes)
+        await _refuse(journal, unit.id, lambda _: _STRICT)
+
+
+async def _refuse(
+    journal: Journal, unit_id: str, against: Callable[[DocumentRecord], ErrorInfo | None]
+) -> bool:
+    """Refuse documents of a batch, and the batch with the last; tell whether any was.
+
+    Nothing of a batch that was begun: the vendor knows of it.
+    """
+    if _begun(await journal.facts(unit_id)):  # it is not taken from whoever moves it
+        return False
+    (taken,) = await journal.take(unit_id)
+    if _begun(taken):
+        return False
+    found = {r.document.id: error for r in taken.documents if (error := against(r)) is not None}
+    alone = len(found) == len(taken.documents)
+    writes: list[Write] = [ChangeUnit({"settled": True, "outcome": Outcome.REFUSED})] * alone
+    for id, error in found.items():
+        changes = {"outcome": Outcome.REFUSED, "error": error}
+        writes.append(ChangeDocument(id, changes if alone else {**changes, "unit_id": None}))
+    await journal.commit(unit_id, taken.unit.epoch, writes)
+    return True
+
+
+def _begun(taken: Taken) -> bool:
+    return bool(taken.facts or taken.unit.settled or taken.unit.accepted_at is not None)

@@ -114,8 +114,9 @@ class Executor:
                 break
             if outcome.state == "blocked" and engine.trouble is not None:
                 raise engine.trouble
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), outcome.at - engine.clock.now())
+            with suppress(TimeoutError):  # wait_for() may lose a cancellation, until Python 3.12
+                async with asyncio.timeout(outcome.at - engine.clock.now()):
+                    await self._stop.wait()
         run = await engine.journal.run(engine.run.id)
         if engine.setup.capabilities is not None and not run.checked:
             await recheck(engine.journal, run, engine.capabilities, strict=self._limits.strict)
@@ -397,10 +398,10 @@ class Executor:
         self._look_at_the_ended()
 
     async def _save_costs(self) -> None:
-        """Count the requests that led to nothing yet."""
-        for unit in [unit for unit in self._active.values() if unit.unsaved]:
-            with suppress(JournalError):
-                await unit.write(self._engine.journal, [unit.cost()])
+        """Count the requests that led to nothing yet; at once: a locked journal is waited for."""
+        units = [unit for unit in self._active.values() if unit.unsaved]
+        work = [unit.write(self._engine.journal, [unit.cost()]) for unit in units]
+        await asyncio.gather(*work, return_exceptions=True)
 
     # ------------------------------------------------------------------ beside the scheduler
 

@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+from longshore._closest import closest
 from longshore.documents import Document, shown
 from longshore.errors import SourceMissing, SourceUnreadable, UsageError
 from longshore.journal import journals_among
@@ -27,6 +28,9 @@ _MAGIC = ("*", "?", "[")
 _ONE_FILE = "each line of a manifest names one file"
 _JSON = json.JSONDecoder()
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: *;[ -~]*)?", re.ASCII)
+
+_KEYS = frozenset({"path", "name", "media_type"})
+"""Of a manifest's entry."""
 
 _LONGEST_LINE = 1 << 20
 """Characters of a line of a manifest: less."""
@@ -208,6 +212,8 @@ def _entry(text: str, number: int) -> Candidate:
         entry, end = _JSON.raw_decode(text)  # half of the time of json.loads, for each document
         if end < len(text):
             raise json.JSONDecodeError("Extra data", text, end)
+        if not entry.keys() <= _KEYS:
+            _check_keys(entry)
         name, media_type = entry.get("name"), entry.get("media_type")
         return Candidate(
             _text(entry, "path"),
@@ -217,7 +223,20 @@ def _entry(text: str, number: int) -> Candidate:
     except KeyError as error:
         raise UsageError(f"manifest, line {number}: {error} is missing", hint=hint) from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"manifest, line {number}: {error}", hint=hint) from None
+        words = str(error).replace("line 1 column", "column")  # of this text, not of the manifest
+        raise UsageError(f"manifest, line {number}: {words}", hint=hint) from None
+
+
+def _check_keys(entry: Mapping[str, Any]) -> None:
+    """Refuse a key that looks like a known one misspelt; others are somebody else's, and allowed.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for key in entry.keys() - _KEYS:
+        if near := closest(key, _KEYS - entry.keys(), cutoff=0.75):
+            known = ", ".join(sorted(_KEYS))
+            raise ValueError(f"there is no key {key!r}: {near} (known: {known})")
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:

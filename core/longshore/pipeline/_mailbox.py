@@ -57,6 +57,17 @@ def _alone(engine: Engine) -> Hold:
     return hold
 
 
+@asynccontextmanager
+async def _held(engine: Engine, hold: Hold, unit_id: str) -> AsyncIterator[Held]:
+    """Hold a unit, which leaves memory with its secrets afterwards if no executor moves it."""
+    async with hold(unit_id) as held:
+        try:
+            yield held
+        finally:
+            if not held.scheduled:
+                engine.forget(held.unit)
+
+
 class Mailbox:
     """What other processes left for a run.
 
@@ -90,8 +101,9 @@ class Mailbox:
 
     async def end(self, grace: float) -> None:
         """Let what is being done come to its end, for so many seconds; read nothing after it."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._reading.acquire(), grace)
+        with suppress(TimeoutError):  # wait_for() may lose a cancellation, until Python 3.12
+            async with asyncio.timeout(grace):
+                await self._reading.acquire()
 
     async def read(self) -> AsyncIterator[str]:
         """Deal with new messages; what cannot be done is told, once.
@@ -146,7 +158,7 @@ class Mailbox:
             async for unit in _cancel_all(engine, self._hold):
                 yield unit
             return
-        async with self._hold(str(message.body["unit"])) as held:
+        async with _held(engine, self._hold, str(message.body["unit"])) as held:
             unit = held.unit
             if message.verb == "act":
                 await _act(engine, held, Action.parse(str(message.body["action"])))
@@ -212,7 +224,7 @@ async def cancel_run(engine: Engine, stop: asyncio.Event | None = None) -> list[
 async def _cancel_all(engine: Engine, hold: Hold) -> AsyncIterator[Unit]:
     async for record in units_of(engine.journal, engine.run.id):
         if not record.outcome.terminal:
-            async with hold(record.id) as held:
+            async with _held(engine, hold, record.id) as held:
                 await _cancel(engine, held)
             yield held.unit
 

@@ -114,7 +114,8 @@ def checked_answer(value: object) -> Answer:
 
 
 def _broken(error: Exception) -> PluginError:
-    return PluginError(f"the provider's flow broke off: {type(error).__name__}: {error}")
+    words = " ".join(str(error).split())
+    return PluginError(f"the provider's flow broke off: {type(error).__name__}: {words}")
 
 
 def move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait:

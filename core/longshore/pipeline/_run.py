@@ -200,18 +200,16 @@ async def hold_engine(
 ) -> AsyncIterator[Engine]:
     """Hold a run and build its engine; see ``open_engine``.
 
-    Another process may have had the run until now: when it was last alive, and which version of
-    the provider wrote it, is read again under the lock.
+    Another process may have had the run until now, so it is read again under the lock; its options
+    are those of whoever holds it.
 
     Raises:
         RunInUse: another process executes it.
         RunNotFound: it was forgotten since.
     """
     async with journal.lock_run(run.id):
-        now = await journal.run(run.id)
-        check_state_version(now, target.provider)
-        run = run.model_copy(update={"alive_at": now.alive_at})
-        async with open_engine(journal, target, run, environment, listener) as engine:
+        now = (await journal.run(run.id)).changed({"options": run.options})
+        async with open_engine(journal, target, now, environment, listener) as engine:
             yield engine
 
 
@@ -268,12 +266,14 @@ async def execute(
             except LongshoreError as error:
                 trouble = error
         await _tell_the_rest(journal, run, executor.teller, documents)
-        report = await summary(journal, run)
-        report.seconds = environment.clock.now() - began
-        report.trouble, report.interrupted = trouble, stop.is_set()
-        await settle(journal, run.id, environment.clock.now(), report.outcomes)
-        engine.emit(RunFinished(report.run, dict(report.outcomes)))
-        return report
+        outcomes, ended = await journal.outcomes(run.id), environment.clock.now()
+        try:
+            await settle(journal, run.id, ended, outcomes)
+        except JournalError as error:  # the disk is full, still or since: a resume notes it
+            trouble = trouble or error
+        run, cost = await journal.run(run.id), await journal.cost(run.id)
+        engine.emit(RunFinished(run, dict(outcomes)))
+        return RunReport(run, outcomes, cost, ended - began, trouble, stop.is_set())
 
 
 async def settle(
@@ -291,7 +291,9 @@ async def settle(
         True when nothing of it is open any more.
     """
     over = not count_open(outcomes or await journal.outcomes(run_id))
-    await journal.change_run(run_id, finished_at=now if over else None)
+    was_over = (await journal.run(run_id)).finished_at is not None
+    if over != was_over:  # whoever looks at it again does not make it last longer
+        await journal.change_run(run_id, finished_at=now if over else None)
     return over
 
 

@@ -380,6 +380,8 @@ class FlowRunner:
     # ------------------------------------------------------------------ waiting, checking
 
     async def _wait(self, wait: Wait) -> NoReturn:
+        if self._flow == "poll":
+            raise PluginError("a poll tells the status of now: it does not wait")
         engine, unit, slot = self._engine, self._unit, (self._flow, wait.name)
         now, pause = engine.clock.now(), engine.pause(wait.seconds)
         timer = unit.timers.get(slot)
@@ -393,8 +395,8 @@ class FlowRunner:
         raise Suspended(now + pause, f"waiting for {wait.name}")
 
     def _check_step(self, request: Request) -> None:
-        if self._asking:
-            raise PluginError(f"{self._flow}: an ask flow may only hold safe requests")
+        if self._asking or self._flow == "poll":  # else it would be given back what it once heard
+            raise PluginError(f"{self._flow}: what only asks may only hold safe requests")
         if request.step in self._seen:
             raise PluginError(f"{self._flow}: two requests share the step {request.step!r}")
         self._seen.add(request.step)

@@ -30,7 +30,7 @@ class Intent:
         lost_at: when its answer was given up; None when this process never knew.
         torn: a file changed while it was sent: no answer makes that a success.
         since: when the first of several tries was written; None where there is one.
-        makes_work: it cannot simply be given up; as older journals do not tell.
+        makes_work: it cannot simply be given up.
         skew: seconds by which the vendor's clock was ahead of ours then; None where nobody knew.
     """
 

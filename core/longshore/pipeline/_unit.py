@@ -89,7 +89,6 @@ class Unit:
     record: UnitRecord
     documents: dict[str, DocumentRecord]
     setup: Setup = field(default_factory=cache(Setup))
-    prepared: bool = False
     session: Session | None = None
     receipts: dict[str, Receipt] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
@@ -351,7 +350,7 @@ class Unit:
                 assert isinstance(value, dict)
                 self.timers[fact.flow, fact.name] = Timer(**value)  # type: ignore[arg-type]
             case FactKind.SETUP:
-                self.setup, self.prepared = Setup.model_validate(value), True
+                self.setup = Setup.model_validate(value)
             case FactKind.WRITER:
                 assert isinstance(value, int)
                 self.writer = value
