@@ -73,7 +73,7 @@ def _files(job: wire.VendorJob, state: State) -> tuple[DocumentStatus, ...]:
     return tuple(
         DocumentStatus(
             state=_file_state(word, state, explained=explained),
-            word=file.status or job.status,
+            word=job.status if state is State.NEEDS_ACTION else file.status or job.status,
             vendor_id=file.id,
             name=file.file_name,
             error=wire.words_of(file.error),

@@ -67,6 +67,12 @@ def test_a_files_word_counts_as_far_as_its_job_bears_it_out(
     assert [document.state for document in status.documents] == expected
 
 
+def test_a_file_of_a_job_that_waits_for_somebody_carries_the_words_of_that() -> None:
+    """Its own say that it is being processed, and it is not."""
+    (document,) = status_of(job("blocked_insufficient_credits", ("a.pdf", "processing"))).documents
+    assert document.word == "blocked_insufficient_credits"
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

@@ -67,9 +67,18 @@ def test_an_alias_has_its_own_variables(tmp_path: Path) -> None:
     assert (target.name, target.provider_name) == ("presigned-s3", "geolens")
     assert target.provider.settings.base_url == "http://here:1/api"
 
-    with pytest.raises(ConfigurationError, match="no API key for target 'presigned-s3'") as caught:
+    words = "no API key or token for target 'presigned-s3'"
+    with pytest.raises(ConfigurationError, match=words) as caught:
         require(target)
     assert "LONGSHORE_PRESIGNED_S3_API_KEY" in caught.value.hint
+
+
+def test_what_would_do_in_place_of_a_missing_setting_is_named(tmp_path: Path) -> None:
+    """Whoever has a project's id need not think that its name is asked for."""
+    with pytest.raises(ConfigurationError) as caught:
+        require(resolve(tmp_path, "plangrep", {"api_key": "k"}))
+    assert caught.value.message == "no project_name or project_id for target 'plangrep'"
+    require(resolve(tmp_path, "plangrep", {"api_key": "k", "project_id": "proj_1"}))
 
 
 @pytest.mark.parametrize("name", ["geolens", "plangrep", "sendai", "subworkflow"])

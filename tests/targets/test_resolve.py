@@ -178,6 +178,14 @@ def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
     assert "(at line 2, column 15)" in refused(tmp_path).message
 
 
+def test_a_file_that_ends_too_soon_has_line_and_column(tmp_path: Path) -> None:
+    """Python's own words are only "at end of document"."""
+    write(tmp_path, "[targets.tiny]\ntags = [")
+
+    place = "(at line 2, column 9, the end of the document)"
+    assert place in refused(tmp_path).message
+
+
 def test_a_relative_path_starts_at_the_file_it_stands_in(tmp_path: Path) -> None:
     """From whatever folder below it somebody works; a run keeps it whole."""
     write(tmp_path, '[targets.tiny]\nca_bundle = "certs/ours.pem"')

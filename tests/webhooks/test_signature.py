@@ -149,6 +149,7 @@ def test_signatures_come_from_the_configuration(tmp_path: Path) -> None:
     [
         ('header = "S"', "secret"),
         ('header = "S"\nsecret = "key-1-secret"\nwrong = 1', "no setting 'wrong'"),
+        ('headr = "S"\nsecret = "key-1-secret"', "no setting 'headr'"),
         ('header = "S"\nsecret = "key-1-secret"\nsigned = "x"', "body"),
         ('header = "S"\nsecret = "env:NOT_SET"', "NOT_SET"),
     ],

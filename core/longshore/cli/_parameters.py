@@ -65,7 +65,10 @@ MaxFailures = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Begin nothing new after N failures.")
 ]
 
-GiveUpAfter = Annotated[str, typer.Option(metavar="TIME", help="How long an outage is waited out.")]
+GiveUpAfter = Annotated[
+    str,
+    typer.Option(metavar="TIME", help="How long an outage is waited out, half a minute at least."),
+]
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:

@@ -99,18 +99,20 @@ async def show_plan(
     code = 0
     for target in found:
         share = candidates if shares is None else shares[target.name]
-        capabilities = capabilities_of(target.provider)
+        capabilities, asked = capabilities_of(target.provider), False
         if ask:
-            _, capabilities = await ask_vendor(target, options, Environment())
+            _, capabilities, asked = await ask_vendor(target, options, Environment())
         existing = await _existing(terminal, target) if options.skip_existing else None
         total = _plan(terminal, target, capabilities, share, options, existing=existing)
         nothing_goes = total.refused and not (total.documents or total.skipped)
         amiss = nothing_goes or (options.strict and total.refused)
         if amiss and (route is None or target.name in (*route.mains, *route.fallback)):
             code = TROUBLE
-        line = _line(target, capabilities, options, total, asked=ask)
+            if not nothing_goes:
+                terminal.note(f"longshore: with --strict nothing would go to {target.name}")
+        line = _line(target, capabilities, options, total, asked=asked)
         terminal.line(line)
-        terminal.say(_text(line) + _at_least(capabilities, total))
+        terminal.say(_text(line, ask=ask) + _at_least(capabilities, total))
     return code
 
 
@@ -197,12 +199,14 @@ def _line(
     }
 
 
-def _text(line: dict[str, Any]) -> str:
+def _text(line: dict[str, Any], *, ask: bool) -> str:
     from longshore.units import format_bytes
 
     refused = "".join(f", {line[what]} {what}" for what in ("refused", "skipped") if line[what])
     parts = f", {number(line['parts'], 'parts')}" if line["parts"] else ""
-    limits = "its own limits" if line["asked"] else "limits as documented; --ask asks the vendor"
+    limits = "its own limits" if line["asked"] else "limits as documented"
+    if not line["asked"]:
+        limits += "; there is nothing to ask" if ask else "; --ask asks the vendor"
     return (
         f"{line['target']}: {number(line['documents'], 'documents')}{refused}, "
         f"{format_bytes(line['bytes'])} in {number(line['batches'], 'batches')}{parts}\n"
@@ -225,8 +229,11 @@ def _at_least(capabilities: Capabilities, total: Plan) -> str:
 
 async def ask_vendor(
     target: Target, options: RunOptions, environment: Environment
-) -> tuple[Setup, Capabilities]:
-    """Run ``prepare``, outside of any run; return what it found, and what then holds.
+) -> tuple[Setup, Capabilities, bool]:
+    """Run ``prepare``, outside of any run.
+
+    Returns:
+        What it found, what then holds, and whether the vendor was asked anything.
 
     Raises:
         LongshoreError: a setting is missing, or the vendor refuses.
@@ -252,7 +259,7 @@ async def ask_vendor(
             if isinstance(outcome, Exception):
                 raise outcome
             if outcome.state == "finished":
-                return engine.setup, engine.capabilities
+                return engine.setup, engine.capabilities, engine.driver.answered_at is not None
             if outcome.state == "blocked" and engine.trouble is not None:
                 raise engine.trouble
             await environment.clock.sleep(max(outcome.at - environment.clock.now(), 0.0))

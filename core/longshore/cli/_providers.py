@@ -199,7 +199,8 @@ def _size(size: int | None) -> str:
 def _check(terminal: Terminal, name: Name, set: Set = None) -> int:
     """Check that a target's settings are complete, and ask the vendor what prepare asks.
 
-    For some vendors this finds or makes what an upload needs, such as a project.
+    For some vendors this finds or makes what an upload needs, such as a project. Others are
+    asked nothing before an upload: then neither the address nor the key is tried.
     """
     from longshore.cli._interrupt import run_async
     from longshore.targets import target_now
@@ -211,15 +212,17 @@ async def _ask(terminal: Terminal, target: Target) -> int:
     from longshore.cli._plan import ask_vendor
     from longshore.pipeline import Environment, RunOptions
 
-    setup, _ = await ask_vendor(target, RunOptions(), Environment())
+    setup, _, asked = await ask_vendor(target, RunOptions(), Environment())
     terminal.line({
         "event": "check",
         "target": target.name,
         "provider": target.provider_name,
         "ok": True,
+        "asked": asked,
         "setup": setup.data,
     })  # fmt: skip
-    terminal.say(f"{target.name}: the settings are complete, the vendor can be used")
+    found = "the vendor can be used" if asked else "but only an upload tries address and key"
+    terminal.say(f"{target.name}: the settings are complete, {found}")
     for key, value in entries(setup.data):
         terminal.say(printable(f"  {key}: {value}"))
     return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -81,6 +82,7 @@ async def _upload(
 
     target = resolve_target(to, overrides=given, config_file=terminal.config)
     require(target)
+    _check_place(cassette)
 
     def listen(event: Event) -> None:
         if isinstance(event, DocumentFinished):
@@ -89,13 +91,33 @@ async def _upload(
             terminal.say(printable(f"{line['state']}  {line['path']}"))
 
     candidates = list(found_once(terminal, paths))
+    before = _content(cassette)
     report = await record_upload(target, candidates, cassette, listener=listen)
+    terminal.line(_line(cassette, _compared(before, cassette)))
     terminal.line(run_line(report))
     if report.trouble is not None:
         terminal.fail(report.trouble)
     terminal.say(f"written: {cassette}")
     terminal.note("longshore: read it before you share it; the names of documents are in it")
     return report.exit_code
+
+
+def _check_place(cassette: Path) -> None:
+    """Make sure that a file can be written, before the vendor charges for what it is to hold.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if cassette.is_dir():
+        raise UsageError(f"{cassette} is a folder", hint="name a file: --cassette plan.yaml")
+    try:
+        cassette.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=cassette.parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{cassette} cannot be written: {error.strerror}", hint="nothing was sent"
+        ) from None
 
 
 # ------------------------------------------------------------------------------ the sandboxes
@@ -113,18 +135,26 @@ def _scenarios(terminal: Terminal, files: list[str], folder: Path, only: str) ->
         )
     for scenario in wanted:
         path = scenario.path(folder)
-        before = path.read_bytes() if path.is_file() else None
+        before = _content(path)
         record_scenario(scenario, folder)
-        what = _compared(before, path.read_bytes())
-        terminal.line({"event": "cassette", "path": str(path), "change": what})
+        what = _compared(before, path)
+        terminal.line(_line(path, what))
         terminal.say(f"{what:9}  {path}")
     return 0
 
 
-def _compared(before: bytes | None, after: bytes) -> str:
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _compared(before: bytes | None, path: Path) -> str:
     if before is None:
         return "new"
-    return "unchanged" if before == after else "changed"
+    return "unchanged" if before == _content(path) else "changed"
+
+
+def _line(path: Path, change: str) -> dict[str, Any]:
+    return {"event": "cassette", "path": str(path), "change": change}
 
 
 def _load(file: Path) -> tuple[Scenario, ...]:
@@ -132,17 +162,24 @@ def _load(file: Path) -> tuple[Scenario, ...]:
     import runpy
     import sys
 
+    from longshore.testing.cassettes import Scenario
+
     if not file.is_file():
         raise UsageError(f"{file}: no such file", hint="name a Python file that defines SCENARIOS")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        return tuple(runpy.run_path(str(file))["SCENARIOS"])
+        found = runpy.run_path(str(file)).get("SCENARIOS")
     except SyntaxError as error:
         raise UsageError(
             f"{file} is no Python: {error}",
             hint="documents are recorded with --to TARGET --cassette FILE",
         ) from None
-    except KeyError:
-        raise UsageError(f"{file}: it defines no SCENARIOS") from None
+    except Exception as error:
+        raise UsageError(
+            f"{file}: {type(error).__name__}: {error}", hint="it is run as Python, from here"
+        ) from error
     finally:
         sys.path.remove(str(Path.cwd()))
+    if isinstance(found, list | tuple) and all(isinstance(each, Scenario) for each in found):
+        return tuple(found)
+    raise UsageError(f"{file}: it defines no SCENARIOS", hint="a tuple of Scenario is needed")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from longshore._closest import closest
 from longshore.cli._command import command
 from longshore.cli._terminal import Terminal
 from longshore.errors import PluginError, UsageError
@@ -65,7 +66,7 @@ def sandbox(
     vendors = make_vendors(plugins, provider or [], assume or [])
     if assumptions:
         return _list_assumptions(terminal, vendors)
-    plan = _faults(faults)
+    plan = _faults(faults, plugins)
     try:
         _serve(terminal, plugins, vendors, plan, PORT if port is None else port)
     except BrokenPipeError:  # nobody reads the variables: the port is all right
@@ -121,17 +122,25 @@ def _options(plugins: Plugins, assume: list[str]) -> dict[str, dict[str, str]]:
     return options
 
 
-def _faults(path: Path | None) -> Faults | None:
+def _faults(path: Path | None, plugins: Plugins) -> Faults | None:
     from longshore.sandbox import Faults
 
     if path is None:
         return None
     try:
-        return Faults.from_json(path.read_text("utf-8"))
+        plan = Faults.from_json(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
+    known = plugins.providers()
+    for index, rule in enumerate(plan.rules):
+        if rule.vendor not in ("*", *known):  # it would never fire, and nobody would know
+            raise UsageError(
+                f"{path}: faults[{index}].vendor: no vendor is named {rule.vendor!r}",
+                hint=closest(rule.vendor, known) or f"there are: {', '.join(sorted(known))}",
+            )
+    return plan
 
 
 def _serve(

@@ -6,12 +6,13 @@ import ipaddress
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from longshore._closest import closest
 from longshore._faults import asked
@@ -260,13 +261,25 @@ def require(target: Target) -> None:
     missing = target.provider.settings.missing()
     if not missing:
         return
-    words = " and ".join(f"no {_LABELS.get(name, name)}" for name in missing)
+    words = " and ".join(f"no {_named(target.provider.settings, name)}" for name in missing)
     variables = " and ".join(variable(target.name, name) for name in missing)
     raise ConfigurationError(
         f"{words} for target {target.name!r}",
         hint=f"set {variables}, or {' and '.join(missing)} under [targets.{target.name}] "
         f"in {target.config_path or FILE_NAME}",
     )
+
+
+def _named(settings: ProviderSettings, missing: str) -> str:
+    """Name what is missing, and the settings that the provider would take in its place."""
+    kind, given = type(settings), settings.model_dump(exclude_unset=True)
+    names = [missing]
+    for other, field in kind.model_fields.items():
+        if other != missing and field.default is None:
+            with suppress(ValidationError):  # it is to look otherwise
+                if missing not in kind.model_validate({**given, other: "1"}).missing():
+                    names.append(other)
+    return " or ".join(_LABELS.get(name, name) for name in names)
 
 
 def _provider_of(name: str, config: Config, plugins: Plugins) -> type[Provider[Any]]:

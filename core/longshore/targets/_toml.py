@@ -132,7 +132,7 @@ def load_config(
     try:
         if config_file is None:
             _check_owner(path)
-        content = tomllib.loads(path.read_text("utf-8-sig"))  # with a mark of some editors, or none
+        content = _parsed(path.read_text("utf-8-sig"))  # with a mark of some editors, or none
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
     except ValueError as error:  # no TOML, or a number of thousands of digits
@@ -153,6 +153,16 @@ def load_config(
             raise ConfigurationError(f"{path}: {key!r} is no table", hint=f"write [{key}.{name}]")
     _check_targets(path, content["targets"])
     return Config(path, **content)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Read TOML; an error tells line and column also where the document ends too soon."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        lines = text.split("\n")
+        end = f"at line {len(lines)}, column {len(lines[-1]) + 1}, the end of the document"
+        raise ValueError(str(error).replace("at end of document", end)) from None
 
 
 def _check_owner(path: Path) -> None:

@@ -183,9 +183,11 @@ def _read(table: dict[str, Any], where: str, folder: Path, environ: Mapping[str,
     try:
         return Signature(**given)
     except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False)[0]
+        found = error.errors(include_input=False, include_url=False)
+        strange = [wrong for wrong in found if wrong["type"] == "extra_forbidden"]
+        wrong = (strange or found)[0]  # what is missing may be what is misspelt
         name = ".".join(str(part) for part in wrong["loc"][:1])
-        if wrong["type"] == "extra_forbidden":
+        if strange:
             raise ConfigurationError(
                 f"{where}: there is no setting {name!r}",
                 hint=closest(name, Signature.model_fields)
