@@ -38,7 +38,7 @@ class Journal(Protocol):
         ...
 
     async def change_run(self, run_id: str, **changes: object) -> None:
-        """Change fields of a run's record; its account and its target stay."""
+        """Change fields of a run's record; its account, target and beginning stay."""
         ...
 
     async def run(self, run_id: str) -> RunRecord:

@@ -41,14 +41,14 @@ __all__ = [
 def add_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     """Write a new run and its ``prepare`` unit."""
     connection.execute(
-        "INSERT INTO runs (id, account, target, record) VALUES (?, ?, ?, ?)",
-        (run.id, run.account, run.target, dump(run)),
+        "INSERT INTO runs (id, account, target, created_at, record) VALUES (?, ?, ?, ?, ?)",
+        (run.id, run.account, run.target, run.created_at, dump(run)),
     )
     add_units(connection, [UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at)])
 
 
 def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, object]) -> None:
-    """Change fields of a run; its account and its target stay."""
+    """Change fields of a run, but for those that have a column: they stay."""
     row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(f"no run {run_id!r}")

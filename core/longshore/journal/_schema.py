@@ -24,6 +24,7 @@ _FIRST = (
         id TEXT PRIMARY KEY,
         account TEXT NOT NULL,
         target TEXT NOT NULL,
+        created_at REAL NOT NULL,
         record TEXT NOT NULL
     )""",
     # seq: equally urgent units go in the order in which they were planned
@@ -88,7 +89,8 @@ _FIRST = (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
         verb TEXT NOT NULL,
-        body TEXT NOT NULL
+        body TEXT NOT NULL,
+        posted_at REAL NOT NULL
     )""",
     "CREATE INDEX mailbox_of_run ON mailbox (run_id)",
 )

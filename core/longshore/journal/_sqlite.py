@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -283,11 +284,15 @@ class SQLiteJournal:
     async def post(
         self, run_id: str, verb: str, body: dict[str, JsonValue], *, once: bool = False
     ) -> bool:
-        values = {"run": run_id, "verb": verb, "body": dump(body), "once": once}
+        values = {
+            "run": run_id, "verb": verb, "body": dump(body), "now": time.time(),
+            "once": once,
+        }  # fmt: skip
 
         def work(connection: sqlite3.Connection) -> bool:
             cursor = connection.execute(
-                "INSERT INTO mailbox (run_id, verb, body) SELECT :run, :verb, :body"
+                "INSERT INTO mailbox (run_id, verb, body, posted_at)"
+                " SELECT :run, :verb, :body, :now"
                 " WHERE NOT (:once AND EXISTS (SELECT 1 FROM mailbox"
                 " WHERE run_id = :run AND verb = :verb AND body = :body))",
                 values,
