@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
-from longshore.lifecycle import Outcome
-from longshore.pipeline import (
-    run_line,
-)
+from longshore.errors import AccountError
+from longshore.lifecycle import Action, Job, Outcome, Status
+from longshore.pipeline import act, run_line
+from longshore.provider import Flow
 from tests.pipeline.support import Acme, hasty, reply
 from tests.pipeline.test_executor import run, told
 
 pytestmark = pytest.mark.asyncio
+
+
+class Retrying(Acme):
+    """What failed can be tried again."""
+
+    def poll(self, job: Job) -> Flow[Status]:
+        status = yield from super().poll(job)
+        return status.changed({"actions": (Action(name="approve"),)})
+
 
 # -------------------------------------------------------------------------------- mailbox
 
@@ -60,6 +69,46 @@ async def test_an_action_through_the_mailbox() -> None:
     report = await run(world)
     assert (report.exit_code, world.vendor.count("POST /act/job-s1/approve")) == (0, 1)
     assert await world.journal.mail("run") == ()
+
+
+@pytest.mark.parametrize("mail", [True, False])
+async def test_what_was_over_moves_again_and_is_over_later(*, mail: bool) -> None:
+    """A failed job that is tried again: killed meanwhile, its run is one that `resume` finds."""
+    world = hasty(Retrying)
+    await world.plan([4])
+    world.vendor.states = ["broken", "done"]
+    first = await run(world)
+    assert first.run.finished_at is not None
+    seen: list[float | None] = []
+
+    def look(outgoing: Any) -> None:
+        if "/act/" in outgoing.url:
+            seen.append(world.journal._runs["run"].finished_at)
+
+    world.vendor.on_request = look
+    if mail:
+        await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+    else:
+        unit, approve = await world.journal.unit("b0000"), Action(name="approve")
+        environment = world.environment()
+        await act(world.journal, world.target(), unit, approve, environment=environment)
+    report = await run(world)
+    assert (report.outcomes, seen) == ({Outcome.SUCCEEDED: 1}, [None])
+    assert report.run.finished_at is not None
+    assert report.run.finished_at > first.run.finished_at
+
+
+async def test_an_action_that_the_account_cannot_pay_for_leaves_the_run_over() -> None:
+    """Nothing of it moves: a resume has nothing to do."""
+    world = hasty(Retrying)
+    await world.plan([4])
+    world.vendor.states = ["broken"]
+    await run(world)
+    world.vendor.script = {"POST /act/job-s1/approve": [reply({}, 402)]}
+    unit, approve = await world.journal.unit("b0000"), Action(name="approve")
+    with pytest.raises(AccountError):
+        await act(world.journal, world.target(), unit, approve, environment=world.environment())
+    assert (await world.journal.run("run")).finished_at is not None
 
 
 async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
@@ -121,7 +170,7 @@ async def test_told_limits_refuse_before_the_first_byte() -> None:
     """What breaks the limits that the vendor tells in prepare is refused; strict refuses all."""
     from longshore.capabilities import Capabilities, Limits
     from longshore.lifecycle import Setup
-    from longshore.provider import Flow, Request
+    from longshore.provider import Request
 
     class Telling(Acme):
         def prepare(self) -> Flow[Setup]:

@@ -71,6 +71,23 @@ async def test_what_the_vendor_has_is_refused_no_more(versions: None) -> None:
     assert await world.outcomes() == ["succeeded", "unknown", "refused", "refused"]
 
 
+@pytest.mark.parametrize("sizes", [([4], [8]), ([8], [4])])
+async def test_what_was_given_up_is_refused_like_any_other(
+    versions: None, sizes: tuple[list[int], list[int]]
+) -> None:
+    """A batch that begins afresh with another version has nothing at the vendor any more."""
+    world = hasty(Telling)
+    await world.plan(*sizes, strict=True)
+    engine = await world.engine()
+    await prepare(engine)
+    await advance("b0000", engine=engine, until=lambda unit: unit.session is not None)
+    world = replace(world, provider=Telling2(world.provider.settings))
+    await restart_incompatible(world.journal, world.target(), "run", world.environment())
+    report = await _carried(world)
+    assert report.outcomes == {Outcome.REFUSED: 2}
+    assert (world.vendor.count("POST"), world.vendor.count("DELETE /sessions/s1")) == (1, 1)
+
+
 async def _carried(world: World) -> RunReport:
     run = await world.journal.run("run")
     return await execute(world.journal, world.target(), run, world.environment())

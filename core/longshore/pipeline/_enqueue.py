@@ -248,4 +248,6 @@ async def _refuse(
 
 
 def _begun(taken: Taken) -> bool:
-    return bool(taken.facts or taken.unit.settled or taken.unit.accepted_at is not None)
+    unit = taken.unit  # what is known of earlier attempts is history: they were given up
+    known = any(fact.attempt == unit.attempt for fact in taken.facts)
+    return known or unit.settled or unit.accepted_at is not None

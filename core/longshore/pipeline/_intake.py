@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
@@ -213,7 +213,7 @@ def _entry(text: str, number: int) -> Candidate:
         if end < len(text):
             raise json.JSONDecodeError("Extra data", text, end)
         if not entry.keys() <= _KEYS:
-            _check_keys(entry)
+            _check_keys(frozenset(entry))
         name, media_type = entry.get("name"), entry.get("media_type")
         return Candidate(
             _text(entry, "path"),
@@ -227,14 +227,15 @@ def _entry(text: str, number: int) -> Candidate:
         raise UsageError(f"manifest, line {number}: {words}", hint=hint) from None
 
 
-def _check_keys(entry: Mapping[str, Any]) -> None:
+@lru_cache(maxsize=16)  # most lines have the same keys, and to compare words takes its time
+def _check_keys(keys: frozenset[str]) -> None:
     """Refuse a key that looks like a known one misspelt; others are somebody else's, and allowed.
 
     Raises:
         ValueError: there is one.
     """
-    for key in entry.keys() - _KEYS:
-        if near := closest(key, _KEYS - entry.keys(), cutoff=0.75):
+    for key in sorted(keys - _KEYS):
+        if near := closest(key, _KEYS - keys, cutoff=0.75):
             known = ", ".join(sorted(_KEYS))
             raise ValueError(f"there is no key {key!r}: {near} (known: {known})")
 

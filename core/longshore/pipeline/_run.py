@@ -260,6 +260,8 @@ async def execute(
         executor = Executor(engine, limits, stop)
         trouble: LongshoreError | None = None
         if left or await journal.mail(run.id):
+            if engine.run.finished_at is not None:  # it may move again: a resume has to know
+                await journal.change_run(run.id, finished_at=None)
             await journal.reopen(run.id, sooner=alive_at - began)  # the clock may be set back
             try:
                 await executor.run()
