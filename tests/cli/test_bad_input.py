@@ -93,6 +93,11 @@ BEFORE_ANYTHING = {
         "there is no name before '='",
         "--set",
     ),
+    "no name behind a target": Wrong(
+        ("upload", "a.pdf", "--to", "sendai", "--set", "sendai:=x"),
+        "--set sendai:=x: there is no name before '='",
+        "--set",
+    ),
     "unknown setting": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--set", "team=x"),
         "there is no setting 'team'",

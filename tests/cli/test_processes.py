@@ -351,6 +351,40 @@ def test_in_a_folder_that_is_gone(processes: Processes, words: str) -> None:
     assert "the folder that this was started in is gone" in ended.stderr
 
 
+def test_one_signal_ends_a_plan_that_reads_its_documents(processes: Processes) -> None:
+    """Whoever types `-` and waits in vain presses Ctrl-C once."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "longshore", "plan", "-", "--to", "subworkflow", "--quiet"],
+        cwd=processes.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    (processes.folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    assert process.stdin is not None
+    process.stdin.write("a.pdf\n" * 40_000)  # more than a pipe holds: now it reads
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(timeout=20) == 130
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_demo_that_a_supervisor_ends_leaves_nothing_behind(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM is a Ctrl-C for commands that sum nothing up, too: 60 MB stayed on the disk."""
+    (temporary := processes.folder / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = processes.start("demo")
+    assert process.stderr is not None
+    assert "making documents" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=40)
+    assert (process.returncode, err) == (130, "longshore: interrupted\n")
+    assert list(temporary.iterdir()) == []
+
+
 def test_the_sandbox_prints_variables_that_work(processes: Processes) -> None:
     """What the sandbox prints is all that an upload needs."""
     sandbox = processes.start("sandbox", "--port", "0", "--json", "--quiet")

@@ -294,6 +294,20 @@ def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     require(resolve(tmp_path, overrides={"api_key": "k"}))
 
 
+def test_a_missing_setting_is_told_though_a_provider_refuses_others_in_its_own_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would do in its place is found by trying, which no provider need expect."""
+
+    def missing(given: TinySettings) -> tuple[str, ...]:
+        regions = {"north": ("api_key",)}
+        return regions[given.project or "north"]
+
+    monkeypatch.setattr(TinySettings, "missing", missing)
+    with pytest.raises(ConfigurationError, match="no API key for target 'tiny'"):
+        require(resolve(tmp_path))
+
+
 def test_a_mistake_in_account_is_the_providers_unless_a_setting_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

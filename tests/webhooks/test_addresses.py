@@ -119,7 +119,7 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         "hooks.example.com", "ftp://hooks.example.com", "https://", "https://[bad",
         "https://hooks.example.com:123456", "https://hooks.example.com/?to=us",
-        "https://hooks.example.com/{token}",
+        "https://hooks.example.com/{token}", "https://hooks.example.com ",
     ],
 )  # fmt: skip
 def test_a_public_address_must_be_one(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,20 @@ async def test_where_nobody_reads_the_addresses_it_ends_in_order(
     assert caplog.messages == []
 
 
+async def test_a_second_signal_ends_it_in_order_too(caplog: pytest.LogCaptureFixture) -> None:
+    """It waits for no connection; the journal is closed all the same, and no traceback."""
+
+    def ready() -> None:
+        server.should_exit = server.force_exit = True
+
+    receiver = Receiver(MemoryJournal())
+    server = _serve._Server(app(receiver=receiver), receiver.open, ready)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        await server.serve(sockets=[listener])
+    assert receiver._journal is None
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_supervisor_ends_it_in_order(tmp_path: Path, stop: signal.Signals) -> None:
     """However it is stopped, it counts what came, leaves with 0, and logs no address."""

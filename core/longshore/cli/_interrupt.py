@@ -105,15 +105,26 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
 
 
+def _end(*_: object) -> None:
+    # asyncio's own handler of SIGINT cannot end a read from a terminal, either; and without one
+    # SIGTERM would leave on the disk what a command removes at its end.
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def _signals_given_back() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
     try:
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _allow_open_files() -> None:

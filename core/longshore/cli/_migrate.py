@@ -146,7 +146,7 @@ async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry
             if migration.run is None:
                 return migration.exit_code
             also = migration.listener(map) if map is not None else None
-            migration.report = await carry(
+            migration.report = report = await carry(
                 terminal,
                 journal,
                 migration.target,
@@ -156,7 +156,8 @@ async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry
                 also=also,
                 again=_again(terminal, migration, file),
             )
-    if file is None and not terminal.json:
+    left = report.interrupted or report.trouble is not None  # the last line says how to go on
+    if file is None and not (left or terminal.json):
         terminal.note("longshore: no map was written; the same command with --map FILE writes it")
     return migration.exit_code
 

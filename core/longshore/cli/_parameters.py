@@ -80,7 +80,8 @@ def pairs(given: list[str] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in given or ():
         key, equals, value = text.partition("=")
-        if not (key.strip() and equals):
+        name = key.partition(".")[0].rpartition(":")[2]  # behind the target, if one is named
+        if not (name.strip() and equals):
             wrong = "there is no name before '='" if equals else "there is no '='"
             raise UsageError(f"--set {text}: {wrong}", hint="for example --set poll_interval=5s")
         found[key.strip()] = value

@@ -134,7 +134,7 @@ def _is_address(url: str) -> bool:
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # such as a port of six digits
         return False
-    return bool(known) and not any(mark in url for mark in "?#{")  # {token} is ours to add
+    return bool(known) and not any(mark in url for mark in "?#{ ")  # {token} is ours to add
 
 
 def _ready(terminal: Terminal, url: str, base: str, signed: list[str]) -> None:

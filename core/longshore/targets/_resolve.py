@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from longshore._closest import closest
 from longshore._faults import asked
@@ -276,7 +276,7 @@ def _named(settings: ProviderSettings, missing: str) -> str:
     names = [missing]
     for other, field in kind.model_fields.items():
         if other != missing and field.default is None:
-            with suppress(ValidationError):  # it is to look otherwise
+            with suppress(Exception):  # it is to look otherwise, as its provider says in any way
                 if missing not in kind.model_validate({**given, other: "1"}).missing():
                     names.append(other)
     return " or ".join(_LABELS.get(name, name) for name in names)

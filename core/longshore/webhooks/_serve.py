@@ -58,6 +58,11 @@ class _Server(uvicorn.Server):
             await self.shutdown(sockets=sockets)
             raise
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        if self.force_exit:  # by a second signal: uvicorn leaves the journal open, with a traceback
+            await self.lifespan.shutdown()
+
 
 def _config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
