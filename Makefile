@@ -82,7 +82,7 @@ pyright: setup
 	@$(BIN)/pyright --warnings
 
 pytest: setup ## the tests alone (ARGS="-k name" for some of them)
-	@$(BIN)/pytest -q -n 3 $(ARGS)
+	@$(BIN)/pytest -q -n 4 --dist worksteal $(ARGS)
 
 test-system: setup ## the tests that need root or a system package
 	@$(BIN)/pytest --system -m system $(ARGS)

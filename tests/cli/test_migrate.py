@@ -403,18 +403,6 @@ def test_verify_does_not_show_a_key_that_the_vendor_shows(
     assert "REDACTED" in ended.err
 
 
-def test_without_a_map_the_last_line_says_how_to_go_on(
-    shore: Shore, trouble: Callable[..., object]
-) -> None:
-    """That no map was written is told once there is nothing else to do."""
-    shore.run("upload", *files(shore, 1), "--to", OLD)
-    trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}], only=NEW)
-    first, second = shore.run(*THERE), shore.run(*THERE)
-    assert (first.code, second.code) == (2, 0)
-    assert first.err.splitlines()[-1].startswith("longshore migrate --from")
-    assert "no map was written" in second.err.splitlines()[-1]
-
-
 def test_what_was_kept_out_counts_after_an_interruption_too(
     shore: Shore, trouble: Callable[..., object]
 ) -> None:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable
 
 from tests.cli.conftest import Ended, Shore
+from tests.cli.test_migrate import NEW, OLD, THERE, files
 
 Trouble = Callable[..., dict[str, str]]
 
@@ -133,3 +134,13 @@ def test_no_action_for_another_document_is_offered_as_a_second_try(
     ended = shore.run("upload", *(shore.file(n, n.encode()) for n in names), "--to", "sendai")
 
     assert (ended.code, verbs(ended)) == (1, ["actions", "rerun"])
+
+
+def test_without_a_map_the_last_line_says_how_to_go_on(shore: Shore, trouble: Trouble) -> None:
+    """That no map was written is told once there is nothing else to do."""
+    shore.run("upload", *files(shore, 1), "--to", OLD)
+    trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}], only=NEW)
+    first, second = shore.run(*THERE), shore.run(*THERE)
+    assert (first.code, second.code) == (2, 0)
+    assert first.err.splitlines()[-1].startswith("longshore migrate --from")
+    assert "no map was written" in second.err.splitlines()[-1]
