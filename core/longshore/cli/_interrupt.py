@@ -101,7 +101,7 @@ class Interrupt:
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine."""
     _allow_open_files()
-    with _fewer_collections(), _signals_given_back():
+    with _fewer_collections(), _ended_by_signals():
         return asyncio.run(work)
 
 
@@ -112,7 +112,8 @@ def _end(*_: object) -> None:
 
 
 @contextmanager
-def _signals_given_back() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[None]:
+    """Let a signal end the command where nothing catches it; give the signals back."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
