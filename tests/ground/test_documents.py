@@ -170,11 +170,35 @@ def test_a_disk_that_fails_while_a_file_is_compared_is_no_fault_of_ours(
     assert (told.document, "Input/output error" in told.message) == ("d1", True)
 
 
+def test_a_disk_that_fails_while_a_file_is_opened_costs_one_document(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no descriptor."""
+    asked: list[int] = []
+    told: SourceUnreadable | None = None
+
+    def fail(fd: int) -> None:
+        asked.append(fd)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fail)
+        try:
+            SourceFile(document)
+        except SourceUnreadable as error:
+            told = error
+    assert told is not None
+    assert (told.document, "Input/output error" in told.message) == ("d1", True)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(asked[0])
+
+
 def test_a_file_that_is_gone_is_missing(path: Path, document: Document) -> None:
     """Whether it is planned or sent."""
     path.unlink()
-    with pytest.raises(SourceMissing):
+    with pytest.raises(SourceMissing) as caught:
         SourceFile(document)
+    assert caught.value.hint == "put it back, then upload it again"
     with pytest.raises(SourceMissing):
         Document.from_path(path, id="d1")
 
@@ -185,10 +209,31 @@ def test_only_regular_files_are_documents(path: Path, document: Document, make: 
     path.unlink()
     assert callable(make)
     make(path)
-    with pytest.raises(SourceUnreadable):
+    with pytest.raises(SourceUnreadable) as caught:
         SourceFile(document)
+    assert caught.value.hint == "put it back, then upload it again"
     with pytest.raises(SourceUnreadable):
         Document.from_path(path, id="d1")
+
+
+def test_a_closed_folder_above_a_file_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the file's own mode that is to be changed."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    told: SourceUnreadable | None = None
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", fail)
+        try:
+            Document.from_path(path, id="d1")
+        except SourceUnreadable as error:
+            told = error
+    assert told is not None
+    assert (told.message, told.hint) == (
+        f"{path}: Permission denied",
+        "check the modes of the folders above it",
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

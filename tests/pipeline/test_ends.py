@@ -124,6 +124,22 @@ async def test_a_locked_journal_is_waited_for_once_at_the_end() -> None:
     assert journal.together == journal.costs
 
 
+async def test_a_mistake_at_the_end_is_not_kept_silent() -> None:
+    """A journal that refuses has told its trouble; what else goes wrong is nobody's to hide."""
+    world = hasty()
+    await world.plan([4])
+    world.vendor.script = {"POST /start": [reply({}, 401)]}
+
+    def mistaken(writes: Sequence[Write]) -> bool:
+        if [set(write.changes) for write in writes if isinstance(write, ChangeUnit)] == [COST]:
+            raise TypeError("mistaken")
+        return False
+
+    world.journal.refuse = mistaken
+    with pytest.raises(TypeError, match="mistaken"):
+        await run(world)
+
+
 async def test_a_run_that_is_over_is_counted_twice_only() -> None:
     """Once to see what is left of it, once to say how it ended; there may be a million."""
     world = hasty()

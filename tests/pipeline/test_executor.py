@@ -18,9 +18,9 @@ from longshore.lifecycle import Outcome
 from longshore.pipeline import (
     DocumentFinished,
     Executor,
-    Limits,
     Next,
     RunFinished,
+    RunOptions,
     RunReport,
     execute,
 )
@@ -413,7 +413,7 @@ async def test_a_batch_that_the_mailbox_holds_does_not_leave_memory() -> None:
     """Else it would be kept as it was, while the journal says that it is due."""
     world = hasty()
     await world.plan([4])
-    executor = Executor(await world.engine(), Limits(concurrency=4), asyncio.Event())
+    executor = Executor(await world.engine(), RunOptions(concurrency=4), asyncio.Event())
     await executor._refill()
     unit = executor._active["b0000"]
     later = Next("later", unit.record.at, unit.record.why)

@@ -9,9 +9,9 @@ import pytest
 
 from longshore.errors import AccountError
 from longshore.lifecycle import Action, Job, Outcome, Status
-from longshore.pipeline import act, run_line
+from longshore.pipeline import Executor, RunOptions, Step, act, run_line, run_step, take
 from longshore.provider import Flow
-from tests.pipeline.support import Acme, hasty, reply
+from tests.pipeline.support import LOST, Acme, hasty, reply
 from tests.pipeline.test_executor import run, told
 
 pytestmark = pytest.mark.asyncio
@@ -57,6 +57,28 @@ async def test_cancel_through_the_mailbox() -> None:
     made = {line.rpartition("/")[2] for line in world.vendor.log if "POST /complete" in line}
     assert {f"job-{session}" for session in made} == jobs
     assert world.vendor.count("POST /cancel") == len(jobs)
+
+
+async def test_what_is_cancelled_out_of_memory_stays_out_of_it() -> None:
+    """There may be a hundred thousand batches; only one that may have a job is looked after."""
+    world = hasty()
+    await world.plan(*[[4]] * 5)
+    engine = await world.engine()
+    lost = await take(engine, "b0002")
+    world.vendor.script = {"POST /start": [LOST]}
+    await run_step(engine, lost, Step("start"))  # and its process ends
+    await world.journal.post("run", "cancel", {})
+    executor = Executor(await world.engine(), RunOptions(), asyncio.Event())
+    seen: list[list[str]] = []
+
+    def told(unit_id: str) -> None:
+        seen.append(list(executor._active))
+        executor._wake(unit_id)
+
+    await executor._mailbox.deal(told)
+    assert seen[-1] == [lost.id]
+    await asyncio.wait_for(executor.run(), 10)
+    assert await world.outcomes() == ["cancelled"] * 5
 
 
 async def test_an_action_through_the_mailbox() -> None:

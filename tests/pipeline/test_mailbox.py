@@ -10,12 +10,22 @@ import pytest
 
 from longshore.errors import Forbidden, JournalError, LongshoreError, SessionLost, Unauthorized
 from longshore.journal import ChangeUnit, Message, Write
-from longshore.lifecycle import Action, Job, Outcome, State, Status
+from longshore.lifecycle import (
+    Action,
+    Batch,
+    Job,
+    Outcome,
+    Receipt,
+    Session,
+    State,
+    Status,
+    Transfer,
+)
 from longshore.pipeline import Notice
 from longshore.pipeline._mailbox import Mailbox, _alone
-from longshore.provider import Flow, Request, Response
+from longshore.provider import Flow, Raw, Remedy, Request, Response
 from longshore.transfer import Outgoing
-from tests.pipeline.support import Acme, Journal, Vendor, World, hasty, reply
+from tests.pipeline.support import LOST, Acme, Journal, OneRequest, Vendor, World, hasty, reply
 from tests.pipeline.test_cancel_one import Lasting
 from tests.pipeline.test_executor import run
 
@@ -30,6 +40,8 @@ async def soon(work: Any) -> Any:
 class Slow(Vendor):
     """Lets parts wait for the answers that a test decides on."""
 
+    slow_at = "/parts"
+
     def __init__(self) -> None:
         super().__init__()
         self.slow = True
@@ -37,7 +49,7 @@ class Slow(Vendor):
         self.waiting = asyncio.Condition()
 
     async def send(self, outgoing: Outgoing) -> Response:
-        if self.slow and "/parts" in outgoing.url:
+        if self.slow and self.slow_at in outgoing.url:
             self.parts.append(asyncio.get_running_loop().create_future())
             async with self.waiting:
                 self.waiting.notify_all()
@@ -111,6 +123,104 @@ async def test_a_run_that_ends_before_its_batches_are_cancelled_is_cancelled_at_
     journal.refuse, vendor.slow = None, False
     assert (await soon(run(world))).outcomes == {Outcome.CANCELLED: 2}
     assert world.vendor.count("POST /complete") == 0
+    assert await journal.mail("run") == ()
+
+
+@pytest.mark.parametrize(
+    ("route", "answer", "then"),
+    [
+        ("/start", reply({"id": "s9"}), ["DELETE /sessions/s9"]),
+        ("/start", LOST, []),
+        ("/complete", reply({"id": "j1"}), ["POST /cancel/j1"]),
+        ("/complete", LOST, ["GET /sessions/s1", "POST /complete/s1", "POST /cancel/job-s1"]),
+    ],
+)
+async def test_a_batch_that_may_have_a_job_is_cancelled_when_that_is_known(
+    route: str, answer: Response | Exception, then: list[str]
+) -> None:
+    """Nobody has to ask once more, and nothing else is begun for it."""
+    world, vendor, journal = world_of()
+    vendor.slow_at = route
+    await world.plan([4])
+    carried = asyncio.create_task(run(world))
+    await soon(vendor.wait_for(1))
+    before = len(vendor.log)
+    await soon(journal.ask("cancel", times=2))
+    assert [message.verb for message in await journal.mail("run")] == ["cancel"]
+
+    vendor.slow = False
+    if isinstance(answer, Response):
+        vendor.parts[0].set_result(answer)
+    else:
+        vendor.parts[0].set_exception(answer)
+    assert (await soon(carried)).outcomes == {Outcome.CANCELLED: 1}
+    assert vendor.log[before:] == then
+    assert await journal.mail("run") == ()
+    assert not [event for event in world.events if isinstance(event, Notice)]
+
+
+@pytest.mark.parametrize("end", ["interrupted", "killed"])
+async def test_what_may_have_a_job_as_its_process_ends_is_cancelled_at_resume(end: str) -> None:
+    """The message stays until it is known."""
+    world, vendor, journal = world_of()
+    vendor.slow_at = "/complete"
+    await world.plan([4])
+    stop = asyncio.Event()
+    first = asyncio.create_task(run(world, stop=stop))
+    await soon(vendor.wait_for(1))
+    await soon(journal.ask("cancel"))
+    vendor.slow = False
+    if end == "killed":
+        first.cancel()
+    else:
+        stop.set()
+        vendor.parts[0].set_exception(LOST)
+    await soon(asyncio.wait([first]))
+    assert await world.outcomes() == ["running"]
+
+    assert (await soon(run(world))).outcomes == {Outcome.CANCELLED: 1}
+    assert vendor.log[-1] == "POST /cancel/job-s1"
+    assert await journal.mail("run") == ()
+    told = [event.text for event in world.events if isinstance(event, Notice)]
+    assert not [text for text in told if "not cancelled" in text]
+
+
+class OnceParts(Acme):
+    """Each part may be sent once; one that is lost is sent in a fresh session."""
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        (piece,) = transfer.pieces
+        yield Request.put(f"/parts/{transfer.id}", Raw(piece), lost=Remedy.RESTART)
+        return transfer.receipt("e")
+
+
+async def test_of_a_batch_that_is_not_wanted_no_other_part_leaves() -> None:
+    """Those that are on their way may end."""
+    world, vendor, journal = world_of(OnceParts)
+    await world.plan([16], concurrency=2)
+    carried = asyncio.create_task(run(world))
+    await soon(vendor.wait_for(2))
+    await soon(journal.ask("cancel"))
+    vendor.slow = False
+    for part in vendor.parts:
+        part.set_result(reply({}))
+        await asyncio.sleep(0.02)
+    assert (await soon(carried)).outcomes == {Outcome.CANCELLED: 1}
+    assert vendor.log == ["POST /start", "DELETE /sessions/s1"]
+
+
+async def test_a_batch_that_is_unknown_in_the_end_says_why_it_is_not_cancelled() -> None:
+    """Nobody can tell whether there is a job; the message has been dealt with."""
+    world, vendor, journal = world_of(OneRequest)
+    vendor.slow_at = "/upload"
+    await world.plan([4])
+    carried = asyncio.create_task(run(world))
+    await soon(vendor.wait_for(1))
+    await soon(journal.ask("cancel"))
+    vendor.parts[0].set_exception(LOST)
+    assert (await soon(carried)).outcomes == {Outcome.UNKNOWN: 1}
+    (told,) = [event.text for event in world.events if isinstance(event, Notice)]
+    assert told.startswith("batch b0000 is not cancelled: the answer to POST 'upload' was lost")
     assert await journal.mail("run") == ()
 
 

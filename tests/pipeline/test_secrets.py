@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from longshore.lifecycle import Batch, Outcome, Session
-from longshore.pipeline import Executor, Limits, _executor, advance, cancel_run
+from longshore.pipeline import Executor, RunOptions, _executor, advance, cancel_run
 from longshore.provider import Flow
 from longshore.transfer import Outgoing
 from tests.pipeline.support import Acme, calm, hasty
@@ -49,7 +49,7 @@ async def test_a_secret_is_hidden_as_long_as_its_batch_is_in_memory(
             hidden.append(secret not in engine.redactor.text(f"it says {secret}"))
 
     world.vendor.on_request = look
-    await Executor(engine, Limits(concurrency=4), asyncio.Event()).run()
+    await Executor(engine, RunOptions(concurrency=4), asyncio.Event()).run()
     assert await world.journal.outcomes("run") == {Outcome.SUCCEEDED: _JOBS}
     assert (len(hidden), all(hidden)) == (4 * _JOBS, True)
     told = [engine.redactor.text(f"opensesame-s{n}-") for n in range(1, _JOBS + 1)]

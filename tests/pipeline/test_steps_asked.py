@@ -8,13 +8,21 @@ import pytest
 
 from longshore.errors import SessionLost
 from longshore.journal import DropFacts, FactKind
-from longshore.lifecycle import (
-    Outcome,
-    Setup,
+from longshore.lifecycle import Batch, Outcome, Session, Setup
+from longshore.pipeline import (
+    Engine,
+    Next,
+    Notice,
+    Step,
+    Unit,
+    advance,
+    cancel_run,
+    prepare,
+    run_step,
+    take,
 )
-from longshore.pipeline import Engine, Next, Step, Unit, advance, prepare, run_step, take
 from longshore.pipeline._steps import ask_to_cancel
-from longshore.provider import Flow, Request
+from longshore.provider import Flow, Headers, Refused, Request, Response, Retry
 from tests.pipeline.support import LOST, Acme, OneRequest, calm, hasty, reply
 from tests.pipeline.test_steps import facts, live
 
@@ -55,6 +63,51 @@ async def test_the_one_request_that_was_answered_is_not_cancelled_here() -> None
     await advance_unit(unit, engine=engine, until=lambda unit: bool(unit.receipts))
     ask_to_cancel(engine, unit)
     assert unit.verdict is None
+
+
+async def test_what_nobody_can_tell_of_is_not_cancelled_again_when_it_is_answered() -> None:
+    """It was answered, with what cannot be read; what is to be done stands with its outcome."""
+    world = calm()
+    await world.plan([4])
+    world.vendor.script = {"POST /complete": [Response(200, Headers(), b"<html>")]}
+    engine = await world.engine()
+    assert (await advance("b0000", engine=engine)).state == "unknown"
+    await cancel_run(engine)
+    (told,) = [event.text for event in world.events if isinstance(event, Notice)]
+    assert told.startswith("batch b0000 is not cancelled: the vendor may be at work: ")
+    assert told.endswith("; look at the vendor's own pages; going on with the run asks again")
+
+
+class Reserving(Acme):
+    """The place that it begins with can be named by us; what comes after that is refused."""
+
+    def start(self, batch: Batch) -> Flow[Session]:
+        yield Request.post("/places/p1", step="place", retry=Retry.IDEMPOTENT)
+        try:
+            return (yield from super().start(batch))
+        except Refused as refused:
+            refused.error.abandon = Session(transfers=(), data={"id": "p1"})
+            raise
+
+
+async def test_what_a_start_that_was_cancelled_and_failed_had_begun_is_given_back() -> None:
+    """Whichever of the two comes first."""
+    world = calm(Reserving)
+    await world.plan([4])
+    world.vendor.script = {"POST /start": [reply({}, 422)]}
+    engine = await world.engine()
+    unit = await take(engine, "b0000")
+
+    def person(outgoing: Any) -> None:
+        if "/places" in outgoing.url:
+            ask_to_cancel(engine, unit)
+
+    world.vendor.on_request = person
+    await run_step(engine, unit, Step("start"))
+    await run_step(engine, unit, Step("conclude"))
+    assert await world.outcomes() == ["cancelled"]
+    (left,) = await world.journal.abandoned()
+    assert Session.model_validate(left.session).data == {"id": "p1"}
 
 
 async def test_an_action_in_vain_can_be_asked_for_again() -> None:

@@ -28,7 +28,7 @@ class Meanwhile(VirtualClock):
 
 async def test_a_try_after_a_pause_does_not_leave_where_another_process_sent_it() -> None:
     """After a 429 that one asked, found nothing, and sent it; its job is the only one."""
-    world: World = calm(Acme, timeout=20.0)
+    world: World = calm(Acme, timeout=10.0)
 
     async def take_over() -> None:
         await advance("b0000", engine=await world.engine(), until=lambda unit: unit.job is not None)

@@ -33,7 +33,6 @@ from longshore.pipeline._hold import hold_run
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
 from longshore.pipeline._incompatible import OnIncompatible, restart_incompatible
 from longshore.pipeline._intake import Candidate, find_documents
-from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, offered
 from longshore.pipeline._once import find_once
 from longshore.pipeline._options import RunOptions
@@ -64,7 +63,6 @@ __all__ = [
     "Existing",
     "FlowRunner",
     "JobAccepted",
-    "Limits",
     "Listener",
     "LocalFiles",
     "Next",

@@ -20,6 +20,9 @@ __all__ = ["BEAT", "adopt", "advance", "advance_unit", "equip", "prepare", "take
 BEAT = 5.0
 """Seconds between an executor's signs of life."""
 
+_LATE = BEAT + 30.0
+"""Seconds that the last one may be old: it waits for a locked journal as long as any write."""
+
 
 async def take(engine: Engine, unit_id: str) -> Unit:
     """Take a unit over; whoever had it before can no longer write.
@@ -36,7 +39,7 @@ async def take_all(engine: Engine, unit_ids: Sequence[str]) -> list[Unit]:
     """Take several units over; see ``take``."""
     known = await engine.journal.take(*unit_ids)
     seen_at = min(engine.run.alive_at, engine.began)  # earlier, unless our clock was set back
-    alive_at = min(engine.clock.now(), seen_at + 2 * BEAT)
+    alive_at = min(engine.clock.now(), seen_at + _LATE)
     units = [equip(engine, Unit.load(taken, alive_at)) for taken in known]
     if engine.run.alive_at > engine.run.created_at:  # there was an earlier process
         for unit in units:

@@ -42,7 +42,8 @@ from longshore.pipeline._scratch import SCRATCH
 from longshore.pipeline._unit import Unit, Verdict
 
 __all__ = [
-    "check_size", "conclude", "error_info", "follow", "may_be_at_work", "with_digest",
+    "check_size", "conclude", "error_info", "follow", "may_be_at_work", "why_at_work",
+    "with_digest",
 ]  # fmt: skip
 
 _REJECTED = "rejected"
@@ -82,6 +83,14 @@ def may_be_at_work(engine: Engine, unit: Unit) -> bool:
     one_request = bool(unit.receipts) and not engine.provider.offers("complete")
     held = unit.writer not in (None, engine.provider.state_version)  # nobody here can tell
     return unit.job is not None or bool(unit.intents) or one_request or held
+
+
+def why_at_work(unit: Unit) -> str:
+    """Say why nobody knows whether there is a job, and what to do about it."""
+    record = unit.record
+    if record.outcome is Outcome.UNKNOWN and record.error is not None:
+        return "; ".join(filter(None, [record.error.message, record.error.hint]))
+    return "a request is open: go on with the run, then cancel again"
 
 
 def conclude(engine: Engine, unit: Unit) -> list[Write]:

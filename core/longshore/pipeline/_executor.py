@@ -22,8 +22,8 @@ from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import Notice
 from longshore.pipeline._flights import Flights
-from longshore.pipeline._limits import Limits
 from longshore.pipeline._mailbox import Held, Mailbox
+from longshore.pipeline._options import RunOptions
 from longshore.pipeline._places import Places
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
@@ -49,15 +49,16 @@ class Executor:
 
     Args:
         engine: moves one unit.
-        limits: bound the run.
+        options: of the run; those that bound it.
         stop: set once: end in good order; the requests in flight may end.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, stop: asyncio.Event) -> None:
+    def __init__(self, engine: Engine, options: RunOptions, stop: asyncio.Event) -> None:
         self._engine = engine
-        self._limits = limits
+        self._options = options
         self._stop = stop
-        self._window = max(4 * limits.concurrency, 32)
+        self._concurrency = options.concurrency or engine.capabilities.concurrency
+        self._window = max(4 * self._concurrency, 32)
         self._active: dict[str, Unit] = {}
         self._turns = Turns()
         self._flights = Flights()
@@ -70,9 +71,8 @@ class Executor:
         self._mailbox = Mailbox(engine, self._hold)
         self._hungry = True
         self._others_run = False  # jobs that are out of memory, as far as is known
-        self._began = engine.clock.now()
+        self._failures, self._began = 0, engine.clock.now()
         self._looked_at = self._paused_at = self._paused_until = 0.0
-        self._failures = 0
         self._fatal: Exception | None = None
         self.teller = Teller(engine)
 
@@ -119,7 +119,7 @@ class Executor:
                     await self._stop.wait()
         run = await engine.journal.run(engine.run.id)
         if engine.setup.capabilities is not None and not run.checked:
-            await recheck(engine.journal, run, engine.capabilities, strict=self._limits.strict)
+            await recheck(engine.journal, run, engine.capabilities, strict=self._options.strict)
 
     # ------------------------------------------------------------------ the scheduler
 
@@ -194,7 +194,7 @@ class Executor:
         return frozenset(self._active) | self._left | self._held
 
     def _enough_failures(self) -> bool:
-        most = self._limits.max_failures
+        most = self._options.max_failures
         return most is not None and self._failures >= most
 
     def _launch(self) -> None:
@@ -212,7 +212,7 @@ class Executor:
                 self._look_at(unit, now)
 
     def _room(self) -> int:
-        return min(self._limits.concurrency, self._engine.driver.concurrency.level)
+        return min(self._concurrency, self._engine.driver.concurrency.level)
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""
@@ -264,7 +264,7 @@ class Executor:
             return  # the end of a step brings it back
         soon = outcome.at - now <= _KEEP and len(self._active) < self._window
         # What is only known in memory must stay there.
-        stays = bool(unit.asked) or unit.record.outcome is Outcome.UNKNOWN
+        stays = bool(unit.asked) or unit.unwanted or unit.record.outcome is Outcome.UNKNOWN
         if outcome.state in ("finished", "unknown"):
             self._leave(unit)
         elif soon or stays or len(self._active) <= self._window // 2:
@@ -300,7 +300,7 @@ class Executor:
         change = ChangeUnit({"at": outcome.at, "why": outcome.why})
         await unit.write(self._engine.journal, [change, unit.cost()])
         unit.running.discard(_ASIDE.flow)
-        if unit.asked or unit.running or unit.verdict is not None or unit.id in self._held:
+        if unit.asked or unit.unwanted or unit.running or unit.verdict or unit.id in self._held:
             self._turns.line_up(unit.id)  # somebody asked for something meanwhile
         else:
             self._let_go(unit)
@@ -362,7 +362,7 @@ class Executor:
         trouble, now = self._engine.trouble, self._engine.clock.now()
         answered_at = self._engine.driver.answered_at
         outage = isinstance(trouble, VendorUnavailable)
-        if not outage or answered_at is None or now - answered_at > self._limits.give_up_after:
+        if not outage or answered_at is None or now - answered_at > self._options.give_up_after:
             self._fatal = self._fatal or trouble
             return
         if outcome.at > self._paused_until + _TICK:  # others fail in the same moment
@@ -401,7 +401,9 @@ class Executor:
         """Count the requests that led to nothing yet; at once: a locked journal is waited for."""
         units = [unit for unit in self._active.values() if unit.unsaved]
         work = [unit.write(self._engine.journal, [unit.cost()]) for unit in units]
-        await asyncio.gather(*work, return_exceptions=True)
+        for error in await asyncio.gather(*work, return_exceptions=True):
+            if error is not None and not isinstance(error, JournalError):
+                raise error
 
     # ------------------------------------------------------------------ beside the scheduler
 
@@ -433,13 +435,14 @@ class Executor:
         try:
             async with self._taking:
                 self._held.add(unit_id)
-                unit = self._active.get(unit_id)
-                if unit is None:
+                if (unit := self._active.get(unit_id)) is not None:
+                    held = Held(unit, scheduled=True)
+                else:
                     self._aside.pop(unit_id)
                     held = Held(await take(self._engine, unit_id))
-                else:
-                    held = Held(unit, scheduled=True)
             yield held
+            if held.unit.unwanted:  # few: those that may have a job
+                self._active[unit_id] = held.unit
         finally:
             self._held.discard(unit_id)
 

@@ -64,7 +64,7 @@ async def _held(engine: Engine, hold: Hold, unit_id: str) -> AsyncIterator[Held]
         try:
             yield held
         finally:
-            if not held.scheduled:
+            if not (held.scheduled or held.unit.unwanted):
                 engine.forget(held.unit)
 
 
@@ -150,6 +150,8 @@ class Mailbox:
             return False
         if message.verb != "cancel" or unit.record.outcome.terminal:
             return True
+        if unit.unwanted:
+            return False
         return unit.verdict is None and may_be_at_work(self._engine, unit)
 
     async def _deliver(self, message: Message) -> AsyncIterator[Unit]:
@@ -237,6 +239,7 @@ async def cancel_unit(engine: Engine, unit: Unit) -> None:
 async def _cancel(engine: Engine, held: Held) -> None:
     if held.unit.record.outcome.terminal:
         return  # it ended since it was looked up
+    held.unit.unwanted = engine.follows is not None  # an executor moves it, from now on at least
     ask_to_cancel(engine, held.unit)
     if held.unit.verdict is not None and not held.scheduled:
         await run_step(engine, held.unit, Step("conclude"))

@@ -53,7 +53,7 @@ def ready(
     if unit.record.settled:
         unknown = unit.record.outcome is Outcome.UNKNOWN
         return Next("unknown" if unknown else "finished", why=unit.record.why)
-    if not unit.running.isdisjoint(_ALONE):
+    if unit.running and (unit.unwanted or not unit.running.isdisjoint(_ALONE)):
         return Next("busy")
     by_the_way = unit.small and unit.fresh
     digests = (checksum or capabilities.wants_sha256) and not by_the_way

@@ -25,7 +25,6 @@ from longshore.pipeline._executor import Executor
 from longshore.pipeline._existing import Existing
 from longshore.pipeline._hooks import hooks_of
 from longshore.pipeline._intake import Candidate
-from longshore.pipeline._limits import Limits
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport, count_open
 from longshore.pipeline._telling import Teller
@@ -251,13 +250,7 @@ async def execute(
         documents, left = sum(outcomes.values()), count_open(outcomes)
         size = await journal.size(run.id)
         engine.emit(RunStarted(run, documents, size, finished=documents - left))
-        limits = Limits(
-            concurrency=options.concurrency or engine.capabilities.concurrency,
-            max_failures=options.max_failures,
-            give_up_after=options.give_up_after,
-            strict=options.strict,
-        )
-        executor = Executor(engine, limits, stop)
+        executor = Executor(engine, options, stop)
         trouble: LongshoreError | None = None
         if left or await journal.mail(run.id):
             if engine.run.finished_at is not None:  # it may move again: a resume has to know

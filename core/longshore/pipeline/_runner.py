@@ -242,7 +242,8 @@ class FlowRunner:
         elif (unit.owing or self._facts.came) and not engine.places.free:
             await self._facts.flush()
         async with engine.places:
-            if unit.verdict is not None and self._flow.startswith("send/"):
+            over = unit.verdict is not None or (unit.unwanted and intent)
+            if over and self._flow.startswith("send/"):
                 raise Closed  # its session has come to an end meanwhile
             if place_first:
                 await self._facts.flush(intent)

@@ -24,6 +24,7 @@ from longshore.pipeline._conclude import (
     conclude,
     follow,
     may_be_at_work,
+    why_at_work,
     with_digest,
 )
 from longshore.pipeline._engine import Engine
@@ -66,6 +67,10 @@ async def run_step(engine: Engine, unit: Unit, step: Step) -> Next | None:
     outcome = await _run(engine, unit, step)
     while isinstance(outcome, Step):
         outcome = await _run(engine, unit, outcome)
+    if unit.unwanted:
+        unit.unwanted = not unit.record.outcome.terminal
+        if unit.unwanted:
+            ask_to_cancel(engine, unit)
     return outcome
 
 
@@ -127,7 +132,7 @@ def _follower(engine: Engine, unit: Unit, step: Step, writes: list[Write]) -> St
     That saves a commit for a session of one transfer, for the last part, and for parts that have
     an intent each.
     """
-    if unit.verdict is not None or unit.asked:
+    if unit.verdict is not None or unit.asked or unit.unwanted:
         return None
     if step.verb == "send" and unit.missing.keys() == {step.object}:
         return _if_it_may(engine, unit, Step("complete"), writes)
@@ -391,15 +396,22 @@ async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Wri
 
 
 def ask_to_cancel(engine: Engine, unit: Unit) -> None:
-    """Have a batch cancelled: before the vendor has a job, here; after that, at the vendor."""
-    if unit.job is not None and engine.provider.offers("cancel"):
-        unit.ask(Step("cancel"))
-    elif unit.job is not None:
-        engine.emit(Notice(f"job {unit.job.id}: the vendor offers no way to cancel it"))
-    elif may_be_at_work(engine, unit):
-        engine.emit(Notice(f"batch {unit.id}: a request is open; cancel again when it is answered"))
-    else:
+    """Have a batch cancelled: before the vendor has a job, here; after that, at the vendor.
+
+    One that is ``unwanted`` waits until that is known, as long as anything is done about it.
+    """
+    if unit.job is None and not may_be_at_work(engine, unit):
         unit.judge(Verdict(CancelledByUser("cancelled before the vendor had a job")))
+        return
+    if unit.job is None and unit.unwanted and not unit.record.settled:
+        return
+    unit.unwanted = False
+    if unit.job is None:
+        engine.emit(Notice(f"batch {unit.id} is not cancelled: {why_at_work(unit)}"))
+    elif engine.provider.offers("cancel"):
+        unit.ask(Step("cancel"))
+    else:
+        engine.emit(Notice(f"job {unit.job.id}: the vendor offers no way to cancel it"))
 
 
 async def _conclude(engine: Engine, unit: Unit, _step: Step, _tally: Tally) -> list[Write]:

@@ -111,6 +111,7 @@ class Unit:
     asked_about: bool = False  # its job was polled since it came into memory
     crashed: set[Slot] = field(default_factory=set)
     asked: list[Step] = field(default_factory=list)
+    unwanted: bool = False  # to be cancelled as soon as it is known whether there is a job
     secrets: tuple[str, ...] = ()  # that are hidden for its sake
     small: bool = False  # its documents are hashed by the way, when it starts
     counters: Counters = field(default_factory=Counters)
@@ -159,15 +160,16 @@ class Unit:
             self.asked.append(step)
 
     def judge(self, verdict: Verdict) -> None:
-        """Take a verdict; the first one stands.
+        """Take a verdict; the first one stands, but what either gives back is given back.
 
         Unless a later one says that nobody knows, or that it is not to start afresh after all.
         """
         before, error = self.verdict, verdict.error
-        if before is not None and before.restart and isinstance(error, CancelledByUser):
-            self.verdict = replace(verdict, abandon=before.abandon)
-        elif before is None or isinstance(error, UnknownOutcome | ResumeMismatch):
+        if before is None or isinstance(error, UnknownOutcome | ResumeMismatch):
             self.verdict = verdict
+            return
+        stands = verdict if before.restart and isinstance(error, CancelledByUser) else before
+        self.verdict = replace(stands, abandon=before.abandon or verdict.abandon)
 
     @property
     def prepares(self) -> bool:
