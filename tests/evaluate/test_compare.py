@@ -214,6 +214,21 @@ def test_the_same_call_goes_on_with_it(docs: Path, quay: Quays) -> None:
     assert harbour.running.state("subworkflow")["duplicates"] == 0
 
 
+def test_one_that_is_interrupted_at_its_very_end_goes_on_too(docs: Path, quay: Quays) -> None:
+    """Nothing was left to fetch; but who is told to go on does not want all of it sent again."""
+    (docs / "fail.pdf").write_bytes(b"%PDF-1.4 fails")
+    harbour, stop = quay(), asyncio.Event()
+
+    def interrupt(_target: str, _round: int, event: Event) -> None:
+        if isinstance(event, DocumentFinished):
+            stop.set()
+
+    first = harbour.compare(docs / "fail.pdf", "subworkflow", stop=stop, listener=interrupt)
+    again = harbour.compare(docs / "fail.pdf", "subworkflow")
+    assert (first.exit_code, again.exit_code, again.id) == (130, 1, first.id)
+    assert harbour.jobs("subworkflow") == 1
+
+
 def test_a_finished_comparison_is_not_gone_on_with(docs: Path, quay: Quays) -> None:
     """The next call begins another one; so does --new, and so do other options."""
     harbour = quay()

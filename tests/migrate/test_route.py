@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -9,18 +10,20 @@ from typing import Any
 import pytest
 
 from longshore import AsyncClient
-from longshore.errors import UsageError
-from longshore.journal import DocumentRecord, open_journal
+from longshore.errors import ConfigurationError, IncompatibleState, UsageError
+from longshore.journal import DocumentRecord, RunRecord, open_journal
 from longshore.lifecycle import Outcome
 from longshore.migrate import (
     Leg,
     RouteRequest,
+    arrival_now,
     begin_passage,
     carry_passage,
     find_passage,
     migrate_async,
 )
-from longshore.pipeline import DocumentFinished, Event, JobAccepted, Notice
+from longshore.pipeline import DocumentFinished, Event, JobAccepted, Notice, begin
+from longshore.plugins import load_plugins
 from tests.migrate.conftest import Road
 
 SLOW = "subworkflow.walk=IN_PROGRESS:3600,SUCCESS"
@@ -81,6 +84,30 @@ async def test_a_crash_between_giving_up_and_planning_loses_nothing(road: Road) 
     }
 
 
+async def test_a_hand_over_that_is_cancelled_comes_to_its_end(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a second Ctrl-C: what was given up and nobody has would count as skipped."""
+    road.build('primary = "plangrep"\nfallback = ["sendai"]', "sendai", plangrep=[{"status": 401}])
+    request = RouteRequest("main", tuple(road.files(2)))
+    async with open_journal(road.journal) as journal:
+        passage = await begin_passage(journal, request, road.environment)
+        carrying = asyncio.create_task(
+            carry_passage(journal, passage, request, road.environment)
+        )  # fmt: skip
+
+        async def cancelled(*arguments: Any, **more: Any) -> RunRecord:
+            carrying.cancel()
+            return await begin(*arguments, **more)
+
+        monkeypatch.setattr("longshore.migrate._route.begin", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await carrying
+        arrival = await arrival_now(journal, passage, 0.0)
+    assert [leg.run.target for leg in passage.legs] == ["plangrep", "sendai"]
+    assert arrival.outcomes == {Outcome.RUNNING: 2}
+
+
 async def test_a_run_of_a_route_goes_on_with_the_others_only(road: Road) -> None:
     """A client would go on with that run alone, and forget what it gave up for a fallback."""
     road.build('primary = "plangrep"\nfallback = ["sendai"]', "sendai", plangrep=[{"status": 401}])
@@ -117,6 +144,29 @@ async def test_what_failed_by_a_route_is_sent_again(road: Road) -> None:
     assert (begun.exit_code, ended.exit_code, again.exit_code) == (0, 1, 1)
     assert sorted(told) == ["0.pdf succeeded", "fail.pdf failed"]
     assert again.reports[run.id].totals.requests > ended.reports[run.id].totals.requests
+
+
+async def test_a_route_of_another_version_begins_afresh(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If that is asked for; its shadows, too. The listener is told of each run."""
+    refused = [{"status": 401, "first": 1}]
+    road.build('primary = "plangrep"\nshadow = ["sendai"]', "sendai", plangrep=refused)
+    begun, told = await road.upload(road.files(1), wait=False), list[str]()
+    for name in ("plangrep", "sendai"):
+        monkeypatch.setattr(load_plugins().provider(name), "state_version", 99)
+
+    def listener(leg: Leg, event: Event) -> None:
+        if isinstance(event, Notice):
+            told.append(event.text)
+
+    run_id = begun.passage.legs[0].run.id
+    with pytest.raises(IncompatibleState):
+        await road.resume(run_id)
+    ended = await road.resume(run_id, on_incompatible="restart", listener=listener)
+    assert (ended.exit_code, ended.outcomes) == (0, {Outcome.SUCCEEDED: 1})
+    for leg in begun.passage.legs:
+        assert any(text.startswith(f"run {leg.run.id} goes on with ") for text in told)
 
 
 async def test_only_a_run_of_a_route_goes_on_by_it(road: Road) -> None:
@@ -209,6 +259,45 @@ async def test_a_fallback_that_is_not_needed_stops_no_resume(
         passage = await find_passage(journal, request, begun.id)
         arrival = await carry_passage(journal, passage, request, road.environment)
     assert arrival.outcomes == {Outcome.SUCCEEDED: 1}
+
+
+async def test_a_fallback_whose_key_is_gone_is_passed_over(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one steps in; the listener is told why not the first."""
+    text = 'primary = "plangrep"\nfallback = ["sendai", "subworkflow"]'
+    road.build(text, "sendai", "subworkflow", plangrep=[{"status": 401}])
+    with road.killed("longshore.migrate._route.execute"):
+        await road.upload(road.files(2))
+    monkeypatch.delenv("LONGSHORE_SENDAI_API_KEY")
+    async with open_journal(road.journal) as journal:
+        (run,) = await journal.runs()
+    told = list[str]()
+
+    def listener(leg: Leg, event: Event) -> None:
+        if isinstance(event, Notice):
+            told.append(event.text)
+
+    arrival = await road.resume(run.id, listener=listener)
+    assert (arrival.exit_code, arrival.outcomes) == (0, {Outcome.SUCCEEDED: 2})
+    assert "no documents can go to sendai: no API key for target 'sendai'" in told
+
+
+async def test_what_was_given_up_and_can_go_nowhere_is_told_before_anything_is_sent(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the other targets' documents would be carried, and then an error tell of none."""
+    text = 'primary = "plangrep"\npercent = {subworkflow = 50}\nfallback = ["sendai"]'
+    road.build(text, "sendai", "subworkflow", plangrep=[{"status": 401}])
+    with road.killed():
+        await road.upload(road.files(6), wait=False)
+    monkeypatch.delenv("LONGSHORE_SENDAI_API_KEY")
+    async with open_journal(road.journal) as journal:
+        run = (await journal.runs())[0]
+    told = list[Event]()
+    with pytest.raises(ConfigurationError, match="no API key for target 'sendai'"):
+        await road.resume(run.id, listener=lambda _, event: told.append(event))
+    assert told == []
 
 
 async def test_a_slow_shadow_holds_nobody_up(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ async def compare_in(
             side.reports[-1].interrupted = True
     if keep is not None:
         keep(comparison)
-    if whole:
+    if whole and not stop.is_set():  # else the call that goes on with it would begin another one
         await note_kept(journal, entries)
     return comparison
 

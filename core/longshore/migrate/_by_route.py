@@ -22,6 +22,7 @@ from longshore.migrate._route import Arrival, Watch, carry_passage
 from longshore.pipeline import (
     Environment,
     Notice,
+    OnIncompatible,
     Options,
     Paths,
     capabilities_of,
@@ -105,6 +106,7 @@ async def resume_by_route_async(
     *,
     failed: bool = False,
     wait: bool = True,
+    on_incompatible: OnIncompatible = "fail",
     settings: Mapping[str, str] | None = None,
     config: str | PathLike[str] | None = None,
     journal: str | PathLike[str] | None = None,
@@ -120,6 +122,8 @@ async def resume_by_route_async(
         run_id: one of its runs, or how its id begins.
         failed: first plan again what failed, expired or was cancelled in this run.
         wait: follow the jobs to their end, also where the upload did not.
+        on_incompatible: where another ``state_version`` of a provider wrote a run: ``restart``
+            what is not at the vendor yet, and hold the rest as unknown.
         settings: overrule what may change now: secrets, addresses, how to talk to the vendors.
         config: the configuration file; None: look for it.
         journal: the journal file; None: the usual place.
@@ -132,6 +136,7 @@ async def resume_by_route_async(
         RunInUse: another process executes one of the runs.
         UsageError: the run is of no such upload, or it was interrupted while it was planned.
         ConfigurationError: a setting is missing.
+        IncompatibleState: another ``state_version`` wrote a run; names the version to install.
     """
     request = RouteRequest("", settings=settings or {}, config=Path(config) if config else None)
     environment = environment or Environment()
@@ -140,7 +145,8 @@ async def resume_by_route_async(
         if (id := passage_of(run)) is None:
             hint = f"Client({run.target!r}).resume({run.id!r})"
             raise UsageError(f"run {run.id} is of no upload by a route", hint=hint)
-        passage = await find_passage(opened, request, id, wait=wait)
+        restart_in = environment if on_incompatible == "restart" else None
+        passage = await find_passage(opened, request, id, wait=wait, restart_in=restart_in)
         if failed:
             await _plan_again(opened, run, request, environment)
         return await _carried(opened, passage, request, environment, listener=listener, stop=stop)

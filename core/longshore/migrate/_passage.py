@@ -14,7 +14,16 @@ from longshore._shelf import Shelf
 from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.migrate._checked import Checked, bucket, in_order
-from longshore.pipeline import Candidate, Environment, RunOptions, begin, find_once
+from longshore.pipeline import (
+    Candidate,
+    Environment,
+    Event,
+    Notice,
+    RunOptions,
+    begin,
+    find_once,
+    restart_incompatible,
+)
 from longshore.targets import (
     Route,
     Target,
@@ -275,7 +284,12 @@ def _within(salt: str, candidate: Candidate, percent: float, *, above: float = 0
 
 
 async def find_passage(
-    journal: Journal, request: RouteRequest, id: str, *, wait: bool = True
+    journal: Journal,
+    request: RouteRequest,
+    id: str,
+    *,
+    wait: bool = True,
+    restart_in: Environment | None = None,
 ) -> Passage:
     """Find the runs of an earlier upload by a route again.
 
@@ -284,6 +298,7 @@ async def find_passage(
         request: its settings and configuration count.
         id: of the passage.
         wait: follow the jobs to their end, also where the upload did not.
+        restart_in: begin afresh, with this, what the providers as they are now cannot read.
 
     Raises:
         UsageError: it was interrupted while it was planned.
@@ -298,19 +313,27 @@ async def find_passage(
             + ", ".join(f"longshore forget {run.id}" for run in runs),
         )
     passage = Passage(id, route)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Notice):
+            passage.notices.append(event.text)
+
     for run in runs:
         role = _ROLES.validate_python(run.notes["role"])
         if not run.planned:
             continue  # interrupted before anything of it was sent
         try:
             target = request.again(run)
+            if restart_in is not None:
+                await restart_incompatible(journal, target, run.id, restart_in, listen)
         except LongshoreError as error:
             if role != "shadow":
                 raise
             passage.notices.append(f"no shadow traffic to {run.target}: {error.message}")
             continue
-        now = run.model_copy(update={"options": {**run.options, "wait": wait}})
-        passage.legs.append(Leg(role, target, now))
+        now = await journal.run(run.id)
+        options = {**now.options, "wait": wait}
+        passage.legs.append(Leg(role, target, now.changed({"options": options})))
     return passage
 
 

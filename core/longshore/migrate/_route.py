@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.errors import AccountError, LongshoreError, VendorUnavailable
 from longshore.journal import Journal
@@ -30,6 +30,8 @@ from longshore.pipeline import (
 from longshore.targets import Target
 
 __all__ = ["Arrival", "Watch", "arrival_now", "carry_passage"]
+
+T = TypeVar("T")
 
 SHADOW_GRACE = 30.0
 """Seconds that shadows get to end after everything that counts has; then only what is not with
@@ -137,14 +139,11 @@ class _Carrying:
     _open: dict[str, tuple[Leg, DocumentFinished]] = field(default_factory=dict)
 
     async def run(self) -> Arrival:
-        legs = list(self._passage.legs)
-        counting = [leg for leg in legs if leg.role != "shadow"]
-        for leg in counting:  # an earlier call was killed
-            async with self._journal.lock_run(leg.run.id):
-                await catch_up(self._journal, leg.run.id)
+        counting = await _to_its_end(self._catch_up())
+        legs = self._passage.legs
         shadows = [asyncio.create_task(self._shadow(leg)) for leg in legs if leg.role == "shadow"]
         try:
-            await _all(*map(self._counting, counting))
+            await _all(*map(self._carry, counting))
             self._mains_over.set()
             await asyncio.gather(*shadows)
         finally:
@@ -204,20 +203,26 @@ class _Carrying:
 
     # ------------------------------------------------------------------ what counts
 
-    async def _counting(self, leg: Leg) -> None:
+    async def _catch_up(self) -> list[Leg]:
+        """Do what a killed call left undone, before anything is sent; returns what counts."""
+        counting = [leg for leg in self._passage.legs if leg.role != "shadow"]
+        for leg in counting:
+            async with self._journal.lock_run(leg.run.id):
+                await catch_up(self._journal, leg.run.id)
+        for leg in list(counting):
+            counting += await self._plan_orphans(leg, self._others(leg))
+        return counting
+
+    async def _carry(self, leg: Leg) -> None:
         """Execute a run that counts; hand over what its target cannot take now."""
         others = self._others(leg)
-        left_over = await self._plan_orphans(leg, others)  # an earlier call was killed
-        await _all(self._carry(leg, others), *map(self._counting, left_over))
-
-    async def _carry(self, leg: Leg, others: list[str]) -> None:
         patience = self._passage.route.fallback_after if others else None
         report = await self._execute(leg, self._stop, give_up_after=patience)
         self._arrival.reports[leg.run.id] = report
         if not others or self._stop.is_set() or not isinstance(report.trouble, AccountError):
             return
-        stepping_in = await self._hand_over(leg, others, report.trouble)
-        await _all(self._settle(leg, report), *map(self._counting, stepping_in))
+        stepping_in = await _to_its_end(self._hand_over(leg, others, report.trouble))
+        await _all(self._settle(leg, report), *map(self._carry, stepping_in))
 
     async def _settle(self, leg: Leg, report: RunReport) -> None:
         """Go on with what was begun before the trouble; if nothing was, there is none any more."""
@@ -257,7 +262,11 @@ class _Carrying:
         """Give up what was not begun, and plan it for the first other target that takes it."""
         made: list[Leg] = []
         for name in others:
-            target = self._request.target(name)
+            try:
+                target = self._request.target(name)
+            except LongshoreError as error:  # a setting that was there when the upload began
+                self._tell(leg, Notice(f"no documents can go to {name}: {error.message}"))
+                continue
             async with self._journal.lock_run(leg.run.id):
                 given_up = await give_up(self._journal, leg.run, target, trouble)
             if not given_up:
@@ -333,6 +342,22 @@ class _Carrying:
         finally:
             stopped.cancel()
             over.cancel()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Hand over as a whole, also when it is cancelled: what nobody has yet would count as skipped.
+
+    A second cancellation waits for nothing.
+    """
+    doing = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        from anyio import CancelScope  # rarely needed; it would make every start slower
+
+        with CancelScope(shield=True), suppress(LongshoreError):
+            await doing
+        raise
 
 
 async def _all(*work: Coroutine[Any, Any, None]) -> None:
