@@ -96,7 +96,7 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
             # Plangrep chooses; that it does so above 5 GB is advice on concepts/uploads.
             parts=PartRule(above=5_000_000_000, chosen_by="vendor") if signed else None,
             polls=PollSchedule(floor=5.0, interval=15.0, longest=30.0),
-            idempotency_window=86_400.0,  # Assumption: a window exists, its length is not told.
+            idempotency_window=86_400.0,  # Assumption: a day; its length is not told.
             wants_sha256=signed,
             behaviours=(
                 "A job belongs to a project; a new one costs credits and takes 1 to 2 minutes.",

@@ -84,7 +84,7 @@ class Sendai(Provider[SendaiSettings], card=CARD):
 
         Source: docs.send.ai/projects/import/api (40 MB a file, 100 files a batch; taken as
         40,000,000 bytes). Types, the size of a request and rates are not documented; nor is how
-        often to poll: the schedule is ours.
+        often to poll, or how many requests at once: both numbers are ours.
         """
         return Capabilities(
             limits=Limits(documents_per_batch=100, bytes_per_document=40_000_000),
@@ -221,7 +221,11 @@ class Sendai(Provider[SendaiSettings], card=CARD):
     # ---------------------------------------------------------------- addresses, errors
 
     def _url(self, *parts: str) -> str:
-        """Build a path of the reference pages: /v2/{team_id}/project/{project_id}/..."""
+        """Build a path of the reference pages: /v2/{team_id}/project/{project_id}/...
+
+        Assumption: these hold. docs.send.ai/projects/import/api has /v2/{team_id}/upload, and the
+        samples beside the table of upload.create have /api/v1/uploads.
+        """
         base = f"/v2/{quoted(self.settings.team_id)}/project/{quoted(self.settings.project_id)}"
         return "/".join([base, *map(quoted, parts)])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 
@@ -34,6 +35,8 @@ from longshore.provider import (
     Status,
     Transfer,
     Unauthorized,
+    Wait,
+    WaitExpired,
     refusal_of,
 )
 from tests.conformance.acme import WORDS, Acme
@@ -98,6 +101,16 @@ class Pushing(Acme):
     def poll(self, job: Job) -> Flow[Status]:
         flow = super().poll(job)
         return (yield from changed(flow, lambda r: replace(r, step="ask", retry=Retry.IDEMPOTENT)))
+
+
+@fails("a_poll_only_asks")
+class Dozing(Acme):
+    def poll(self, job: Job) -> Flow[Status]:
+        status = yield from super().poll(job)
+        if not status.state.terminal:
+            with suppress(WaitExpired):
+                yield Wait("job", seconds=1.0, limit=2.0)
+        return status
 
 
 @fails("the_status_keeps_what_came")

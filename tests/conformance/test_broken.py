@@ -8,19 +8,31 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from pydantic import BaseModel, JsonValue
 
 import tests.conformance.broken
 import tests.conformance.broken_contract
 import tests.conformance.broken_flows
 import tests.conformance.broken_verbs  # noqa: F401 - all note their faults
 from longshore.lifecycle import Job, State, Status
-from longshore.provider import Flow, Refused
-from longshore.sandbox import VendorState
+from longshore.provider import (
+    Answer,
+    Batch,
+    Flow,
+    Found,
+    LostRequest,
+    NotDone,
+    Receipt,
+    Refused,
+    Request,
+    Session,
+)
+from longshore.sandbox import Call, Reply, VendorState, route
 from longshore.testing.conformance import run_checks
 from tests.conformance.acme import MODES, Acme, kit_of
 from tests.conformance.acme_sandbox import AcmeSandbox
 from tests.conformance.broken import Assuming
-from tests.conformance.faults import FAULTS, Broken
+from tests.conformance.faults import FAULTS, Broken, changed
 
 FEWEST_CHECKS = 100
 FEWEST_FAULTS = 60
@@ -97,6 +109,41 @@ def test_a_vendor_may_know_no_names() -> None:
     ]
 
 
+class Looking(AcmeSandbox):
+    """A vendor that shows an upload, and the job that was made of it."""
+
+    @route("GET", "/v1/uploads/{id}")
+    def look(self, call: Call, now: float, id: str) -> Reply:
+        job = next(self._jobs_of(id), None)
+        return Reply.json(200, {"job": self._shown(job, now) if job else None})
+
+
+class Upload(BaseModel):
+    """What it shows."""
+
+    job: JsonValue
+
+
+class Looked(Acme):
+    """After a lost answer it looks at the upload that its own session opened."""
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        def ask(_: LostRequest) -> Flow[Answer]:
+            reply = yield Request.get(self._upload(session))
+            return Found(reply) if reply.parse(Upload).job else NotDone()
+
+        flow = super().complete(batch, session, receipts)
+        return (yield from changed(flow, lambda request: replace(request, lost=ask)))
+
+
+def test_what_the_own_session_made_needs_no_claim() -> None:
+    """The job of an upload that only this batch knows can be nobody else's."""
+    ended = [*run_checks(replace(kit_of(Looked, MODES[1:]), sandbox=Looking), without=LONG)]
+    assert [check for check in ended if check.outcome == "failed"] == []
+    others = [c.message for c in ended if c.name == "test_jobs_of_others_are_no_answer"]
+    assert others == ["the question is about something of this very session"]
+
+
 def test_a_vendor_may_document_that_a_request_is_repeatable() -> None:
     """With the page that says so, what makes a job may be called idempotent."""
     kit = kit_of(Assuming, MODES[1:])
@@ -109,7 +156,7 @@ MISTAKES = {
     "AtOnce": "a flow is a generator, not Status",
     "Wordy": "complete returns str, and not Job",
     "Addressing": "a flow yields requests and waits, not str ('/v1/me')",
-    "Circling": "to wait, yield Wait, or let poll return",
+    "Circling": "to wait, let poll return, and yield Wait elsewhere",
     "EmptyHanded": "start returns a session without a transfer",
     "Unsigned": "sign returns the request with its credentials, not None",
 }

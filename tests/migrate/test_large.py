@@ -67,10 +67,19 @@ async def peak(work: Callable[[int], Awaitable[object]], count: int) -> int:
         tracemalloc.stop()
 
 
-async def growth(work: Callable[[int], Awaitable[object]]) -> float:
-    """Return how many bytes more each document takes."""
+async def takes_less(
+    than: int, work: Callable[[int], Awaitable[object]], few: int = FEW, many: int = MANY
+) -> None:
+    """Each document takes fewer bytes than that, of what is held at once.
+
+    Python has one table of the names that it shares, those of all paths among them. Whatever ran
+    before, it may grow just now, at once by megabytes: that is not there the next time.
+    """
     await work(10)  # what is made once
-    return (await peak(work, MANY) - await peak(work, FEW)) / (MANY - FEW)
+    found: list[float] = []
+    while len(found) < 3 and min(found, default=than) >= than:
+        found.append((await peak(work, many) - await peak(work, few)) / (many - few))
+    assert min(found) < than, found
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -103,7 +112,7 @@ async def test_a_plan_takes_no_memory_for_each_document(
         assert (line["documents"], len(made.kept_out)) == ((count, 0) if there else (0, count))
         return made
 
-    assert await growth(plan) < 1800
+    await takes_less(1800, plan)
     assert most < 100
 
 
@@ -128,9 +137,7 @@ async def test_a_route_takes_no_memory_for_each_document(
         async with open_journal(tmp_path / f"{count}.db") as journal:
             return await begin_passage(journal, request, Environment(digest=digest))
 
-    await plan(10)  # what is made once
-    more = await peak(plan, 2 * MANY) - await peak(plan, MANY)  # a commit is of 500 for each
-    assert more / MANY < 700
+    await takes_less(700, plan, MANY, 2 * MANY)  # a commit is of 500 for each
 
 
 async def test_a_map_takes_no_memory_for_each_document(tmp_path: Path) -> None:
@@ -159,7 +166,7 @@ async def test_a_map_takes_no_memory_for_each_document(tmp_path: Path) -> None:
         assert [len(check.problems) for check in found.checks] == [count]
         return found
 
-    assert await growth(check) < 500
+    await takes_less(500, check)
     lines = (tmp_path / f"{MANY}.jsonl").read_text().splitlines()
     assert [json.loads(line)["to"]["state"] for line in lines] == ["failed"] * MANY
 

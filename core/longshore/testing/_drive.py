@@ -107,6 +107,7 @@ class Pier(Generic[P, V]):
         watch: a context in which the flows' own code runs.
         claimed: vendor jobs that belong to other batches.
         twice: steps that came a second time within one flow call.
+        waits: what flows waited for, in order: verb and name.
         forgotten: the vendor's idempotency window is over: lost keyed requests are asked about.
     """
 
@@ -120,6 +121,7 @@ class Pier(Generic[P, V]):
     claimed: frozenset[str] = frozenset()
     forgotten: bool = False
     twice: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
     key: str = "b-1"
     verb: str = ""
     object: str = ""
@@ -343,6 +345,7 @@ class Pier(Generic[P, V]):
             return self.checked(request, response)
 
         def wait(item: Wait) -> None:
+            self.waits.append(f"{self.verb}: {item.name}")
             if self.now < waited.setdefault(item.name, self.now) + item.limit:
                 raise _Later(item.seconds)
             raise WaitExpired(item.name)

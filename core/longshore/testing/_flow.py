@@ -57,7 +57,7 @@ def drive_flow(
                 refused = error
         raise PluginError(
             f"{_MOST_REQUESTS} requests in one flow call, and no end: a loop must move on with "
-            "each answer; to wait, yield Wait, or let poll return"
+            "each answer; to wait, let poll return, and yield Wait elsewhere"
         )
     except StopIteration as end:
         result: T = end.value

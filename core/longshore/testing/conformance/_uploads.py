@@ -255,10 +255,14 @@ class UploadChecks:
             )
 
     def test_a_poll_only_asks(self, mode: Mode) -> None:
-        """``poll`` holds safe requests only."""
+        """``poll`` holds safe requests only, and waits for nothing."""
         story = good(self.kit, mode)
         acts = [s.label for s, _ in story.of("poll") if s.request.retry is not Retry.SAFE]
         expect(not acts, f"{acts}", "a poll may come at any time, and any number of times")
+        waits = [wait for wait in story.pier.waits if wait.startswith("poll: ")]
+        expect(
+            not waits, f"it waits: {waits[:3]}", "poll tells of now; the schedule brings it back"
+        )
 
     def test_a_poll_says_the_same_when_all_is_over(self, mode: Mode) -> None:
         """A job that has ended stays as it is, however often it is asked about."""
