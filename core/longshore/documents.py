@@ -39,6 +39,7 @@ _MEDIA_TYPES = {
     ".tiff": "image/tiff",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+_AGAIN = "put it back, then upload it again"
 _HASH_CHUNK = 2 << 20  # 1.3 ms: after each chunk a thread waits for its turn among the others
 # Without O_NONBLOCK, opening a pipe that took the file's place would wait for its writer.
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -131,7 +132,11 @@ class Document(Lean):
                 f"{shown(path) or repr(path)}: no such file", hint="check the path"
             ) from error
         except OSError as error:
-            raise SourceUnreadable(f"{shown(path)}: {error.strerror}") from error
+            closed = isinstance(error, PermissionError)
+            raise SourceUnreadable(
+                f"{shown(path)}: {error.strerror}",
+                hint="check the modes of the folders above it" if closed else "",
+            ) from error
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnreadable(f"{shown(path)}: not a regular file")
         if shown(whole) != whole:
@@ -190,21 +195,29 @@ class SourceFile:
     """
 
     def __init__(self, document: Document) -> None:
-        self.document = document
+        self.document, self.fd = document, -1
         try:
             self.fd = os.open(document.source, _OPEN)
+            regular = stat.S_ISREG(os.fstat(self.fd).st_mode)
         except FileNotFoundError as error:
             raise SourceMissing(
-                f"{document.source}: the file is gone", document=document.id
+                f"{document.source}: the file is gone",
+                document=document.id,
+                hint=_AGAIN,
             ) from error
         except OSError as error:
-            raise SourceUnreadable(
-                f"{document.source}: {error.strerror}", document=document.id
-            ) from error
-        if not stat.S_ISREG(os.fstat(self.fd).st_mode):
             self.close()
             raise SourceUnreadable(
-                f"{document.source}: not a regular file any more", document=document.id
+                f"{document.source}: {error.strerror}",
+                document=document.id,
+                hint="make it readable, then upload it again",
+            ) from error
+        if not regular:
+            self.close()
+            raise SourceUnreadable(
+                f"{document.source}: not a regular file any more",
+                document=document.id,
+                hint=_AGAIN,
             )
         self.proved: Fingerprint | None = document.fingerprint
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import certifi
 import pytest
 
 from longshore.errors import ConfigurationError, PluginError, UnknownTarget
@@ -11,6 +12,7 @@ from longshore.targets import Target, require
 from tests.targets.tiny import Tiny, TinySettings, resolve
 
 NO_SUCH = "there is no such setting"
+GIVEN = "given for target 'tiny'"
 
 
 def settings(target: Target) -> TinySettings:
@@ -211,10 +213,14 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert "is not UTF-8 text" in refused(tmp_path).message
 
 
-@pytest.mark.parametrize("name", ["Tiny", "a_b", "", "a.b", "a b"])
-def test_a_target_name_is_plain(tmp_path: Path, name: str) -> None:
-    """Names that could not be part of a variable's name are refused."""
-    assert refused(tmp_path, name).message == f"{name!r} is no target name"
+@pytest.mark.parametrize(
+    ("name", "meant"), [("Tiny", "tiny"), ("A_b", "a-b"), ("", ""), ("a.b", ""), ("a b", "")]
+)
+def test_a_target_name_is_plain(tmp_path: Path, name: str, meant: str) -> None:
+    """Names that could not be part of a variable's name are refused; what may be meant is told."""
+    error = refused(tmp_path, name)
+    assert error.message == f"{name!r} is no target name"
+    assert error.hint.endswith(f" hyphens: {meant or '[a-z0-9-]+'}")
 
 
 def test_an_unknown_name_gets_the_closest(tmp_path: Path) -> None:
@@ -230,27 +236,48 @@ def test_an_unknown_name_gets_the_closest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message", "hint"),
     [
-        ({"projct": "p"}, "there is no setting 'projct' (--set projct)", "did you mean project?"),
+        ({"projct": "p"}, f"there is no setting 'projct' ({GIVEN})", "did you mean project?"),
         (
             {"names.part": "p"},
-            f"the setting 'names.part' of target 'tiny': {NO_SUCH} (--set names.part)",
+            f"the setting 'names.part' of target 'tiny': {NO_SUCH} ({GIVEN})",
             "did you mean parts or part_url?",
         ),
         (
             {"mode": "no"},
-            "the setting 'mode' of target 'tiny': Input should be 'auto' or 'form' (--set mode)",
+            f"the setting 'mode' of target 'tiny': Input should be 'auto' or 'form' ({GIVEN})",
             "",
         ),
-        ({"project.x": "p"}, "the setting 'project' has no entries (--set project.x)", ""),
+        (
+            {"project.x": "p"},
+            f"the setting 'project' has no entries such as 'project.x' ({GIVEN})",
+            "",
+        ),
     ],
 )
-def test_a_wrong_flag_is_named(
+def test_what_the_call_says_wrongly_is_named(
     tmp_path: Path, given: dict[str, str], message: str, hint: str
 ) -> None:
-    """The error names the setting, the reason and the flag."""
+    """The error names the setting, the reason and the target: Python knows of no ``--set``."""
     error = refused(tmp_path, overrides=given)
 
     assert (message, hint) == (error.message, error.hint)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"project": None}, f"the setting 'project' has no value ({GIVEN})"),
+        ({"meta": {"a": "b"}}, "the setting 'meta' is not valid JSON: "),
+    ],
+)
+def test_what_python_gives_as_no_text_is_named(
+    tmp_path: Path, given: dict[str, object], words: str
+) -> None:
+    """Types say so, but not everybody asks them."""
+    error = refused(tmp_path, overrides=given)
+
+    assert error.message.startswith(words)
+    assert GIVEN in error.message
 
 
 def test_text_that_must_be_json_is_named(tmp_path: Path) -> None:
@@ -292,6 +319,26 @@ def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     )
 
     require(resolve(tmp_path, overrides={"api_key": "k"}))
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_are_read_before_there_is_a_run(tmp_path: Path, content: str | None) -> None:
+    """A missing file and one without certificates are told by their path; a folder may be empty."""
+    bundle = tmp_path / "ours.pem"
+    if content is not None:
+        bundle.write_text(content)
+    given = {"api_key": "k", "ca_bundle": str(bundle)}
+
+    with pytest.raises(ConfigurationError, match=r"ca_bundle .*ours\.pem: .*'tiny'") as caught:
+        require(resolve(tmp_path, overrides=given))
+    assert "PEM" in caught.value.hint
+
+    with pytest.raises(ConfigurationError, match="null byte"):
+        require(resolve(tmp_path, overrides={**given, "ca_bundle": "a\0b"}))
+
+    require(resolve(tmp_path, overrides={**given, "verify": "false"}))
+    for good in (certifi.where(), str(tmp_path)):
+        require(resolve(tmp_path, overrides={**given, "ca_bundle": good}))
 
 
 def test_a_missing_setting_is_told_though_a_provider_refuses_others_in_its_own_way(

@@ -72,11 +72,18 @@ def test_references_that_lead_nowhere_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
 
     assert refused(tmp_path, "env:NOPE") == (
-        "the environment variable 'NOPE' is not set (api_key, from --set api_key)"
+        "the environment variable 'NOPE' is not set (api_key, given for target 'tiny')"
     )
     assert "'NOPE' is empty" in refused(tmp_path, "env:NOPE", NOPE="")
     assert f"{tmp_path / 'nope'} cannot be read" in refused(tmp_path, "file:nope")
     assert f"{tmp_path / 'empty'} is empty" in refused(tmp_path, "file:empty")
+
+
+def test_a_variable_that_is_to_be_set_is_told_as_a_command(tmp_path: Path) -> None:
+    """``env:NAME`` is read by whoever did not write it."""
+    with pytest.raises(ConfigurationError) as caught:
+        key(tmp_path, "env:NOPE")
+    assert caught.value.hint == "export NOPE=..."
 
 
 def test_only_the_reference_that_wins_is_followed(tmp_path: Path) -> None:

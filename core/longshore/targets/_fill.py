@@ -66,7 +66,7 @@ def _follow_at(layer: Layer, way: Way, environ: Mapping[str, str], folder: Path)
             place[last],
             folder=origin.folder if origin else folder,
             environ=environ,
-            where=f"{'.'.join(way)}{f', from {origin.words}' if origin else ''}",
+            where=f"{'.'.join(way)}{f', {origin.words}' if origin else ''}",
         )
 
 

@@ -156,20 +156,21 @@ def misspelt(
     return found
 
 
-def overrides(settings: Settings, given: Mapping[str, str], folder: Path) -> Layer:
+def overrides(settings: Settings, target: str, given: Mapping[str, str], folder: Path) -> Layer:
     """Make a layer of ``--set key=value``; a dot leads into a mapping: ``meta.department=x``.
 
     Raises:
         ConfigurationError: there is no such setting, or a value is no JSON where it must be.
     """
-    origins = {key: Origin(f"--set {key}", folder) for key in given}
-    for key, origin in origins.items():
+    origin = Origin(f"given for target {target!r}", folder)  # by a command, or by Python
+    for key in given:
         _known(settings, key.partition(".")[0], origin)
-    layer = _read(settings, given, ".", lambda path: Origin(f"--set {'.'.join(path)}", folder))
-    for key, origin in origins.items():
+    layer = _read(settings, given, ".", lambda _path: origin)
+    for key in given:
         if (*key.split(".", 1),) not in layer.origins:
-            name = key.partition(".")[0]
-            raise ConfigurationError(f"the setting {name!r} has no entries ({origin.words})")
+            name, entry, _ = key.partition(".")
+            wrong = f"has no entries such as {key!r}" if entry else "has no value"
+            raise ConfigurationError(f"the setting {name!r} {wrong} ({origin.words})")
     return layer
 
 
@@ -217,7 +218,7 @@ def _read(
         text, _, is_complex = source.get_field_value(info, name)
         try:
             value = source.prepare_field_value(name, info, text, is_complex)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:  # TypeError: no text at all
             raise ConfigurationError(
                 f"the setting {name!r} is not valid JSON: {error} ({origin((name,)).words})"
             ) from None

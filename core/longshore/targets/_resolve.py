@@ -113,8 +113,8 @@ class _Sources:
         return layer
 
     def flags(self) -> Layer:
-        """Return what ``--set`` says."""
-        return overrides(self.settings, self.given, self.cwd)
+        """Return what the call says."""
+        return overrides(self.settings, self.name, self.given, self.cwd)
 
     def target(self, *layers: Layer) -> Target:
         """Fill the settings from layers, the lowest first."""
@@ -257,9 +257,11 @@ def require(target: Target) -> None:
 
     Raises:
         ConfigurationError: something is; the hint names the variable and the place in the file.
+            Or its certificates cannot be used.
     """
     missing = target.provider.settings.missing()
     if not missing:
+        _check_certificates(target)
         return
     words = " and ".join(f"no {_named(target.provider.settings, name)}" for name in missing)
     variables = " and ".join(variable(target.name, name) for name in missing)
@@ -268,6 +270,24 @@ def require(target: Target) -> None:
         hint=f"set {variables}, or {' and '.join(missing)} under [targets.{target.name}] "
         f"in {target.config_path or FILE_NAME}",
     )
+
+
+def _check_certificates(target: Target) -> None:
+    """Read ``ca_bundle`` as a connection will, before there is a run that could not go on."""
+    settings = target.provider.settings
+    if not (settings.verify and (path := settings.ca_bundle)):
+        return
+    import ssl
+
+    where = {"capath" if os.path.isdir(path) else "cafile": path}  # noqa: PTH112
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**where)
+    except (OSError, ValueError) as error:  # ssl.SSLError is one; a NUL in the name is the other
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"ca_bundle {path}: {why} (target {target.name!r})",
+            hint="name a file (or an OpenSSL folder) of PEM certificates",
+        ) from error
 
 
 def _named(settings: ProviderSettings, missing: str) -> str:

@@ -106,7 +106,9 @@ def _from_environment(name: str, environ: Mapping[str, str], where: str) -> str:
     if secret := environ.get(name):
         return secret
     state = "is empty" if name in environ else "is not set"
-    raise ConfigurationError(f"the environment variable {name!r} {state} ({where})")
+    raise ConfigurationError(
+        f"the environment variable {name!r} {state} ({where})", hint=f"export {name}=..."
+    )
 
 
 def _from_file(text: str, folder: Path, where: str) -> str:

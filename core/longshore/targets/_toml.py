@@ -55,9 +55,11 @@ def check_name(name: str, where: str = "") -> None:
             hint=f"longshore upload takes routes; with --to {name} --dry-run it shows the plan",
         )
     if not _NAME.fullmatch(name):
+        meant = name.lower().replace("_", "-")
         raise ConfigurationError(
             f"{where}{name!r} is no target name",
-            hint="use lower-case letters, digits and hyphens: [a-z0-9-]+",
+            hint="use lower-case letters, digits and hyphens: "
+            + (meant if _NAME.fullmatch(meant) else "[a-z0-9-]+"),
         )
 
 
