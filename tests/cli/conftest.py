@@ -15,6 +15,7 @@ from longshore.cli import main
 from longshore.cli._sandbox import make_vendors, variables
 from longshore.plugins import load_plugins
 from longshore.sandbox import Faults, Vendor, serve
+from tests.cli.processes import Processes, in_parts
 
 QUICK = {"POLL_INTERVAL": "0.02"}
 # Where no test looks at a job on its way: the same states in a tenth of the time.
@@ -134,3 +135,18 @@ def trouble(
             return found
 
         yield start
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Processes in a folder of their own."""
+    made = Processes(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def slow(trouble: Callable[..., dict[str, str]], processes: Processes) -> tuple[str, ...]:
+    """A document of three parts that takes its time, and how to upload it."""
+    trouble([{"method": "POST", "path": "*/append*", "delay": 0.3}], only="subworkflow")
+    return in_parts(processes.folder)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from longshore.journal import open_journal
+from longshore.pipeline import _mailbox
 from tests.cli.conftest import Shore
 
 Trouble = Callable[..., dict[str, str]]
@@ -108,3 +112,27 @@ def test_cancel_is_two_when_the_account_is_refused(empty_shore: Shore, trouble: 
     ended = empty_shore.run("cancel", upload(empty_shore, "blocked.pdf"), "--json")
     assert (ended.code, ended.line("run")["needs_action"]) == (2, 1)
     assert "hint: check the API key" in ended.err
+
+
+def test_ctrl_c_ends_after_the_batch_at_hand_and_says_how_to_go_on(
+    empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """130, a line for each document that was not over, and the command that does the rest."""
+    shore, one = empty_shore, _mailbox._cancel
+    trouble([], "plangrep.walk=preflighting:3600,completed", only="plangrep")
+    names = [shore.file(f"{n}.pdf", b"%%PDF %d" % n) for n in range(3)]
+    begun = ("upload", *names, "--to", "plangrep", "--batch-size", "1", "--no-wait", "--json")
+    run_id = shore.run(*begun).line("run")["run_id"]
+
+    async def interrupted(*arguments: Any) -> None:
+        await one(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(_mailbox, "_cancel", interrupted)
+    ended = shore.run("cancel", run_id, "--json")
+    monkeypatch.undo()
+    states = sorted(line["state"] for line in ended.lines if line["event"] == "document")
+    assert (ended.code, states) == (130, ["cancelled", "running", "running"])
+    assert ended.line("run")["running"] == 2
+    assert ended.err.splitlines()[-1] == f"longshore cancel {run_id} --journal {shore.journal}"

@@ -18,7 +18,8 @@ from longshore.cli import _progress
 from longshore.cli._budget import Budget
 from longshore.cli._interrupt import Interrupt, run_async
 from longshore.cli._meter import Meter
-from longshore.cli._progress import Standing, Tally, open_display
+from longshore.cli._progress import open_display
+from longshore.cli._tally import Standing, Tally
 from longshore.cli._terminal import Terminal
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, ErrorInfo, MemoryJournal, RunRecord, UnitRecord

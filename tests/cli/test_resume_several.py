@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from longshore.cli import _carry
+import longshore.pipeline
+from longshore.cli import _carry, _route
 from longshore.journal import open_journal
+from longshore.migrate import Leg
+from longshore.pipeline import Event, RunFinished
 from tests.cli.conftest import Ended, Shore
 
 
@@ -77,3 +81,47 @@ def test_ctrl_c_leaves_the_other_runs_and_says_how_to_resume_all(
         f"longshore resume {runs[0]} --journal {shore.journal}",
         f"longshore resume --journal {shore.journal}",
     ]
+
+
+def test_ctrl_c_while_only_copies_are_left_says_how_to_go_on(
+    shore: Shore, trouble: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is over, so an upload is 0; a resume that did not come to other runs is 130."""
+    table = '[routes.main]\nprimary = "sendai"\nshadow = ["subworkflow"]\n'
+    (shore.folder / "longshore.toml").write_text(table)
+    trouble([], "subworkflow.walk=IN_PROGRESS:3600,SUCCESS", only="subworkflow")
+    see = _route._Watch.see
+
+    def interrupted(watch: _route._Watch, leg: Leg, event: Event) -> None:
+        see(watch, leg, event)
+        if leg.role == "main" and isinstance(event, RunFinished):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(_route._Watch, "see", interrupted)
+    first = shore.run("upload", shore.file("a.pdf"), "--to", "route:main", "--json")
+    begun(shore, "plangrep")
+    ended = shore.run("resume", "--json")
+    again = f"longshore resume {first.line('shadow_run')['run_id']} --journal {shore.journal}"
+    assert (first.code, first.err.splitlines()[-1]) == (0, again)
+    assert (ended.code, ended.line("document")["state"]) == (130, "succeeded")
+    every = f"longshore resume --journal {shore.journal}"
+    assert ended.err.splitlines()[-2:] == [again, every]
+
+
+def test_ctrl_c_while_failed_documents_are_planned_again(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are; none is sent, each is told of, and the last line goes on."""
+    failed = shore.run("upload", shore.file("fail.pdf"), "--to", "subworkflow", "--json")
+    run, plan = failed.line("run"), longshore.pipeline.rerun
+
+    async def interrupted(*arguments: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return await plan(*arguments, **more)
+
+    monkeypatch.setattr("longshore.pipeline.rerun", interrupted)
+    ended = shore.run("rerun", run["run_id"], "--failed", "--json")
+    again = f"longshore resume {run['run_id']} --journal {shore.journal}"
+    assert (ended.code, ended.line("document")["state"]) == (130, "running")
+    assert ended.line("run")["requests"] == run["requests"]
+    assert ended.err.splitlines()[-1] == again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -199,6 +199,15 @@ def test_status_of_a_run_shows_its_documents(shore: Shore) -> None:
     assert "attempt 1 succeeded after" in told
     assert "; settings: base_url = http://127.0.0.1:" in told
     assert "{" not in told
+
+
+def test_status_counts_as_people_do(
+    shore: Shore, quay: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is no plural; here the address is that of another vendor."""
+    monkeypatch.setenv("LONGSHORE_SENDAI_BASE_URL", quay["LONGSHORE_GEOLENS_BASE_URL"])
+    run_id = upload(shore, "a.pdf", "sendai")
+    assert ": 1 request, 0 retries; " in shore.run("status", run_id, "--verbose").out
 
 
 def test_status_of_an_empty_journal(shore: Shore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_a_fault_of_a_vendor_that_nobody_has(
     assert hint in ended.err
 
 
+def test_a_fault_of_a_vendor_that_is_left_out_is_told(empty_shore: Shore, tmp_path: Path) -> None:
+    """One plan may serve several calls; but nobody waits in vain for what cannot happen."""
+    plan = tmp_path / "faults.json"
+    plan.write_text('[{"status": 503}, {"vendor": "plangrep", "status": 503}]', "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it ends
+        port = str(taken.getsockname()[1])
+        call = ("sandbox", "--port", port, "--faults", str(plan), "--provider", "geolens")
+        alone = empty_shore.bare(*call)
+        both = empty_shore.bare(*call, "--provider", "plangrep")
+    words = "longshore: faults[1] never happens: the sandbox of plangrep is not started\n"
+    assert (words in alone.err, "never happens" in both.err) == (True, False)
+    assert "faults[0]" not in alone.err
+
+
 def test_the_variables_have_every_name_of_a_target() -> None:
     """A vendor's variables stand there for its name and for its alias."""
     plugins = load_plugins()
@@ -93,8 +108,6 @@ def test_the_variables_have_every_name_of_a_target() -> None:
 
 def test_a_port_that_is_taken(empty_shore: Shore) -> None:
     """A port that was asked for and is taken is an error."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = empty_shore.bare("sandbox", "--provider", "sendai", "--port", port)

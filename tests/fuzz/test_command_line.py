@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.cli._progress import Tally
+from longshore.cli._tally import Tally
 from longshore.cli._terminal import Terminal
 from longshore.transfer import Policy
 from tests.cli.conftest import Ended, Shore

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from longshore.cli._terminal import printable
+from longshore.cli._text import printable
 from longshore.documents import Piece, media_type_of, shown
 from longshore.errors import LongshoreError, ProtocolError
 from longshore.provider import File, Headers, Multipart, Response, refusal_of, upload_url

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longshore.cli._command import command
+from longshore.cli._command import INTERRUPTED, command
 from longshore.cli._lines import tell_document
 from longshore.cli._parameters import Set, SomeRun, pairs
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord, Taken, UnitRecord
     from longshore.lifecycle import Action
-    from longshore.pipeline import Event
+    from longshore.pipeline import Acted, Event
 
 __all__ = ["act", "actions"]
 
 
 @command("longshore actions", "longshore actions 4f1c2a9b --json")
 def actions(terminal: Terminal, run: SomeRun = None) -> int:
-    """List what jobs offer to be done, as commands to type. Only reads the journal."""
+    """List what jobs offer to be done, as commands to type; changes nothing."""
     from longshore.cli._interrupt import run_async
 
     return run_async(_actions(terminal, run))
@@ -96,6 +97,7 @@ def act(
 
 
 async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -> int:
+    from longshore.cli._interrupt import Interrupt
     from longshore.cli._resume import target_of
     from longshore.journal import open_journal
     from longshore.pipeline import (
@@ -120,10 +122,22 @@ async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -
         unit = await find_job(journal, job)
         run = await journal.run(unit.run_id)
         target = target_of(terminal, run, given)
-        acted = await do(journal, target, unit, action, environment=Environment(), listener=listen)
+        acted: Acted | None = None
+        with Interrupt(terminal) as interrupt:
+            interrupt.sending = True
+            with interrupt.working():
+                acted = await do(
+                    journal, target, unit, action,
+                    environment=Environment(), listener=listen, stop=interrupt.stop,
+                )  # fmt: skip
+            stopped = interrupt.stop.is_set()
+            if acted is None:  # whether it is done, the vendor knows
+                terminal.last(terminal.typed(f"longshore resume {run.id}"))
+                interrupt.told()
+                return INTERRUPTED
     if acted.asked:
         _tell_asked(terminal, run, unit, action)
-        return 0
+        return INTERRUPTED if stopped else 0
     for text in refused:
         terminal.last(printable(f"longshore: {text}"))
     if not acted.over:

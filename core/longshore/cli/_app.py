@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from longshore.cli._command import EPILOG, INTERRUPTED, TROUBLE
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.errors import UsageError
 
 __all__ = ["COMMANDS", "run"]

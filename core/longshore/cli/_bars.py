@@ -16,22 +16,41 @@ from rich.progress import (
     TaskID,
     TextColumn,
 )
+from rich.table import Column, Table
 from rich.text import Text
 
 from longshore.cli._budget import Budget
 from longshore.cli._meter import Meter
-from longshore.cli._progress import Standing, Tally
-from longshore.cli._terminal import printable
+from longshore.cli._tally import Standing, Tally
+from longshore.cli._text import printable
 from longshore.journal import Journal, Taken
 from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, Unit
 from longshore.units import format_bytes, format_seconds
 
-__all__ = ["Bars", "Drawn", "RateColumn"]
+__all__ = ["ONE_LINE", "Bars", "Drawn", "RateColumn", "words"]
 
 BIG = 8 * 2**20
 """Bytes from which on a batch gets a bar of its own."""
 
 _NAME = 40
+
+_NARROW = 60
+"""Columns below which there is room for words, the bar and bytes alone."""
+
+ONE_LINE = Column(no_wrap=True)
+"""For figures: they keep their width as long as words have any to give."""
+
+
+def words(field: str) -> ProgressColumn:
+    """Make a column of words, which are cut where there is no room: all of a bar is one line."""
+    return _Words(field, markup=False, table_column=Column(min_width=8))
+
+
+class _Words(TextColumn):
+    def render(self, task: Task) -> Text:
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 class RateColumn(ProgressColumn):
@@ -59,12 +78,26 @@ class _Bars(Progress):
     """Bars, and below them lines of text."""
 
     def __init__(
-        self, below: Callable[[], Iterable[str]], *columns: ProgressColumn, **options: Any
+        self,
+        below: Callable[[], Iterable[str]],
+        *columns: ProgressColumn,
+        console: Console,
+        **options: Any,
     ) -> None:
-        self._below = below  # first: the constructor below draws already
+        # first: the constructor below draws already
+        self._below, self._all, self._on = below, columns, console
         super().__init__(
-            *columns, transient=True, redirect_stdout=False, redirect_stderr=False, **options
+            *columns,
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            **options,
         )
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        self.columns = self._all if self._on.width >= _NARROW else self._all[:3]
+        return super().make_tasks_table(tasks)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
@@ -113,11 +146,11 @@ class Bars(Drawn):
         self._tally = Tally(budget=budget)
         super().__init__(
             self._tally.remarks,
-            TextColumn("{task.description}", markup=False),
+            words("{task.description}"),
             BarColumn(bar_width=None),
-            DownloadColumn(),
-            RateColumn(),
-            _LeftColumn(),
+            DownloadColumn(table_column=ONE_LINE),
+            RateColumn(table_column=ONE_LINE),
+            _LeftColumn(table_column=ONE_LINE),
             console=Console(stderr=True),
             refresh_per_second=8,
             expand=True,

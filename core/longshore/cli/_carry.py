@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from longshore.cli._lines import kept_settings, next_steps, run_text, tell_document
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.cli._told import Told
 from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 

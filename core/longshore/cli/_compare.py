@@ -14,9 +14,10 @@ import typer
 from longshore.cli._command import INTERRUPTED, command
 from longshore.cli._held_up import HeldUp
 from longshore.cli._lines import columns, tell_document, tell_kept
-from longshore.cli._parameters import BatchSize, PartSize, Paths, pairs
+from longshore.cli._parameters import BatchSize, PartSize, Paths, options_of, pairs
 from longshore.cli._progress import SILENT, Displays, open_displays
-from longshore.cli._terminal import Terminal, colour, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import colour, printable
 from longshore.cli._told import Told
 from longshore.errors import UsageError
 
@@ -87,7 +88,6 @@ def compare(
     every target, --set TARGET:NAME=VALUE for one.
     """
     from longshore.cli._interrupt import run_async
-    from longshore.cli._upload import options_of
     from longshore.evaluate import Request, check_extra, check_folder
 
     if report is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 import resource
@@ -101,6 +102,8 @@ class Interrupt:
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine."""
     _allow_open_files()
+    # What Python takes apart at its end would print a traceback into the last lines.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with _fewer_collections(), _ended_by_signals():
         return asyncio.run(work)
 

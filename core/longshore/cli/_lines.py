@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._offers import LOOKED_AT
-from longshore.cli._terminal import Terminal, colour, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import colour, printable
 
 if TYPE_CHECKING:
     from longshore.journal import DocumentRecord, RunRecord, UnitRecord

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from longshore.cli._terminal import printable, structured
+from longshore.cli._text import printable, structured
 
 __all__ = ["as_record", "logs"]
 

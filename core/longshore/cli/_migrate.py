@@ -20,10 +20,12 @@ from longshore.cli._parameters import (
     MaxFailures,
     PartSize,
     Set,
+    options_of,
     pairs,
     said,
 )
-from longshore.cli._terminal import Terminal, colour, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import colour, printable
 from longshore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +100,6 @@ def _migrate(
     if ctx.invoked_subcommand is not None:
         return None
     from longshore.cli._interrupt import run_async
-    from longshore.cli._upload import options_of
     from longshore.migrate import Request
 
     if not source or not to:

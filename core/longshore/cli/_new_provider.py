@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from longshore.cli._command import command
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.errors import UsageError
 
 __all__ = ["new_provider"]

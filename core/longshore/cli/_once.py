@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 
 if TYPE_CHECKING:
     from longshore.pipeline import Candidate

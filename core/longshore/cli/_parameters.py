@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from longshore.errors import UsageError
 
+if TYPE_CHECKING:
+    from longshore.pipeline import RunOptions
+
 __all__ = [
     "BatchSize", "BwLimit", "Concurrency", "Follow", "GiveUpAfter", "MaxFailures", "PartSize",
-    "Paths", "Run", "Set", "SomeRun", "pairs", "said",
+    "Paths", "Run", "Set", "SomeRun", "check_names", "options_of", "pairs", "said",
 ]  # fmt: skip
 
 Paths = Annotated[
@@ -86,3 +90,33 @@ def pairs(given: list[str] | None) -> dict[str, str]:
             raise UsageError(f"--set {text}: {wrong}", hint="for example --set poll_interval=5s")
         found[key.strip()] = value
     return found
+
+
+def check_names(given: Iterable[str], targets: Sequence[str]) -> None:
+    """Check that ``--set target:key=value`` names a target that is there.
+
+    Raises:
+        UsageError: it does not.
+    """
+    for key in given:
+        target, colon, _ = key.partition(".")[0].partition(":")
+        if colon and target not in targets:
+            raise UsageError(
+                f"--set {key}: {target!r} is none of the targets",
+                hint=f"there are: {', '.join(targets)}",
+            )
+
+
+def options_of(command: str, **given: Any) -> RunOptions:
+    """Check the options of a run, as they were given to a command.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    from longshore.pipeline import options_from
+
+    return options_from(
+        given,
+        named=lambda name: "--" + name.replace("_", "-"),
+        hint=f"longshore {command} --help",
+    )

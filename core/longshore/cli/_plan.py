@@ -15,10 +15,11 @@ from longshore.cli._parameters import (
     PartSize,
     Paths,
     Set,
+    check_names,
+    options_of,
     pairs,
 )
 from longshore.cli._terminal import Terminal
-from longshore.errors import UsageError
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from longshore.pipeline import Candidate, Environment, Existing, Plan, RunOptions
     from longshore.targets import Route, Target
 
-__all__ = ["ask_vendor", "check_names", "plan", "show_plan"]
+__all__ = ["ask_vendor", "plan", "show_plan"]
 
 _HELD = 4 * 2**20
 """Bytes in memory for each request in flight: chunks of 1 MiB being read, sent and received."""
@@ -58,7 +59,6 @@ def plan(
 ) -> int:
     """Show what an upload would do: batches, parts, bytes, and what is refused, and why."""
     from longshore.cli._interrupt import run_async
-    from longshore.cli._upload import options_of
 
     options = options_of("plan", part_size=part_size, batch_size=batch_size)
     check_names(pairs(set), to)
@@ -114,21 +114,6 @@ async def show_plan(
         terminal.line(line)
         terminal.say(_text(line, ask=ask) + _at_least(capabilities, total))
     return code
-
-
-def check_names(given: Iterable[str], targets: Sequence[str]) -> None:
-    """Check that ``--set target:key=value`` names a target that is there.
-
-    Raises:
-        UsageError: it does not.
-    """
-    for key in given:
-        target, colon, _ = key.partition(".")[0].partition(":")
-        if colon and target not in targets:
-            raise UsageError(
-                f"--set {key}: {target!r} is none of the targets",
-                hint=f"there are: {', '.join(targets)}",
-            )
 
 
 def _plan(

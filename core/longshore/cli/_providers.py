@@ -10,7 +10,8 @@ from typer.core import TyperGroup
 from longshore.cli._command import EPILOG, command
 from longshore.cli._lines import entries
 from longshore.cli._parameters import Set, pairs
-from longshore.cli._terminal import Terminal, colour, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import colour, printable
 from longshore.errors import PluginError
 
 if TYPE_CHECKING:

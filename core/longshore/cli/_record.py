@@ -11,7 +11,8 @@ import typer
 from longshore.cli._command import command
 from longshore.cli._interrupt import run_async
 from longshore.cli._parameters import Set, pairs
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.errors import PluginError, UsageError
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from longshore.cli._command import TROUBLE, command
-from longshore.cli._parameters import Follow, Run, Set, SomeRun, pairs
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._command import INTERRUPTED, TROUBLE, command
+from longshore.cli._parameters import Follow, Run, Set, SomeRun, check_names, pairs
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.errors import LongshoreError, RunInUse, UsageError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def _resume(
             for run in unfinished:
                 if interrupt.stop.is_set():  # the line before this one names only one run
                     terminal.last(terminal.typed("longshore resume"))
+                    codes.append(INTERRUPTED)
                     break
                 try:
                     codes.append(await go(run))
@@ -106,7 +108,6 @@ def _check_names(given: Mapping[str, str], runs: Iterable[RunRecord]) -> None:
     """
     if not given:
         return
-    from longshore.cli._plan import check_names
     from longshore.cli._route import targets_of
     from longshore.migrate import passage_of, route_of
 
@@ -143,15 +144,19 @@ async def go_on(
         LongshoreError: it cannot be executed.
     """
     from longshore.cli._carry import carry
+    from longshore.pipeline import Environment, Notice, restart_incompatible
     from longshore.targets import overrides_of
 
-    if restart:
-        await _restart(terminal, journal, run, given)
-        run = await journal.run(run.id)
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            terminal.note(printable(f"longshore: {event.text}"))
+
     if run.notes.get("passage") is not None:
         from longshore.cli._route import go_on_by_route
 
-        return await go_on_by_route(terminal, journal, run, given, interrupt, wait=wait)
+        return await go_on_by_route(
+            terminal, journal, run, given, interrupt, wait=wait, restart=restart
+        )
     own = overrides_of(run.target, given)
     if not run.planned:
         raise UsageError(
@@ -159,6 +164,9 @@ async def go_on(
             hint=f"upload again; longshore forget {run.id} removes what is left of it",
         )
     target = target_of(terminal, run, own)
+    if restart:
+        await restart_incompatible(journal, target, run.id, Environment(), tell)
+        run = await journal.run(run.id)
     if "comparison" in run.notes:
         from longshore.evaluate import note_continued
 
@@ -167,29 +175,6 @@ async def go_on(
     run = run.model_copy(update={"options": {**run.options, "wait": wait}})
     report = await carry(terminal, journal, target, run, interrupt, given=own)
     return report.exit_code
-
-
-async def _restart(
-    terminal: Terminal, journal: Journal, run: RunRecord, given: dict[str, str]
-) -> None:
-    """Make a run, with all runs of its upload, fit for their plugins as they are now."""
-    from longshore.pipeline import Environment, Notice, restart_incompatible
-    from longshore.targets import overrides_of
-
-    def tell(event: Event) -> None:
-        if isinstance(event, Notice):
-            terminal.note(printable(f"longshore: {event.text}"))
-
-    passage = run.notes.get("passage")
-    for leg in [run] if passage is None else await journal.runs():
-        if not leg.planned or leg.notes.get("passage") != passage:
-            continue
-        try:
-            target = target_of(terminal, leg, overrides_of(leg.target, given))
-            await restart_incompatible(journal, target, leg.id, Environment(), tell)
-        except LongshoreError:
-            if leg.notes.get("role") != "shadow":  # of which it is told when the upload goes on
-                raise
 
 
 def target_of(terminal: Terminal, run: RunRecord, given: dict[str, str]) -> Target:
@@ -245,6 +230,7 @@ async def _rerun(terminal: Terminal, run_id: str, given: dict[str, str], *, wait
         _check_names(given, [run])
         target = target_of(terminal, run, overrides_of(run.target, given))
         with Interrupt(terminal) as interrupt:
+            interrupt.sending = True  # planned in part, the run would be what nobody asked for
             async with journal.lock_run(run.id):
                 again = await plan_again(
                     journal,

@@ -11,7 +11,8 @@ from longshore.cli._held_up import HeldUp
 from longshore.cli._lines import next_steps, run_text, tell_document, tell_kept
 from longshore.cli._offers import Ended
 from longshore.cli._progress import SILENT, Displays, open_displays
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.cli._told import Told
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ async def go_on_by_route(
     interrupt: Interrupt,
     *,
     wait: bool,
+    restart: bool,
 ) -> int:
     """Go on with the whole upload that a run is part of.
 
@@ -70,9 +72,11 @@ async def go_on_by_route(
         LongshoreError: it cannot be executed.
     """
     from longshore.migrate import RouteRequest, find_passage, passage_of
+    from longshore.pipeline import Environment
 
     request = RouteRequest(route="", settings=given, config=terminal.config)
-    passage = await find_passage(journal, request, passage_of(run) or "", wait=wait)
+    id, restart_in = passage_of(run) or "", Environment() if restart else None
+    passage = await find_passage(journal, request, id, wait=wait, restart_in=restart_in)
     return await _carry(terminal, journal, passage, request, interrupt)
 
 
@@ -199,9 +203,11 @@ def _finish(
     except BrokenPipeError:
         terminal.deaf()
     open_ = [r for r in arrival.reports.values() if r.trouble is not None or r.interrupted]
-    if not open_:
+    # All that counts may be over, and only copies were interrupted.
+    left = open_ or [r for r in arrival.shadows.values() if r.interrupted and r.open]
+    if not left:
         return
-    again = terminal.typed(f"longshore resume {open_[0].run.id}")
+    again = terminal.typed(f"longshore resume {left[0].run.id}")
     targets = {leg.run.id: leg.target for leg in arrival.passage.legs}
     for report in open_:
         if report.trouble is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from longshore.cli._command import TROUBLE, command
+from longshore.cli._command import INTERRUPTED, TROUBLE, command
 from longshore.cli._lines import number, run_text, tell_document
 from longshore.cli._parameters import Run, Set, pairs
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.errors import LongshoreError, RunInUse
 
 if TYPE_CHECKING:
     from longshore.journal import Abandoned, Journal, RunRecord
-    from longshore.pipeline import Event
+    from longshore.pipeline import Cancelled, Event
 
 __all__ = ["cancel", "forget", "gc"]
 
@@ -30,10 +32,10 @@ def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
 
 
 async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int:
+    from longshore.cli._interrupt import Interrupt
     from longshore.cli._resume import target_of
-    from longshore.cli._status import report_of
-    from longshore.journal import open_journal
-    from longshore.pipeline import Environment, Notice, run_line
+    from longshore.journal import open_journal, units_of
+    from longshore.pipeline import Environment, Notice
     from longshore.pipeline import cancel as do
 
     def listen(event: Event) -> None:
@@ -43,28 +45,50 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
     async with open_journal(terminal.journal) as journal:
         run = await journal.run(run_id)
         target = target_of(terminal, run, given)
-        done = await do(journal, target, run, Environment(), listener=listen)
-        if done.by == "nobody":
-            _tell_asked(terminal, run)
-            return 0
-        left = 0
-        for unit_id in done.batches:
-            taken = await journal.facts(unit_id)
-            left += not taken.unit.outcome.terminal
-            for record in taken.documents:
-                tell_document(terminal, run, record, taken.unit)
-        line = run_line(await report_of(journal, await journal.run(run.id)))
-        terminal.line(line)
-        terminal.say(run_text(line))
+        batches = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
+        done: Cancelled | None = None
+        with Interrupt(terminal) as interrupt:
+            interrupt.sending = True
+            with interrupt.working():
+                environment, stop = Environment(), interrupt.stop
+                done = await do(journal, target, run, environment, listener=listen, stop=stop)
+            stopped = interrupt.stop.is_set()
+            if done is not None and done.by == "nobody":
+                _tell_asked(terminal, run)
+                return INTERRUPTED if stopped else 0
+            left = await _tell_batches(terminal, journal, run, batches)
+            if done is None or (stopped and left):
+                terminal.last(terminal.typed(f"longshore cancel {run.id}"))
+                interrupt.told()
+                return INTERRUPTED
     if done.trouble is not None:
         terminal.fail(done.trouble, run.id)
         return TROUBLE
-    if not done.batches:
+    if not batches:
         terminal.note(f"longshore: run {run.id} was over: nothing is cancelled")
     if left and done.by == "executor":
-        batches = number(left, "batches")
-        terminal.note(f"longshore: not cancelled: {batches}; the process that has the run says why")
+        some = number(left, "batches")
+        terminal.note(f"longshore: not cancelled: {some}; the process that has the run says why")
     return 1 if left else 0
+
+
+async def _tell_batches(
+    terminal: Terminal, journal: Journal, run: RunRecord, batches: Sequence[str]
+) -> int:
+    """Tell of the documents of some batches and of their run; returns how many are not over."""
+    from longshore.cli._status import report_of
+    from longshore.pipeline import run_line
+
+    left = 0
+    for unit_id in batches:
+        taken = await journal.facts(unit_id)
+        left += not taken.unit.outcome.terminal
+        for record in taken.documents:
+            tell_document(terminal, run, record, taken.unit)
+    line = run_line(await report_of(journal, await journal.run(run.id)))
+    terminal.line(line)
+    terminal.say(run_text(line))
+    return left
 
 
 def _tell_asked(terminal: Terminal, run: RunRecord) -> None:

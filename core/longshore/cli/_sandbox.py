@@ -67,6 +67,8 @@ def sandbox(
     if assumptions:
         return _list_assumptions(terminal, vendors)
     plan = _faults(faults, plugins)
+    if plan is not None:
+        _tell_idle(terminal, plan, [vendor.name for vendor in vendors])
     try:
         _serve(terminal, plugins, vendors, plan, PORT if port is None else port)
     except BrokenPipeError:  # nobody reads the variables: the port is all right
@@ -141,6 +143,16 @@ def _faults(path: Path | None, plugins: Plugins) -> Faults | None:
                 hint=closest(rule.vendor, known) or f"there are: {', '.join(sorted(known))}",
             )
     return plan
+
+
+def _tell_idle(terminal: Terminal, plan: Faults, served: list[str]) -> None:
+    """Say which rules are about a vendor that is left out: one plan may serve several calls."""
+    for index, rule in enumerate(plan.rules):
+        if rule.vendor not in ("*", *served):
+            terminal.note(
+                f"longshore: faults[{index}] never happens: "
+                f"the sandbox of {rule.vendor} is not started"
+            )
 
 
 def _serve(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._command import command
-from longshore.cli._lines import counts, entries, next_steps, run_text, tell_document, when
+from longshore.cli._lines import counts, entries, next_steps, number, run_text, tell_document, when
 from longshore.cli._offers import Ended
 from longshore.cli._parameters import SomeRun
-from longshore.cli._terminal import Terminal, printable
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ __all__ = ["status"]
 
 @command("longshore status", "longshore status 4f1c2a9b --json")
 def status(terminal: Terminal, run: SomeRun = None) -> int:
-    """List the runs, or show one of them document by document. Only reads the journal."""
+    """List the runs, or show one of them document by document; changes nothing."""
     from longshore.cli._interrupt import run_async
 
     return run_async(_status(terminal, run))
@@ -79,10 +80,9 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
 def _details(unit: UnitRecord) -> str:
     spent = ", ".join(f"{verb} {seconds:.1f} s" for verb, seconds in unit.seconds.items())
     waits = f"; {unit.why}" if unit.why else ""
-    return (
-        f"    batch {unit.id}, attempt {unit.attempt}: {unit.counters.requests} requests, "
-        f"{unit.counters.retries} retries; {spent}{waits}"
-    )
+    requests = number(unit.counters.requests, "requests")
+    retries = number(unit.counters.retries, "retries")
+    return f"    batch {unit.id}, attempt {unit.attempt}: {requests}, {retries}; {spent}{waits}"
 
 
 def _attempts(unit: UnitRecord, facts: Sequence[Fact]) -> Iterator[str]:
@@ -92,13 +92,13 @@ def _attempts(unit: UnitRecord, facts: Sequence[Fact]) -> Iterator[str]:
             then = fact.value
             yield (
                 f"      {when(float(str(then['at'])))}  attempt {fact.attempt} given up "
-                f"after {then['requests']} requests: {then['why']}"
+                f"after {number(int(str(then['requests'])), 'requests')}: {then['why']}"
             )
     if unit.finished_at is not None:
         why = f": {unit.error.message}" if unit.error is not None else ""
         yield (
             f"      {when(unit.finished_at)}  attempt {unit.attempt} {unit.outcome} "
-            f"after {unit.counters.requests} requests{why}"
+            f"after {number(unit.counters.requests, 'requests')}{why}"
         )
 
 

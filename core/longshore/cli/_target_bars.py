@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn
+from rich.progress import BarColumn, DownloadColumn
 
-from longshore.cli._bars import Drawn, RateColumn
+from longshore.cli._bars import ONE_LINE, Drawn, RateColumn, words
 from longshore.cli._meter import Meter
-from longshore.cli._terminal import printable
+from longshore.cli._text import printable
 from longshore.pipeline import (
     BytesMoved,
     DocumentFinished,
@@ -41,11 +41,11 @@ class TargetBars(Drawn):
     ) -> None:
         super().__init__(
             below,
-            TextColumn("{task.description}", markup=False),
+            words("{task.description}"),
             BarColumn(),
-            DownloadColumn(),
-            RateColumn(),
-            TextColumn("{task.fields[doing]}", markup=False),
+            DownloadColumn(table_column=ONE_LINE),
+            RateColumn(table_column=ONE_LINE),
+            words("{task.fields[doing]}"),
             console=console or Console(stderr=True),
         )
         self._sizes: Counter[str] = Counter()

@@ -16,25 +16,10 @@ from typing import Any, Protocol
 
 import typer
 
+from longshore.cli._text import harmless, json_text, printable, structured
 from longshore.errors import LongshoreError
 
-__all__ = ["FORMAT", "Above", "Terminal", "colour", "printable", "structured"]
-
-FORMAT = "LONGSHORE_LOG"
-"""The variable that asks for structured logs: ``json``."""
-
-_COLOURS = {
-    "succeeded": "green",
-    "running": "blue",
-    "skipped": "blue",
-    "needs_action": "yellow",
-    "unknown": "yellow",
-    "partial": "yellow",
-}
-
-
-_OURS = re.compile("(\n|\x1b\\[[0-9]{1,2}m)")
-"""What a text may hold beside what can be printed: line ends, and the colours of ``colour``."""
+__all__ = ["Above", "Terminal"]
 
 _NEXT = re.compile("longshore (?:status|watch|actions|resume|forget)(?: [0-9a-f]{8})?+")
 """A command in a hint that is about the journal of this one."""
@@ -42,45 +27,6 @@ _NEXT = re.compile("longshore (?:status|watch|actions|resume|forget)(?: [0-9a-f]
 
 def _speaks_utf8() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-
-
-def printable(text: str) -> str:
-    """Show control characters instead of sending them to a terminal."""
-    if text.isprintable():  # nearly always, and much sooner told than character by character
-        return text
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
-
-
-def _harmless(text: str) -> str:
-    """Let only line ends and colours through: the last net below ``printable``."""
-    if text.isprintable():
-        return text
-    return "".join(
-        piece if index % 2 else printable(piece) for index, piece in enumerate(_OURS.split(text))
-    )
-
-
-def _json_text(text: str) -> str:
-    """Escape what a terminal could obey or a reader of lines could take for a line's end."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else json.dumps(character)[1:-1] for character in text
-    )
-
-
-def structured() -> bool:
-    """Tell whether each line on stderr is to be an object of JSON, and what happens be logged."""
-    return os.environ.get(FORMAT, "").strip().lower() == "json"
-
-
-def colour(state: str, text: str) -> str:
-    """Give a text the colour of a state; it is taken away where stdout is no terminal."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown"):
-        return text
-    return typer.style(text, fg=_COLOURS.get(state, "red"))
 
 
 class Above(Protocol):
@@ -137,7 +83,7 @@ class Terminal:
             BrokenPipeError: nobody reads any more.
         """
         if self.json:
-            self._out(_json_text(json.dumps(value, ensure_ascii=not _speaks_utf8())))
+            self._out(json_text(json.dumps(value, ensure_ascii=not _speaks_utf8())))
 
     def say(self, text: str = "") -> None:
         """Print a line for people.
@@ -149,7 +95,7 @@ class Terminal:
             self._out(text)
 
     def _out(self, text: str) -> None:
-        text = _harmless(text)
+        text = harmless(text)
         if self.display is not None and sys.stdout.isatty():
             self.display.print(text)
             return
@@ -232,7 +178,7 @@ class Terminal:
         self._write(text)
 
     def _write(self, text: str) -> None:
-        text = _harmless(text)
+        text = harmless(text)
         if self.display is not None:
             self.display.print(text)
             return

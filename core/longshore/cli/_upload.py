@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,8 @@ from longshore.cli._parameters import (
     PartSize,
     Paths,
     Set,
+    check_names,
+    options_of,
     pairs,
 )
 from longshore.cli._terminal import Terminal
@@ -25,7 +27,7 @@ from longshore.errors import UsageError
 if TYPE_CHECKING:
     from longshore.pipeline import RunOptions
 
-__all__ = ["options_of", "upload"]
+__all__ = ["upload"]
 
 
 @command(
@@ -69,7 +71,7 @@ def upload(
 ) -> int:
     """Carry documents to a target, and follow their jobs until they are over."""
     from longshore.cli._interrupt import run_async
-    from longshore.cli._plan import check_names, show_plan
+    from longshore.cli._plan import show_plan
     from longshore.targets import ROUTE
 
     if len(to) > 1:
@@ -127,18 +129,3 @@ async def _upload(
             run = await begin(journal, target, found, options, Environment())
             report = await carry(terminal, journal, target, run, interrupt, given=own)
     return report.exit_code
-
-
-def options_of(command: str, **given: Any) -> RunOptions:
-    """Check the options of a run, as they were given to a command.
-
-    Raises:
-        UsageError: one of them cannot be read.
-    """
-    from longshore.pipeline import options_from
-
-    return options_from(
-        given,
-        named=lambda name: "--" + name.replace("_", "-"),
-        hint=f"longshore {command} --help",
-    )

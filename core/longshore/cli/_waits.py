@@ -10,7 +10,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from longshore.cli._terminal import printable
+from longshore.cli._text import printable
 
 if TYPE_CHECKING:
     from longshore.pipeline import Event, StepEnded

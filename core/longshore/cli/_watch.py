@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from longshore.cli._command import command
 from longshore.cli._lines import run_text, tell_document
 from longshore.cli._parameters import SomeRun
-from longshore.cli._progress import Display, Standing, open_display
+from longshore.cli._progress import Display, open_display
+from longshore.cli._tally import Standing
 from longshore.cli._terminal import Terminal
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ By its own clock: where that seems to be wrong or long ago, half of this tells w
 def watch(terminal: Terminal, run: SomeRun = None) -> int:
     """Follow a run that another process executes, by default the newest.
 
-    Only reads the journal. Ends with the run, or when nobody executes it.
+    Changes nothing. Ends with the run, or when nobody executes it.
     """
     from longshore.cli._interrupt import run_async
 
