@@ -76,7 +76,10 @@ class Door(Vendor):
         }
 
     def guard(self, call: Call, now: float) -> Reply | None:
-        """Check the rate, the body's size and the credentials, in this order."""
+        """Check the rate, the body's size, the credentials and what they allow, in this order.
+
+        Only the writes of the ingest need the capability to upload. Source: ingest/router.py.
+        """
         if wait := self._limit.take("client", now):
             return self._problem(429, "Rate limit exceeded").retry_after(wait)
         if call.body.size > _BODY_LIMIT:
@@ -90,6 +93,9 @@ class Door(Vendor):
             return self._problem(401, "Could not validate credentials", challenge)
         if call.method != "GET" and fnmatchcase(user, self.assumptions["read_only"]):
             return self._problem(403, "This API key is read-only")
+        ingests = call.method == "POST" and call.path.startswith("/ingest/")
+        if ingests and fnmatchcase(user, self.assumptions["viewers"]):
+            return self._problem(403, "Insufficient permissions")
         return None
 
     @staticmethod

@@ -73,6 +73,7 @@ TABLE = (
     # ------------------------------------------------------------ for tests and demos
     Assumption("api_key", "", "the only key that is accepted; empty: any key", _SANDBOX),
     Assumption("read_only", "read-only*", "keys of scope read_only (a pattern)", _SANDBOX),
+    Assumption("viewers", "viewer*", "keys of users who may not upload (a pattern)", _SANDBOX),
     Assumption(
         "errors",
         "problem",

@@ -64,6 +64,9 @@ class Door(Vendor):
             return self._error(401, "unauthorized", "a valid API key is needed")
         if wait := self._rate.take(call.bearer, now):
             return self._error(429, "rate_limited", "too many requests").retry_after(wait)
+        scope = _scope_of(call)
+        if scope and scope not in self.assumptions["scopes"].replace(",", " ").split():
+            self.refuse("scope", "missing_scope", f"the key lacks the scope {scope}")
         return None
 
     def bad_call(self, error: BadCall) -> Reply:
@@ -88,3 +91,15 @@ class Door(Vendor):
         """Return an object whose fields were checked against a specification."""
         strict = self.assumptions["unknown_fields"] == "refuse"
         return checked(value, spec, where or "the body", strict=strict)
+
+
+def _scope_of(call: Call) -> str:
+    """Name the scope that a call needs; none is named for calls about projects.
+
+    Source: authentication, api-reference/workspace-keys/create-key.
+    """
+    if not call.path.startswith(f"{API}/jobs/") and not call.path.endswith("/jobs"):
+        return ""
+    if call.path.endswith("/artifact"):
+        return "artifacts:read"
+    return "jobs:read" if call.method == "GET" else "jobs:write"

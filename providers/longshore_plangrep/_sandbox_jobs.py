@@ -121,28 +121,38 @@ class Jobs(Door):
     def list_jobs(self, call: Call, now: float, project_id: str) -> Reply:
         """Source: api-reference/jobs/list-jobs (newest first)."""
         project = self._project(project_id)
-        own = [job for job in reversed(self.jobs.values()) if job.project == project.id]
+        own = [
+            job
+            for job in reversed(self.jobs.values())
+            if job.project == project.id and not self._is_gone(job, now)
+        ]
         return Reply.json(200, {"jobs": [self.view(job, now) for job in own]})
 
     @route("GET", f"{API}/jobs/{{job_id}}")
     def get_job(self, call: Call, now: float, job_id: str) -> Reply:
         """Source: api-reference/jobs/get-job."""
-        return Reply.json(200, {"job": self.view(self.job(job_id), now)})
+        return Reply.json(200, {"job": self.view(self.job(job_id, now), now)})
 
     @route("POST", f"{API}/jobs/{{job_id}}/cancel")
     def cancel_job(self, call: Call, now: float, job_id: str) -> Reply:
-        """Source: api-reference/jobs/cancel-job (non-terminal jobs only, no body)."""
-        job = self.job(job_id)
+        """Source: api-reference/jobs/cancel-job (non-terminal jobs only, no body).
+
+        What is being processed may take its time (guides/polling-and-webhooks), or end before.
+        """
+        job = self.job(job_id, now)
         self._no_body(call)
-        if self.status(job, now) in TERMINAL:
+        status = self.status(job, now)
+        if status in TERMINAL:
             self.refuse("conflict", "job_not_cancellable", "the job has ended")
-        job.cancelled = now
+        at = now + (self.assumptions["cancel_takes"] if status == "processing" else 0.0)
+        if at < min(job.ended(self.walk), job.expires):
+            job.cancelled = min(at, job.cancelled or at)
         return Reply.json(200, {"job": self.view(job, now)})
 
     @route("POST", f"{API}/jobs/{{job_id}}/resume")
     def resume_job(self, call: Call, now: float, job_id: str) -> Reply:
         """Source: api-reference/jobs/resume-job (only from blocked_insufficient_credits)."""
-        job = self.job(job_id)
+        job = self.job(job_id, now)
         self._no_body(call)
         if self.status(job, now) != "blocked_insufficient_credits":
             self.refuse("conflict", "job_not_blocked", "the job is not blocked")
@@ -187,11 +197,17 @@ class Jobs(Door):
         """Tell whether a file name is one of a trigger."""
         return fnmatchcase(name.lower(), self.assumptions[option].lower())
 
-    def job(self, id: str) -> HeldJob:
+    def job(self, id: str, now: float) -> HeldJob:
         """Return a job, or end the call."""
-        if id not in self.jobs:
+        job = self.jobs.get(id)
+        if job is None or self._is_gone(job, now):
             self.refuse("missing", "not_found", "no such job")
-        return self.jobs[id]
+        return job
+
+    def _is_gone(self, job: HeldJob, now: float) -> bool:
+        """Tell whether a job that ended has expired since. Source: .../jobs/get-job-result."""
+        kept = now < job.expires or self.assumptions["after_expiry"] == "kept"
+        return not kept and self.status(job, now) != "expired"
 
     def status(self, job: HeldJob, now: float) -> str:
         """Return the status of a job."""
@@ -200,9 +216,11 @@ class Jobs(Door):
     def view(self, job: HeldJob, now: float) -> dict[str, Any]:
         """Return a job as replies show it."""
         status = self.status(job, now)
-        ended = job.cancelled
-        if ended is None and status in TERMINAL:
-            ended = job.expires if job.started is None else self.walk.ended(job.started)
+        ended = None
+        if status == "cancelled":
+            ended = job.cancelled
+        elif status in TERMINAL:
+            ended = min(job.ended(self.walk), job.expires)
         return job.view(
             status,
             file_ids=self.assumptions["file_ids"],

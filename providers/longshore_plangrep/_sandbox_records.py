@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +100,7 @@ class HeldJob:
 
     def status(self, now: float, walk: StatusWalk, word: str) -> str:
         """Source: docs.plangrep.com/guides/polling-and-webhooks."""
-        if self.cancelled is not None:
+        if self.cancelled is not None and now >= self.cancelled:
             return "cancelled"
         if self.started is None:
             if now >= self.expires:
@@ -107,11 +108,19 @@ class HeldJob:
             if now < self.available:
                 return "provisioning"
             return "uploading" if self.documents else "awaiting_uploads"
+        if now >= self.expires and self.ended(walk) > self.expires:
+            return "expired"
         state = walk.at(self.started, now)
         first = walk.steps[0][0] if walk.steps else ""
         if self.blocked and state != first:
-            return "expired" if now >= self.expires else "blocked_insufficient_credits"
+            return "blocked_insufficient_credits"
         return self.end(word) if state == walk.last else state
+
+    def ended(self, walk: StatusWalk) -> float:
+        """Return when the job ends by itself, unless it expires before."""
+        if self.started is None or self.blocked:
+            return math.inf
+        return walk.ended(self.started)
 
     def view(
         self,

@@ -23,7 +23,8 @@ _ERRORS = (
     Assumption("missing_status", 404, "status of an unknown project, job or document", _NOT),
     Assumption("conflict_status", 409, "status of a call in the wrong state", _NOT),
     Assumption("limit_status", 413, "status when files or bytes of a job are too many", _NOT),
-    Assumption("short_status", 402, "status of a resume while credits are still short", _NOT),
+    Assumption("scope_status", 403, "status of a call whose scope the key lacks", _NOT),
+    Assumption("short_status", 402, "status of a resume or a new project without credits", _NOT),
     Assumption(
         "unknown_fields",
         "refuse",
@@ -66,6 +67,19 @@ _JOBS = (
         choices=("completed", "complete"),
     ),
     Assumption("job_ttl", 604_800.0, "seconds until a job expires", "7 days in all examples"),
+    Assumption(
+        "after_expiry",
+        "gone",
+        "a job that ended, and its result, after the job's `expiresAt`: not to be had, or kept",
+        "get-job-result says that neither is accessible; a profile has retentionDays of its own",
+        choices=("gone", "kept"),
+    ),
+    Assumption(
+        "cancel_takes",
+        0.0,
+        "seconds until a job that is being processed is cancelled",
+        "the polling guide: it may take a while; not how long",
+    ),
     Assumption("max_files", 100, "`limits.maxFiles` of a job", "production default, concepts/jobs"),
     Assumption(
         "max_declared_bytes",
@@ -198,6 +212,12 @@ _OPTIONS = (
         f"{_NOT}: that there are limits is, but no number",
     ),
     Assumption("api_key", "", "the only key that is good; empty: any", "option"),
+    Assumption(
+        "scopes",
+        "jobs:read jobs:write artifacts:read",
+        "what the key may do; calls about projects need none",
+        f"option; authentication names these three, and {_NOT}: any for projects",
+    ),
     Assumption("project_id", "", "a project that exists and is ready from the start", "option"),
     Assumption("credits", 1_000_000.0, "credits of the account at the start", "option"),
     Assumption("failing", "*fail*", "files of these names fail", "option"),

@@ -84,7 +84,11 @@ class Uploads(Jobs):
         return Reply.json(200, {"job": self.view(job, now), **said, "uploads": shown})
 
     def _described(self, form: Form) -> list[dict[str, Any]]:
-        """Return the metadata's files; their parts and those of the form are the same."""
+        """Return the metadata's files; their parts and those of the form are the same.
+
+        Strict where it is not documented: that metadata comes first is the guide's order, and
+        api-reference/uploads/upload-files requires no field of a file, as concepts/uploads does.
+        """
         text = form.text("metadata")
         if text is None or form[0].name != "metadata":
             raise BadCall("the form must begin with a text part metadata")
@@ -126,7 +130,7 @@ class Uploads(Jobs):
         )
 
     def _open_job(self, job_id: str, now: float) -> HeldJob:
-        job = self.job(job_id)
+        job = self.job(job_id, now)
         status = self.status(job, now)
         if status not in _OPEN:
             self.refuse("conflict", "job_not_accepting_uploads", f"the job is {status}")
@@ -225,7 +229,7 @@ class Uploads(Jobs):
     @route("POST", f"{API}/jobs/{{job_id}}/uploads/complete")
     def complete(self, call: Call, now: float, job_id: str) -> Reply:
         """Source: api-reference/uploads/complete-uploads."""
-        job = self.job(job_id)
+        job = self.job(job_id, now)
         body = self.fields(call.json_object(), _COMPLETE)
 
         def make() -> HeldJob:

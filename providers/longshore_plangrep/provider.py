@@ -81,6 +81,14 @@ from longshore_plangrep.uploads import (
 
 __all__ = ["Plangrep"]
 
+# Source: authentication (scopes), api-reference/jobs/get-job-result (expiry).
+_HINTS = {
+    403: "give the key the scopes jobs:read and jobs:write, and artifacts:read for what results "
+    "point to",
+    404: "check base_url and the project; a job and its result are gone once the job has expired, "
+    "after 7 days in the vendor's examples",
+}
+
 
 class Plangrep(Provider[PlangrepSettings], card=CARD):
     """Construction documents: many files in one job of a project."""
@@ -342,7 +350,10 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
                 if status.word not in BEFORE_COMPLETE
                 and status.state not in (State.CANCELLED, State.EXPIRED)
             ),
-            gaps=("only jobs of this project, and only those that carry our externalId",),
+            gaps=(
+                "only jobs of this project, and only those that carry our externalId",
+                "jobs that have expired are not accessible any more: 7 days in the examples",
+            ),
         )
 
     # -------------------------------------------------------------------------- errors
@@ -350,4 +361,4 @@ class Plangrep(Provider[PlangrepSettings], card=CARD):
     def refusal(self, response: Response) -> LongshoreError | None:
         """Source: authentication (``code`` to branch on, ``message`` for people)."""
         code, message = wire.error_of(response)
-        return refusal_of(response, message, code=code)
+        return refusal_of(response, message, code=code, hint=_HINTS.get(response.status, ""))

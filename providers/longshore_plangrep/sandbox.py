@@ -46,7 +46,7 @@ class PlangrepSandbox(Uploads):
     @route("GET", f"{API}/jobs/{{job_id}}/result")
     def result(self, call: Call, now: float, job_id: str) -> Reply:
         """Source: api-reference/jobs/get-job-result, concepts/results."""
-        job = self.job(job_id)
+        job = self.job(job_id, now)
         view = self.view(job, now)
         if view["resultUrl"] is None:
             self.refuse("conflict", "result_not_ready", f"the job is {view['status']}")
@@ -65,7 +65,7 @@ class PlangrepSandbox(Uploads):
     @route("GET", f"{API}/jobs/{{job_id}}/artifact")
     def artifact(self, call: Call, now: float, job_id: str) -> Reply:
         """Source: api-reference/artifacts/get-job-artifact (only paths of the snapshot)."""
-        found = artifact_of(self.job(job_id), call.param("path"))
+        found = artifact_of(self.job(job_id, now), call.param("path"))
         if found is None:
             self.refuse("missing", "not_found", "no such artifact")
         return Reply.of(200, found, "application/octet-stream")

@@ -13,6 +13,14 @@ _SPELLINGS = "documented in two ways"
 
 _DIALECT = (
     Assumption(
+        "path_prefix",
+        "project",
+        "under which paths the calls are: /v2/{team}/project/{project}/upload, /v2/{team}/upload, "
+        "or /api/v1/uploads; the last two take the project from the form alone",
+        "contradictory: the reference pages, projects/import/api, the samples of upload.create",
+        choices=("project", "team", "v1"),
+    ),
+    Assumption(
         "create_status",
         200,
         "status of a create that worked",

@@ -81,6 +81,10 @@ class UploadRecord:
     files: tuple[FormPart, ...]
     tasks: list[TaskRecord]
 
+    def is_under(self, team: str, project: str) -> bool:
+        """Tell whether a path leads here; one that names no team or project leads everywhere."""
+        return team in ("", self.team) and project in ("", self.project)
+
     def bare(self, status: str) -> dict[str, Any]:
         """Return the reply to a create in the dialect of upload.create.
 

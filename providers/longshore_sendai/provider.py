@@ -12,6 +12,7 @@ tell whether it acted, and Longshore says so (``unknown``).
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 from longshore.provider import (
     Accepted,
@@ -123,7 +124,7 @@ class Sendai(Provider[SendaiSettings], card=CARD):
         """Describe the form: the texts first, then one field ``file`` for each document.
 
         The table of fields asks for ``projectId`` although the path holds it, and the vendor's own
-        example leaves it out; sending it satisfies both.
+        example leaves it out; sending it satisfies both, and the paths without a project.
         """
         settings = self.settings
         meta = {**settings.meta, REFERENCE: batch.reference}
@@ -220,14 +221,9 @@ class Sendai(Provider[SendaiSettings], card=CARD):
 
     # ---------------------------------------------------------------- addresses, errors
 
-    def _url(self, *parts: str) -> str:
-        """Build a path of the reference pages: /v2/{team_id}/project/{project_id}/...
-
-        Assumption: these hold. docs.send.ai/projects/import/api has /v2/{team_id}/upload, and the
-        samples beside the table of upload.create have /api/v1/uploads.
-        """
-        base = f"/v2/{quoted(self.settings.team_id)}/project/{quoted(self.settings.project_id)}"
-        return "/".join([base, *map(quoted, parts)])
+    def _url(self, kind: Literal["upload", "task"], *parts: str) -> str:
+        """Build the path of a call; the vendor's pages have three prefixes: ``path_prefix``."""
+        return "/".join([self.settings.path_of(kind), *map(quoted, parts)])
 
     def refusal(self, response: Response) -> LongshoreError:
         """Only the status numbers are documented.
@@ -253,6 +249,6 @@ def _is_json(response: Response) -> bool:
 def _no_such_api(status: int) -> AccountError:
     return AccountError(
         f"there is no such API at this address ({status})",
-        hint="check base_url, team_id and project_id",
+        hint="check base_url, team_id and project_id, or try another path_prefix",
         status=status,
     )

@@ -2,16 +2,16 @@
 
 Uploads, tasks, review. What is not documented, or documented in two ways, is an assumption: see
 `longshore_sendai._sandbox_table`. Moving an upload is documented twice in ways that contradict
-each other, and the older paths in one sample only: neither is served.
+each other: it is not served.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from longshore.sandbox import (
     BadCall,
@@ -42,8 +42,21 @@ from longshore_sendai._sandbox_uploads import (
 
 __all__ = ["SendaiSandbox"]
 
-_PREFIX = "/v2/{team}/project/{project}"
+_F = TypeVar("_F", bound=Callable[..., Reply])
+
+_PREFIXES = ("/v2/{team}/project/{project}/%s", "/v2/{team}/%s", "/api/v1/%ss")
 _FIELDS = frozenset({"file", "name", "projectId", "meta"})
+
+
+def _calls(method: str, kind: str, rest: str = "") -> Callable[[_F], _F]:
+    """Mark the handler of a call under each prefix; what a path does not name is "" there."""
+
+    def mark(handler: _F) -> _F:
+        for prefix in _PREFIXES:
+            handler = route(method, prefix % kind + rest)(handler)
+        return handler
+
+    return mark
 
 
 class SendaiSandbox(Vendor):
@@ -80,23 +93,32 @@ class SendaiSandbox(Vendor):
         return None
 
     def _enter(self, team: str, project: str, scope: str) -> None:
-        """Check the place and the scope. Sources: docs.send.ai/api/scopes, .../import/api."""
+        """Check the prefix, the place and the scope.
+
+        Sources: docs.send.ai/api/scopes, .../projects/import/api.
+        """
         known = self.assumptions
-        if (known["team_id"] or team, known["project_id"] or project) != (team, project):
-            raise self._refuse(403, "you do not have access to this project")
+        if known["path_prefix"] != ("project" if project else "team" if team else "v1"):
+            raise self._refuse(404, "no such endpoint")
+        self._check_place(team_id=team, project_id=project)
         if not known["import_via_api"]:
             raise self._refuse(403, "the project does not allow import via API")
         if scope not in known["scopes"].replace(",", " ").split():
             raise self._refuse(403, f"the key lacks the scope {scope}")
 
+    def _check_place(self, **named: str) -> None:
+        """Compare what a path or a form names with the only team and project that there are."""
+        if any(id and self.assumptions[name] not in ("", id) for name, id in named.items()):
+            raise self._refuse(403, "you do not have access to this project")
+
     # -------------------------------------------------------------------- uploads
 
-    @route("POST", f"{_PREFIX}/upload")
-    def create(self, call: Call, now: float, team: str, project: str) -> Reply:
+    @_calls("POST", "upload")
+    def create(self, call: Call, now: float, team: str = "", project: str = "") -> Reply:
         """Take the files. Source: docs.send.ai/api/v2/uploads/upload.create."""
         self._enter(team, project, "upload.create")
         form = call.form()
-        self._check_form(form, project)
+        project = self._check_form(form, project)
         files = self._files(form)
         upload = UploadRecord(
             id=self.new_id("upl_"),
@@ -124,15 +146,18 @@ class SendaiSandbox(Vendor):
             body = {"payload": upload.shown(word, settled=False)}
         return Reply.json(self.assumptions["create_status"], body)
 
-    def _check_form(self, form: Form, project: str) -> None:
+    def _check_form(self, form: Form, project: str) -> str:
+        """Check the names of the fields; return the project, which some paths do not name."""
         for part in form:
             if part.name not in _FIELDS and self.assumptions["unknown_fields"] == "refuse":
                 raise self._refuse(400, f"unknown field {part.name!r}")
         stated = form.text("projectId")
-        if stated is None and self.assumptions["project_field"] == "required":
+        if not stated and (not project or self.assumptions["project_field"] == "required"):
             raise self._refuse(400, "the field 'projectId' is missing")
-        if stated not in (None, project):
+        if project and stated not in (None, project):
             raise self._refuse(400, "the field 'projectId' is not the project of the path")
+        self._check_place(project_id=stated or project)
+        return stated or project
 
     def _files(self, form: Form) -> tuple[FormPart, ...]:
         files = form.files("file")
@@ -179,12 +204,12 @@ class SendaiSandbox(Vendor):
     def _is(self, rule: str, name: str) -> bool:
         return fnmatchcase(name.lower(), self.assumptions[rule].lower())
 
-    @route("GET", f"{_PREFIX}/upload/{{id}}")
-    def show(self, call: Call, now: float, team: str, project: str, id: str) -> Reply:
+    @_calls("GET", "upload", "/{id}")
+    def show(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
         """Tell how an upload stands. Source: docs.send.ai/api/v2/uploads/upload.get."""
         self._enter(team, project, "upload.read")
         upload = self.uploads.get(id)
-        if upload is None or (upload.team, upload.project) != (team, project):
+        if upload is None or not upload.is_under(team, project):
             raise self._refuse(404, "upload not found")
         settled = all(task.state(now) in FINISHED for task in upload.tasks)
         body = upload.shown(self._status(upload, now), settled=settled)
@@ -204,14 +229,14 @@ class SendaiSandbox(Vendor):
 
     # ---------------------------------------------------------------------- tasks
 
-    @route("GET", f"{_PREFIX}/task/{{id}}")
-    def task(self, call: Call, now: float, team: str, project: str, id: str) -> Reply:
+    @_calls("GET", "task", "/{id}")
+    def task(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
         """Show a task with what was read. Source: docs.send.ai/api/v2/tasks/task.get."""
         upload, task = self._task(team, project, id, "task.read")
         return self._shown(upload, task, now)
 
-    @route("POST", f"{_PREFIX}/task/{{id}}/complete")
-    def complete(self, call: Call, now: float, team: str, project: str, id: str) -> Reply:
+    @_calls("POST", "task", "/{id}/complete")
+    def complete(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
         """Process a reviewed task further. Source: docs.send.ai/api/v2/tasks/task.complete."""
         upload, task = self._task(team, project, id, "task.edit")
         if task.state(now) != "REVIEWING":
@@ -226,16 +251,16 @@ class SendaiSandbox(Vendor):
             upload, task, now, status="PROCESSING", message="Task processing started"
         )
 
-    @route("POST", f"{_PREFIX}/task/{{id}}/discard")
-    def discard(self, call: Call, now: float, team: str, project: str, id: str) -> Reply:
+    @_calls("POST", "task", "/{id}/discard")
+    def discard(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
         """Give a reviewed task up; any other is left alone. Source: .../tasks/task.discard."""
         upload, task = self._task(team, project, id, "task.edit")
         if task.state(now) == "REVIEWING":
             task.go(now, last="DISCARDED")
         return self._shown(upload, task, now)
 
-    @route("POST", f"{_PREFIX}/task/{{id}}/unlock")
-    def unlock(self, call: Call, now: float, team: str, project: str, id: str) -> Reply:
+    @_calls("POST", "task", "/{id}/unlock")
+    def unlock(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
         """Make a finished task editable again. Source: docs.send.ai/api/v2/tasks/overview."""
         upload, task = self._task(team, project, id, "task.edit")
         whole = all(each.state(now) in FINISHED for each in upload.tasks)
@@ -246,8 +271,8 @@ class SendaiSandbox(Vendor):
             task.go(now, last="REVIEWING")
         return self._shown(upload, task, now)
 
-    @route("POST", f"{_PREFIX}/task/{{id}}/report")
-    def report(self, call: Call, now: float, team: str, project: str, id: str) -> Reply:
+    @_calls("POST", "task", "/{id}/report")
+    def report(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
         """Note what is wrong with a task. Source: docs.send.ai/api/v2/tasks/task.report."""
         upload, task = self._task(team, project, id, "task.edit")
         issues = call.json_object().get("issues")
@@ -264,7 +289,7 @@ class SendaiSandbox(Vendor):
     ) -> tuple[UploadRecord, TaskRecord]:
         self._enter(team, project, scope)
         upload, task = self.tasks.get(id, (None, None))
-        if upload is None or task is None or (upload.team, upload.project) != (team, project):
+        if upload is None or task is None or not upload.is_under(team, project):
             raise self._refuse(404, "task not found")
         return upload, task
 
@@ -315,7 +340,7 @@ class SendaiSandbox(Vendor):
         return self._error(413 if error.status == 413 else 400, str(error))
 
     def not_found(self, call: Call) -> Reply:
-        """Answer an unknown path, the older ones and the two documented moves included."""
+        """Answer an unknown path, the two documented moves included."""
         return self._error(404, f"no such endpoint: {call.method} {call.path}")
 
     # ----------------------------------------------------------------- inspection

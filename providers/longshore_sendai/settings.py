@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from longshore.provider import ProviderSettings
+from longshore.provider import ProviderSettings, quoted
 
 __all__ = ["REFERENCE", "SendaiSettings"]
 
@@ -32,6 +32,10 @@ class SendaiSettings(ProviderSettings):
         upload_name: the name shown for each upload; by default the reference of the batch.
         meta: what to write to each upload beside the reference, name to value; as text, a JSON
             object.
+        path_prefix: under which paths the calls are; the vendor's pages have three: ``project`` is
+            ``/v2/{team_id}/project/{project_id}``, as on the reference pages; ``team`` is
+            ``/v2/{team_id}``, as on projects/import/api; ``v1`` is ``/api/v1``, as in the samples
+            of upload.create.
     """
 
     base_url: str = "https://api.send.ai"
@@ -39,6 +43,7 @@ class SendaiSettings(ProviderSettings):
     project_id: str = ""
     upload_name: str = ""
     meta: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
+    path_prefix: Literal["project", "team", "v1"] = "project"
 
     @field_validator("team_id", "project_id", "upload_name")
     @classmethod
@@ -51,6 +56,20 @@ class SendaiSettings(ProviderSettings):
         if REFERENCE in meta:
             raise ValueError(f"{REFERENCE!r} is kept for Longshore's own id of the batch")
         return meta
+
+    def path_of(self, kind: Literal["upload", "task"]) -> str:
+        """Return the path under which the uploads, or the tasks, are.
+
+        Assumption: a prefix holds for every call. The two other than ``project`` are documented for
+        the upload itself only, that of ``v1`` with the plural ``uploads``.
+        Source: docs.send.ai/api/v2/uploads/upload.create, docs.send.ai/projects/import/api.
+        """
+        if self.path_prefix == "v1":
+            return f"/api/v1/{kind}s"
+        team = f"/v2/{quoted(self.team_id)}"
+        if self.path_prefix == "team":
+            return f"{team}/{kind}"
+        return f"{team}/project/{quoted(self.project_id)}/{kind}"
 
     def missing(self) -> tuple[str, ...]:
         """Return the names of the settings without which the vendor cannot be talked to."""

@@ -13,10 +13,12 @@ from longshore.provider import (
     Capabilities,
     Flow,
     LongshoreError,
+    PartRule,
     Receipt,
     Request,
     Response,
     Session,
+    Setup,
     Transfer,
     refusal_of,
 )
@@ -34,6 +36,16 @@ class WildAlias(Acme):
 @fails("people_can_read_about_it")
 class Nameless(Acme):
     title = ""
+
+
+@fails("a_part_size_that_prepare_tells_is_the_vendors")
+class Late(Acme):
+    """It cuts by what was planned, whatever the account says."""
+
+    def prepare(self) -> Flow[Setup]:
+        setup = yield from super().prepare()
+        told = self.capabilities().model_copy(update={"parts": PartRule(default=20)})
+        return setup.model_copy(update={"capabilities": told})
 
 
 class LooseSettings(AcmeSettings):

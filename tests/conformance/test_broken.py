@@ -22,10 +22,13 @@ from longshore.provider import (
     Found,
     LostRequest,
     NotDone,
+    ProtocolError,
+    Raw,
     Receipt,
     Refused,
     Request,
     Session,
+    Transfer,
 )
 from longshore.sandbox import Call, Reply, VendorState, route
 from longshore.testing.conformance import run_checks
@@ -142,6 +145,97 @@ def test_what_the_own_session_made_needs_no_claim() -> None:
     assert [check for check in ended if check.outcome == "failed"] == []
     others = [c.message for c in ended if c.name == "test_jobs_of_others_are_no_answer"]
     assert others == ["the question is about something of this very session"]
+
+
+class Telling(AcmeSandbox):
+    """A vendor that shows what it has of an upload, part by part."""
+
+    @route("GET", "/v1/uploads/{id}/parts/{number}")
+    def part(self, call: Call, now: float, id: str, number: str) -> Reply:
+        data = self._upload(id)["parts"].get(int(number))
+        if data is None:
+            return Reply.json(404, {"message": "no such part"})
+        return Reply.empty(200, {"ETag": f'"{len(data)}-{number}"'})
+
+
+class Numbered(Acme):
+    """Each part has a question of its own, whose answer is good for this part only."""
+
+    def send(self, batch: Batch, session: Session, transfer: Transfer) -> Flow[Receipt]:
+        def ask(_: LostRequest) -> Flow[Answer]:
+            return (yield from self.look(session, transfer))
+
+        assert transfer.url is not None
+        reply = yield Request.put(transfer.url, Raw(transfer.pieces[0]), lost=ask)
+        etag = reply.headers.get("ETag", "")
+        if not etag.endswith(f'-{transfer.number}"'):
+            raise ProtocolError("this is the answer to another part")
+        return transfer.receipt(etag)
+
+    def look(self, session: Session, transfer: Transfer) -> Flow[Answer]:
+        """Ask for the part."""
+        try:
+            return Found((yield Request.get(f"{self._upload(session)}/parts/{transfer.number}")))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return NotDone()
+
+
+class Careless(Numbered):
+    """It believes that the last part never arrives."""
+
+    def look(self, session: Session, transfer: Transfer) -> Flow[Answer]:
+        found = yield from super().look(session, transfer)
+        return NotDone() if transfer == session.transfers[-1] else found
+
+
+def test_each_part_may_have_a_question_of_its_own() -> None:
+    """What was found for the first part is no answer to the others."""
+    kit = replace(kit_of(Numbered, MODES[1:]), sandbox=Telling)
+    ended = [*run_checks(kit, without=LONG)]
+    assert [check for check in ended if check.outcome == "failed"] == []
+    served = [c.outcome for c in ended if c.name == "test_a_found_answer_serves"]
+    assert served == ["passed", "passed"]
+
+
+def test_the_last_part_is_asked_about_as_well() -> None:
+    """The work may begin with it, and a wrong answer about it would make a second job."""
+    kit = replace(kit_of(Careless, MODES[1:]), sandbox=Telling)
+    failed = [check.name for check in run_checks(kit, without=LONG) if check.outcome == "failed"]
+    assert failed == ["test_what_acted_is_never_called_undone"]
+
+
+class Elsewhere(AcmeSandbox):
+    """A vendor that answers with the address of the job it made."""
+
+    @route("POST", "/v1/uploads/{id}/finish")
+    def finish(self, call: Call, now: float, id: str) -> Reply:
+        reply = super().finish(call, now, id)
+        if reply.status != 202:
+            return reply
+        return Reply.empty(303, {"Location": f"/v1/jobs/{reply.value()['job']['id']}"})
+
+
+class Redirected(Acme):
+    """It reads the address, for nobody follows it."""
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        try:
+            return (yield from super().complete(batch, session, receipts))
+        except Refused as refused:
+            place = refused.response.headers.get("location", "")
+            if refused.status != 303 or not place.startswith("/v1/jobs/"):
+                raise
+            return Job(id=place.removeprefix("/v1/jobs/"))
+
+
+def test_a_redirect_may_be_an_answer() -> None:
+    """Also where it comes late, or not at all, and the engine has the record of it."""
+    kit = replace(kit_of(Redirected, MODES[1:]), sandbox=Elsewhere)
+    engine = {"the_engine_succeeds_as_well", "a_crash_anywhere_is_survived"}
+    ended = run_checks(kit, without=LONG - {f"test_{name}" for name in engine})
+    assert [check for check in ended if check.outcome == "failed"] == []
 
 
 def test_a_vendor_may_document_that_a_request_is_repeatable() -> None:

@@ -284,6 +284,7 @@ def test_a_server_without_presigned_uploads_ends_the_run() -> None:
     [
         ({"api_key": "right"}, {}, Unauthorized),
         ({}, {"api_key": "read-only-1"}, Forbidden),
+        ({}, {"api_key": "viewer-1"}, Forbidden),
         ({"dataset_quota": 1}, {}, AccountError),
         ({"storage_quota": 50}, {}, AccountError),
     ],

@@ -91,6 +91,15 @@ def test_credentials_are_asked_for() -> None:
     assert Client("read-only-7").call("POST", "/ingest/upload/presigned", FILE).status == 403
 
 
+def test_a_user_without_the_right_to_upload_may_only_look() -> None:
+    """What the server takes is told to any user; a job is made for editors and admins only."""
+    viewer = Client("viewer-7")
+
+    assert viewer.call("GET", "/ingest/upload/config").status == 200
+    refused = viewer.call("POST", "/ingest/upload/presigned", FILE)
+    assert said(refused) == (403, "Insufficient permissions")
+
+
 def test_a_job_belongs_to_its_creator() -> None:
     """Others are told that it exists, and no more."""
     client = Client()

@@ -8,6 +8,7 @@ from longshore.planning import Group, Refusal, group
 from longshore.provider import (
     Action,
     Document,
+    Forbidden,
     Refused,
     RequestRefused,
     Response,
@@ -170,6 +171,36 @@ def test_a_job_can_be_cancelled_once_and_again() -> None:
     words = [pier.run(lambda: pier.provider.cancel(job)).state for _ in range(2)]
 
     assert words == [State.CANCELLED, State.CANCELLED]
+
+
+def test_a_cancel_that_takes_a_while_is_polled_for() -> None:
+    """Its answer may still show the job at work."""
+    pier = ready({"cancel_takes": 5.0, "walk": "processing:60,completed"})
+    job = pier.upload(pier.batch("a.pdf"))
+    at_once = pier.run(lambda: pier.provider.cancel(job))
+
+    assert [at_once.state, pier.poll(job, after=5).state] == [State.RUNNING, State.CANCELLED]
+
+
+def test_a_key_without_the_scope_is_told_which_it_needs() -> None:
+    """Projects need none, so it shows when the job is made."""
+    pier = ready({"scopes": "jobs:read"})
+
+    with pytest.raises(Forbidden) as caught:
+        pier.start(pier.batch("a.pdf"))
+    assert "jobs:write" in caught.value.hint
+
+
+def test_results_that_are_asked_for_too_late_say_why() -> None:
+    """After its expiry neither a job nor its result is accessible."""
+    pier = ready({"job_ttl": 100.0})
+    job = pier.upload(pier.batch("a.pdf"))
+    pier.last(job)
+    pier.now += 100
+
+    with pytest.raises(Refused) as caught:
+        pier.run(lambda: pier.provider.results(job))
+    assert "expired" in caught.value.error.hint
 
 
 def test_an_unknown_action_is_refused_without_a_request() -> None:

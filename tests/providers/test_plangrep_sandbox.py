@@ -77,6 +77,33 @@ def test_a_key_is_needed_everywhere() -> None:
     assert replies[0].value()["code"] == "unauthorized"
 
 
+@pytest.mark.parametrize(
+    ("scope", "may"),
+    [
+        ("jobs:read", {"list", "show", "result"}),
+        ("jobs:write", {"create", "cancel"}),
+        ("artifacts:read", {"artifact"}),
+    ],
+)
+def test_each_call_needs_its_scope(scope: str, may: set[str]) -> None:
+    """Reading, writing and artifacts are three; no page names one for calls about projects."""
+    calls = {
+        "projects": ("GET", "/projects"),
+        "create": ("POST", "/projects/proj_x/jobs"),
+        "list": ("GET", "/projects/proj_x/jobs"),
+        "show": ("GET", "/jobs/job_1"),
+        "result": ("GET", "/jobs/job_1/result"),
+        "cancel": ("POST", "/jobs/job_1/cancel"),
+        "artifact": ("GET", "/jobs/job_1/artifact"),
+    }
+    desk = Desk({"scopes": scope})
+
+    assert {name for name, call in calls.items() if desk.call(*call).status != 403} == {
+        "projects",
+        *may,
+    }
+
+
 def test_project_names_are_unique_and_not_too_long() -> None:
     """At most 180 characters; a second one of the name is refused."""
     desk = Desk()
@@ -290,6 +317,62 @@ def test_a_job_in_another_state_refuses() -> None:
     ]
 
     assert (early, late) == ([409, 409], [409, 409, 409, 409])
+
+
+def completed(desk: Desk) -> str:
+    """Return a job whose upload is complete."""
+    job = desk.job()
+    desk.form(job, described(), ("file0", b"x"))
+    assert desk.call("POST", f"/jobs/{job}/uploads/complete", {}).status == 202
+    return job
+
+
+def test_a_job_that_is_not_done_in_time_expires() -> None:
+    """Also while it is processed; and no more happens to it."""
+    desk = Desk({"job_ttl": 100.0, "walk": "processing:150,completed"})
+    job, seen = completed(desk), []
+    for seconds in (99, 1, 100):
+        desk.now += seconds
+        seen.append(desk.call("GET", f"/jobs/{job}").value()["job"])
+
+    assert [view["status"] for view in seen] == ["processing", "expired", "expired"]
+    assert seen[2]["completedAt"] == seen[2]["expiresAt"]
+    assert desk.call("POST", f"/jobs/{job}/cancel").status == 409
+
+
+@pytest.mark.parametrize(("choice", "status"), [("gone", 404), ("kept", 200)])
+def test_a_job_and_its_result_are_gone_once_the_job_has_expired(choice: str, status: int) -> None:
+    """So the page says; the switch keeps them."""
+    desk = Desk({"job_ttl": 100.0, "after_expiry": choice})
+    job = completed(desk)
+    desk.now += 99
+    early = [desk.call("GET", f"/jobs/{job}{rest}").status for rest in ("", "/result")]
+    desk.now += 1
+    late = [desk.call("GET", f"/jobs/{job}{rest}").status for rest in ("", "/result")]
+
+    assert (early, late) == ([200, 200], [status, status])
+    listed = desk.call("GET", "/projects/proj_x/jobs").value()["jobs"]
+    assert [entry["id"] for entry in listed] == ([] if status == 404 else [job])
+
+
+@pytest.mark.parametrize(
+    ("takes", "words"),
+    [
+        (0.0, ["cancelled", "cancelled"]),
+        (5.0, ["processing", "cancelled"]),
+        (60.0, ["processing", "completed"]),
+    ],
+)
+def test_to_cancel_what_is_processed_may_take_a_while(takes: float, words: list[str]) -> None:
+    """A job that ends before is not cancelled; what has ended stays as it is."""
+    desk = Desk({"cancel_takes": takes, "walk": "processing:60,completed"})
+    job = completed(desk)
+    desk.now += 1
+    seen = [desk.call("POST", f"/jobs/{job}/cancel").value()["job"]["status"]]
+    desk.now += 120
+    seen.append(desk.call("GET", f"/jobs/{job}").value()["job"]["status"])
+
+    assert seen == words
 
 
 def test_every_choice_says_why_it_is_one() -> None:

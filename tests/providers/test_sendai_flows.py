@@ -11,6 +11,7 @@ from longshore.lifecycle import match_documents
 from longshore.pipeline import advance
 from longshore.provider import (
     AccountError,
+    Action,
     DocumentStatus,
     Forbidden,
     Job,
@@ -118,6 +119,38 @@ def test_ids_are_escaped_in_paths() -> None:
     assert getattr(request, "url", "") == "/v2/te%2Fam/project/p%3Fx/upload/..%2Fup%231"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "base", "paths"),
+    [
+        ("project", "/v2/team_1/project/proj_1", {"upload", "task"}),
+        ("team", "/v2/team_1", {"upload", "task"}),
+        ("v1", "/api/v1", {"uploads", "tasks"}),
+    ],
+)
+def test_every_call_is_under_the_chosen_prefix(prefix: str, base: str, paths: set[str]) -> None:
+    """The vendor's pages have three: upload, poll, review and results, to the end."""
+    provider = Sendai(settings(path_prefix=prefix))
+    harbour = Harbour({**TASKS, "path_prefix": prefix}, provider)
+    job = harbour.upload(harbour.batch("review.pdf"))
+    harbour.later()
+    harbour.run(lambda: provider.act(job, Action(name="complete")))
+    harbour.later()
+
+    assert harbour.run(provider.poll(job)).state is State.SUCCEEDED
+    assert harbour.run(lambda: provider.results(job)).documents
+    assert all(request.url.startswith(f"{base}/") for request in harbour.requests)
+    kinds = {request.url.removeprefix(f"{base}/").partition("/")[0] for request in harbour.requests}
+    assert kinds == paths
+
+
+def test_another_prefix_than_the_vendors_stops_the_account_and_is_named() -> None:
+    """Nothing was taken: the run goes on once the setting is mended."""
+    harbour = Harbour({"path_prefix": "team"})
+    with pytest.raises(AccountError) as refused:
+        harbour.upload(harbour.batch("a.pdf"))
+    assert "path_prefix" in refused.value.hint
+
+
 def test_a_lost_answer_to_the_upload_is_held() -> None:
     """There is no key and no list: nobody can tell, and nothing is sent again."""
     harbour = Harbour()
@@ -187,7 +220,7 @@ def test_an_unknown_address_stops_the_account(status: int) -> None:
     """A web page in the place of the API means wrong settings: no second batch is sent there."""
     error = Sendai(settings()).refusal(Response(status, body=b"<h1>Not Found</h1>"))
     assert type(error) is AccountError
-    assert error.hint == "check base_url, team_id and project_id"
+    assert "path_prefix" in error.hint
 
 
 @pytest.mark.asyncio
@@ -204,7 +237,7 @@ async def test_an_address_without_the_upload_call_stops_the_account(body: dict[s
     blocked = await advance("b0000", engine=engine)
     assert blocked.state == "blocked"
     assert engine.trouble is not None
-    assert engine.trouble.hint == "check base_url, team_id and project_id"
+    assert "check base_url, team_id and project_id" in engine.trouble.hint
     assert await world.outcomes() == ["running"]
 
     engine = await world.engine()

@@ -71,6 +71,26 @@ def test_the_project_field_can_be_required() -> None:
     assert create(harbour, ("file", b"x")).status == 400
 
 
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ([], 400),
+        ([("projectId", "")], 400),
+        ([("projectId", "p_2")], 403),
+        ([("projectId", "p")], 200),
+    ],
+)
+def test_a_path_without_a_project_has_it_from_the_form(
+    more: list[tuple[str, str | bytes]], status: int
+) -> None:
+    """Under such a prefix nothing else names it."""
+    harbour = Harbour({"path_prefix": "v1", "project_id": "p"})
+    data, headers = form(("file", b"x"), *more)
+    known = {**headers, "Authorization": f"Bearer {KEY}"}
+    call = Call.of("POST", "https://api.send.ai/api/v1/uploads", known, data)
+    assert harbour.vendor.handle(call, harbour.now).status == status
+
+
 def test_the_create_reply_is_the_documented_one() -> None:
     """A bare object in camelCase with a lower-case status."""
     reply = create(Harbour(), ("file", b"xyz"), ("name", "Q1"))

@@ -159,9 +159,8 @@ class Vendor:
     _table: ClassVar[tuple[tuple[Route, re.Pattern[str], str], ...]] = ()
     _found: ClassVar[dict[tuple[str, str], _Found]] = {}
 
-    def __init__(self, assumptions: Mapping[str, Any] | None = None, *, seed: str = "") -> None:
+    def __init__(self, assumptions: Mapping[str, Any] | None = None) -> None:
         self.assumptions = Assumptions(self.table, assumptions)
-        self.seed = seed
         self.base_url = self.home
         self.storages: list[Storage] = []
         self._counters: dict[str, int] = {}
@@ -286,15 +285,15 @@ class Vendor:
         return self._counters[kind]
 
     def new_id(self, prefix: str) -> str:
-        """Return the next id of a kind, e.g. `job_000001`; `seed` stands before the number."""
-        return f"{prefix}{self.seed}{self._next(prefix):06d}"
+        """Return the next id of a kind, e.g. `job_000001`."""
+        return f"{prefix}{self._next(prefix):06d}"
 
     def new_uuid(self, kind: str = "") -> str:
         """Return the next id of a kind in the form of a UUID."""
-        name = f"longshore:{self.name}:{self.seed}:{kind}:{self._next('uuid ' + kind)}"
+        name = f"longshore:{self.name}::{kind}:{self._next('uuid ' + kind)}"
         return _uuid_of(name)
 
     def new_token(self, prefix: str, length: int = 32) -> str:
         """Return the next opaque token of a kind: hex, up to 64 digits after the prefix."""
-        name = f"longshore:{self.name}:{self.seed}:{prefix}:{self._next('token ' + prefix)}"
+        name = f"longshore:{self.name}::{prefix}:{self._next('token ' + prefix)}"
         return prefix + _hash_of(name)[:length]

@@ -11,7 +11,7 @@ from longshore.errors import UsageError
 from longshore.planning import Group, Refusal, group, part_size_for
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._say import expect, in_tree, skip, told
-from longshore.testing.conformance._story import tell
+from longshore.testing.conformance._story import calm, tell
 from longshore.testing.conformance._uploads import good
 
 __all__ = ["NAMES", "LimitChecks"]
@@ -199,6 +199,18 @@ class LimitChecks:
             except UsageError:
                 continue
             expect(False, f"a part size of {asked} is taken", "the error names the limits")
+
+    def test_a_part_size_that_prepare_tells_is_the_vendors(self) -> None:
+        """Documents are planned before ``prepare``: what it tells is not in ``batch.part_size``."""
+        setup = calm(self.kit, self.kit.modes[0]).setup
+        rule = setup.capabilities.parts if setup and setup.capabilities else None
+        if rule is None:
+            skip("prepare tells no part size")
+        expect(
+            rule.chosen_by == "vendor" or rule == self._capabilities().parts,
+            f"prepare says {rule}, and batch.part_size was planned by another rule",
+            'such a rule is PartRule(chosen_by="vendor"), and start cuts by batch.setup',
+        )
 
     def test_the_most_parts_go(self) -> None:
         """A document of as many largest parts as the vendor takes is planned; one byte more not."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +19,7 @@ from longshore.provider import (
 from longshore.testing._drive import QUESTIONS, Sent
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._say import expect, in_tree, skip, told
-from longshore.testing.conformance._story import Spot, Story, calm, request_at, tell
+from longshore.testing.conformance._story import Between, Spot, Story, calm, request_at, tell
 
 __all__ = ["RetryChecks"]
 
@@ -126,76 +127,90 @@ class RetryChecks:
 
     # ------------------------------------------------------------------ questions
 
-    def _asked(self, spot: Spot, *, acted: bool, claimed: bool = False) -> tuple[Any, list[Sent]]:
+    def _asked(
+        self, spot: Spot, *, acted: bool, claimed: bool = False
+    ) -> Iterator[tuple[int, Any, list[Sent]]]:
         """Ask the question beside a request that was lost on its way there, or back.
 
-        Returns:
-            The last answer, and what the question sent.
+        The first of its kind is asked about, and the last: with the last part the work may begin.
+
+        Yields:
+            Which one of its kind, the last answer, and what the question sent.
         """
+        sent = calm(self.kit, spot.mode, spot.script).pier.sent
+        for number in sorted({1, sum(map(spot.is_of, sent))}):
+            yield (number, *self._asked_at(spot, number, acted=acted, claimed=claimed))
+
+    def _asked_at(
+        self, spot: Spot, number: int, *, acted: bool, claimed: bool
+    ) -> tuple[Any, list[Sent]]:
         found: list[tuple[Any, list[Sent]]] = []
 
-        def between(story: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
-            if not spot.is_of(sent) or found:
-                return deliver()
+        def lose(story: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
             if acted:
                 deliver()
             found.append(_ask(story, sent.request, claimed=claimed))
             return deliver()
 
-        tell(self.kit, spot.mode, spot.script, between=between)
+        tell(self.kit, spot.mode, spot.script, between=_at(spot, number, lose))
         return found[0] if found else (None, [])
 
     def test_questions_only_ask(self, asked: Spot | None) -> None:
         """The question after a lost answer holds safe requests only, and gives an answer."""
         spot = _there(asked, "one with a question beside it")
-        answer, asking = self._asked(spot, acted=True)
-        unsafe = [sent.label for sent in asking if sent.request.retry is not Retry.SAFE]
-        expect(
-            not unsafe and isinstance(answer, Found | NotDone | Undecided),
-            f"{spot} asks with {unsafe} and gets {answer!r}",
-            "ask flows hold safe requests and return Found, NotDone or Undecided",
-        )
+        for _, answer, asking in self._asked(spot, acted=True):
+            unsafe = [sent.label for sent in asking if sent.request.retry is not Retry.SAFE]
+            expect(
+                not unsafe and isinstance(answer, Found | NotDone | Undecided),
+                f"{spot} asks with {unsafe} and gets {answer!r}",
+                "ask flows hold safe requests and return Found, NotDone or Undecided",
+            )
 
     def test_what_acted_is_never_called_undone(self, asked: Spot | None) -> None:
         """Where the lost request did act, the question does not say that it did not."""
         spot = _there(asked, "one with a question beside it")
-        answer, _ = self._asked(spot, acted=True)
-        expect(
-            not isinstance(answer, NotDone),
-            f"{spot} acted, and the question says NotDone",
-            "NotDone sends it again: a second job",
-        )
+        for number, answer, _ in self._asked(spot, acted=True):
+            expect(
+                not isinstance(answer, NotDone),
+                f"{spot}, number {number}, acted, and the question says NotDone",
+                "NotDone sends it again: a second job",
+            )
 
     def test_what_did_not_act_is_never_found(self, asked: Spot | None) -> None:
         """Where the lost request did not act, the question does not find it."""
         spot = _there(asked, "one with a question beside it")
-        answer, _ = self._asked(spot, acted=False)
-        expect(
-            not isinstance(answer, Found),
-            f"{spot} did not act, and the question says Found",
-            "Found ends the matter: a lost document that is reported as carried",
-        )
+        for number, answer, _ in self._asked(spot, acted=False):
+            expect(
+                not isinstance(answer, Found),
+                f"{spot}, number {number}, did not act, and the question says Found",
+                "Found ends the matter: a lost document that is reported as carried",
+            )
 
     def test_a_found_answer_serves(self, asked: Spot | None) -> None:
         """The flow goes on with the answer that the question found."""
         spot = _there(asked, "one with a question beside it")
-        answer, _ = self._asked(spot, acted=True)
-        if not isinstance(answer, Found):
+        answers = self._asked(spot, acted=True)
+        found = {number: a.response for number, a, _ in answers if isinstance(a, Found)}
+        if not found:
             skip("the question finds no answer")
-        given = answer.response
-
-        def between(_: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
-            reply = deliver()
-            return given if spot.is_of(sent) else reply
-
         one = calm(self.kit, spot.mode, spot.script)
-        story = tell(self.kit, spot.mode, spot.script, between=between)
-        same = one.job is None or (story.job is not None and story.job.id == one.job.id)
-        expect(
-            story.error is None and same,
-            f"with what was found for {spot}: {told(story.error)}",
-            "Found holds the answer that the lost request must have had",
-        )
+        for number, given in found.items():
+            story = self._served(spot, number, given)
+            same = one.job is None or (story.job is not None and story.job.id == one.job.id)
+            expect(
+                story.error is None and same,
+                f"with what was found for {spot}, number {number}: {told(story.error)}",
+                "Found holds the answer that the lost request must have had",
+            )
+
+    def _served(self, spot: Spot, number: int, given: Response) -> Story:
+        """Deliver a request, and go on with another answer to it."""
+
+        def serve(_: Story, _sent: Sent, deliver: Callable[[], Response]) -> Response:
+            deliver()
+            return given
+
+        return tell(self.kit, spot.mode, spot.script, between=_at(spot, number, serve))
 
     def test_jobs_of_others_are_no_answer(self, asked: Spot | None) -> None:
         """A job that belongs to another batch is not found."""
@@ -208,14 +223,14 @@ class RetryChecks:
             skip("the question is about something that is known by its id")
         if any(job in str(sent.request.url) for sent in story.pier.sent[: spot.place + 1]):
             skip("the question is about something that is known by its id")
-        answer, asking = self._asked(spot, acted=True, claimed=True)
-        if asking and all(job in s.request.url or _is_own(story, s) for s in asking):
-            skip("the question is about something of this very session")
-        expect(
-            not isinstance(answer, Found),
-            f"{spot} finds a job that is claimed by another batch",
-            "LostRequest.claimed are jobs of other batches: one vendor job, one batch",
-        )
+        for _, answer, asking in self._asked(spot, acted=True, claimed=True):
+            if asking and all(job in s.request.url or _is_own(story, s) for s in asking):
+                skip("the question is about something of this very session")
+            expect(
+                not isinstance(answer, Found),
+                f"{spot} finds a job that is claimed by another batch",
+                "LostRequest.claimed are jobs of other batches: one vendor job, one batch",
+            )
 
     def test_a_remedy_is_said(self, once: Spot | None) -> None:
         """Only the request that makes the vendor work may leave it open whether it acted."""
@@ -228,6 +243,18 @@ class RetryChecks:
             f"{spot} is held when its answer is lost",
             "the kit says that nothing stays unknown here: give a question, or RESTART",
         )
+
+
+def _at(spot: Spot, number: int, act: Between) -> Between:
+    """Stand in for the vendor at one request of a kind, counted from 1."""
+    seen = count(1)
+
+    def between(story: Story, sent: Sent, deliver: Callable[[], Response]) -> Response:
+        if spot.is_of(sent) and next(seen) == number:
+            return act(story, sent, deliver)
+        return deliver()
+
+    return between
 
 
 def _ask(story: Story, request: Request, *, claimed: bool) -> tuple[Any, list[Sent]]:
