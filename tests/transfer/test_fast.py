@@ -77,6 +77,21 @@ async def test_a_connection_is_used_again_when_it_may(
     assert len(server.peers) == connections
 
 
+async def test_a_reply_to_head_has_a_length_and_no_content(transport: HttpTransport) -> None:
+    """Its connection is used again."""
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.take()
+            peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\n")
+
+    async with serving(script) as server:
+        for _ in range(2):
+            answer = await transport.send(outgoing(server.url, "HEAD"))
+            assert (answer.headers["content-length"], answer.body) == ("77", b"")
+    assert len(server.peers) == 1
+
+
 async def test_a_reply_may_end_with_its_connection(transport: HttpTransport) -> None:
     """Without any length it is all that came."""
     async with serving(answering(b"HTTP/1.1 200 OK\r\n\r\nall of it")) as server:
@@ -200,6 +215,7 @@ async def test_httpx_is_only_asked_where_somebody_may_listen(
     transport: HttpTransport, local: Local, monkeypatch: pytest.MonkeyPatch, either_path: str
 ) -> None:
     """Its objects cost more than a small request does; a recorder in its transport sees all."""
+    monkeypatch.setenv("NO_PROXY", "a.example")  # no proxy of its own
     seen: list[str] = []
 
     class Request(httpx.Request):
@@ -289,5 +305,7 @@ async def test_a_method_that_is_none_never_leaves(transport: HttpTransport) -> N
             await transport.send(outgoing(server.url, "GET /x HTTP/1.1\r\nX:", None))
         with pytest.raises(ProtocolError):
             await transport.send(outgoing(server.url, "GET", headers={"X Y": "1"}))
+        with pytest.raises(ProtocolError):  # half a surrogate, as a vendor's JSON may have one
+            await transport.send(outgoing(server.url, "GET", headers={"X-\ud800": "1"}))
         body = Bytes(b"x", "text/plain")
         assert (await transport.send(outgoing(server.url, "POST", body))).status == 200

@@ -214,6 +214,30 @@ async def test_cancelling_waits_for_the_thread_that_uses_the_file(
     await transport.aclose()
 
 
+@pytest.mark.parametrize("size", [100, 64 * MIB], ids=["small", "large"])
+@pytest.mark.parametrize("secure", [False, True], ids=["open", "tls"])
+async def test_closing_ends_what_is_on_its_way(
+    local: Local, tls: ssl.SSLContext, size: int, *, secure: bool
+) -> None:
+    """It is a lost answer, and no cancellation: nobody asked for that."""
+    os.truncate(local.path, 64 * MIB)
+    begun = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        begun.set()
+        await asyncio.Event().wait()
+
+    transport = HttpTransport(verify=False)
+    async with serving(script, tls if secure else None) as server:
+        task = asyncio.create_task(transport.send(local.sending(server.url, 0, size)))
+        await begun.wait()
+        await asyncio.sleep(0.02)  # the large one waits for room
+        await transport.aclose()
+        with pytest.raises(AnswerLost):
+            await task
+
+
 async def test_cancelling_wakes_the_thread_that_waits_for_a_store(
     transport: HttpTransport, either_path: str
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import select
 import socket
 import ssl
 import threading
@@ -14,12 +16,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from longshore.documents import Piece
 from longshore.errors import ProtocolError
-from longshore.provider import Bytes
-from longshore.transfer import AnswerLost, NotSent
+from longshore.provider import Bytes, Raw
+from longshore.transfer import AnswerLost, NotSent, _body
 from longshore.transfer._http import HttpTransport
 from tests.transfer.local import Local
-from tests.transfer.wire import MIB, OK, Peer, answer_all, outgoing, serving
+from tests.transfer.wire import MIB, OK, Pattern, Peer, answer_all, outgoing, serving
 
 SMALL, LARGE = 100, MIB  # from the event loop, from a thread
 
@@ -69,6 +72,44 @@ async def test_an_early_success_neither_fills_the_memory_nor_cuts_the_body(
         await whole.wait()
     assert (response.status, taken) == (200, size)
     assert peak < 24 * MIB
+
+
+async def test_a_connection_that_takes_no_more_ends_the_sending(
+    transport: HttpTransport, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where POLLHUP and POLLOUT exclude each other (macOS), nobody waits for room for ever."""
+    os.truncate(local.path, 64 * MIB)
+    known, calls = asyncio.Event(), 0
+
+    class Poll:
+        def __init__(self) -> None:
+            self.poller = poll()
+            self.register, self.modify = self.poller.register, self.poller.modify
+
+        def poll(self, *times: float) -> list[tuple[int, int]]:
+            nonlocal calls
+            calls += 1
+            assert calls < 9999, "it waits for room for ever"
+            found = self.poller.poll(*times)
+            return [(fd, e & ~select.POLLOUT if e & select.POLLHUP else e) for fd, e in found]
+
+    poll = select.poll
+    monkeypatch.setattr(select, "poll", Poll)
+
+    async def script(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        peer.writer.write(OK)
+        await asyncio.sleep(0.05)  # the success is read by now, the rest still on its way
+        known.set()
+        await asyncio.Event().wait()
+
+    async with serving(script) as server:
+        task = asyncio.create_task(transport.send(local.sending(server.url, 0, 64 * MIB)))
+        await known.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert calls < 9999
 
 
 async def test_a_refusal_that_turns_into_nonsense_is_a_lost_answer(
@@ -246,6 +287,81 @@ async def test_without_another_thread_nothing_was_sent(
 
     assert answer.status == 200
     assert [len(peer.body) for peer in server.peers if peer.head] == [LARGE]
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
+async def test_without_a_thread_that_reads_nothing_was_sent(
+    local: Local, monkeypatch: pytest.MonkeyPatch, *, plain: bool
+) -> None:
+    """The same for a small file that is not in the page cache."""
+    monkeypatch.setenv("LONGSHORE_PLAIN_HTTP", str(plain))
+    monkeypatch.setattr(_body, "_NOWAIT", None)
+    transport = HttpTransport()
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with serving(answer_all) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none_left)
+            with pytest.raises(NotSent, match="can't start new thread"):
+                await transport.send(local.sending(server.url, 0, SMALL))
+        assert (await transport.send(local.sending(server.url, 0, SMALL))).status == 200
+    await transport.aclose()
+
+
+async def test_without_another_descriptor_nothing_was_sent(
+    transport: HttpTransport, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread would need one of its own."""
+
+    def none_left(_fd: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with serving(answer_all) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "dup", none_left)
+            with pytest.raises(NotSent, match="Too many open files"):
+                await transport.send(local.sending(server.url, 0, LARGE))
+        assert (await transport.send(local.sending(server.url, 0, LARGE))).status == 200
+    assert [len(peer.body) for peer in server.peers if peer.head] == [LARGE]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "closed"])
+async def test_what_waits_for_a_thread_comes_to_an_end(local: Local, end: str) -> None:
+    """The only thread hangs in a store; the request that waits behind it never begins."""
+    loop, store = asyncio.get_running_loop(), threading.Event()
+    reading, connected = asyncio.Event(), asyncio.Event()
+    transport = HttpTransport(connections=1)
+
+    class Hanging(Pattern):
+        def read(self, offset: int, size: int) -> bytes:
+            loop.call_soon_threadsafe(reading.set)
+            store.wait(10)
+            return bytes(size)
+
+    async def script(peer: Peer) -> None:
+        connected.set()
+        await answer_all(peer)
+
+    body = Raw(Piece(document="d", offset=0, size=SMALL))
+    async with serving(script) as server:
+        hanging = outgoing(server.url, body=body, sources={"d": Hanging(SMALL)})
+        first = asyncio.create_task(transport.send(hanging))
+        await reading.wait()
+        first.cancel()
+        second = asyncio.create_task(transport.send(local.sending(server.url, 0, LARGE)))
+        await connected.wait()
+        if end == "cancelled":
+            second.cancel()
+            await asyncio.wait({second}, timeout=5)
+            assert second.cancelled()
+        await transport.aclose()
+        store.set()
+        if end == "closed":
+            with pytest.raises(AnswerLost):
+                await asyncio.wait_for(second, 5)
+    assert [peer.head for peer in server.peers] == [b""]
 
 
 async def test_nothing_leaves_after_closing() -> None:

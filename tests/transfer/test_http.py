@@ -207,6 +207,8 @@ async def test_redirects_are_not_followed_and_cookies_not_kept(transport: HttpTr
     assert (first.status, first.headers["location"]) == (302, "/other")
     assert server.peers[-1].head.startswith(b"GET /b ")
     assert server.peers[-1].header("cookie") is None
+    assert transport._client is not None
+    assert list(transport._client.cookies.jar) == []
 
 
 # ---------------------------------------------------------------------------------- memory

@@ -25,6 +25,7 @@ from tests.transfer.wire import (
     answer_all,
     answering,
     outgoing,
+    redirect_and_stop_reading,
     refuse_and_break,
     refuse_and_read_on,
     refuse_and_stop_reading,
@@ -394,6 +395,16 @@ async def test_a_refusal_in_the_middle_of_a_body_is_the_answer(
     assert (response.status, response.body) == (403, b"expired")
     assert sum(sent) < size
     assert len(server.peers) == 1
+    await transport.aclose()
+
+
+async def test_a_redirect_in_the_middle_of_a_body_is_the_answer() -> None:
+    """It is not followed, and who says so does not want the rest."""
+    transport = HttpTransport(write_timeout=0.05)
+    body = Raw(Piece(document="d", offset=0, size=64 * MIB))
+    async with serving(redirect_and_stop_reading) as server:
+        sending = outgoing(server.url, body=body, sources={"d": Pattern(64 * MIB)})
+        assert (await transport.send(sending)).status == 307
     await transport.aclose()
 
 

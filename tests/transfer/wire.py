@@ -56,7 +56,9 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+async def serving(
+    script: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Server]:
     """Serve each connection by a script."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -68,9 +70,10 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
             await script(peer)
         writer.close()
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls, limit=MIB)
+    listener = await asyncio.start_server(connected, host, 0, ssl=tls, limit=MIB)
     scheme = "https" if tls else "http"
-    server = Server(f"{scheme}://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    place = f"[{host}]" if ":" in host else host
+    server = Server(f"{scheme}://{place}:{listener.sockets[0].getsockname()[1]}")
     try:
         yield server
     finally:
@@ -129,6 +132,15 @@ class Pattern:
 
 
 REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nexpired"
+
+
+REDIRECTED = b"HTTP/1.1 307 Go\r\nLocation: https://b.example/\r\nContent-Length: 0\r\n\r\n"
+
+
+async def redirect_and_stop_reading(peer: Peer) -> None:
+    await peer.reader.readuntil(b"\r\n\r\n")
+    peer.writer.write(REDIRECTED)
+    await asyncio.Event().wait()
 
 
 async def refuse_and_break(peer: Peer) -> None:

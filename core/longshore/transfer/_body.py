@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor
+from typing import TypeVar
 
 import httpx
 
@@ -14,6 +15,8 @@ from longshore.errors import SourceChanged, SourceUnreadable
 from longshore.transfer._port import Outgoing, Source
 
 __all__ = ["CHUNK", "Body", "descriptor", "ended_early", "region"]
+
+T = TypeVar("T")
 
 CHUNK = 1 << 20
 SMALL = 64 << 10
@@ -44,9 +47,8 @@ class Body(httpx.AsyncByteStream):
         if not self.outgoing.body.pieces:
             yield self._joined()
             return
-        loop = asyncio.get_running_loop()
         chunks = _chunks(self.outgoing)
-        while chunk := await loop.run_in_executor(self._readers, next, chunks, None):
+        while chunk := await self._in_thread(lambda: next(chunks, None)):
             data, of_files = chunk
             if of_files and self.outgoing.throttle is not None:
                 await self.outgoing.throttle(of_files)
@@ -71,9 +73,14 @@ class Body(httpx.AsyncByteStream):
             return None
         data = self._cached(head)
         if data is None:
-            body = await asyncio.get_running_loop().run_in_executor(self._readers, self._joined)
-            data = head + body
+            data = head + await self._in_thread(self._joined)
         return data
+
+    def _in_thread(self, read: Callable[[], T]) -> Awaitable[T]:
+        try:
+            return asyncio.get_running_loop().run_in_executor(self._readers, read)
+        except RuntimeError as error:  # no more threads on this machine: it never leaves as a whole
+            raise httpx.ConnectError(str(error)) from error
 
     def _joined(self) -> bytes:
         return b"".join(data for data, _ in _chunks(self.outgoing))

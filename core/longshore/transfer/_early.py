@@ -78,7 +78,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         if early is None or not early.done() or early.cancelled() or early.exception():
             return
         head = early.result()[:10]
-        if head.startswith(b"HTTP/1.") and head[9:10] in (b"4", b"5"):
+        if head.startswith(b"HTTP/1.") and head[9:10] in (b"3", b"4", b"5"):
             raise httpcore.WriteError("the answer came before the end of the request")
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
@@ -89,6 +89,10 @@ class _Stream(httpcore.AsyncNetworkStream):
                 data = await asyncio.shield(self._early)
         except TimeoutError as error:
             raise httpcore.ReadTimeout("no answer in time") from error
+        except asyncio.CancelledError:
+            if self._early.cancelled():  # not who waits here: the connection was closed
+                raise httpcore.ReadError("closed") from None
+            raise
         self._early = None
         return data
 

@@ -149,19 +149,17 @@ class FastPool:
         self._idle.clear()
         await asyncio.sleep(0)  # the event loop closes the sockets
 
-    async def __aenter__(self) -> FastPool:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
     async def _upload(
         self, wire: Wire, head: bytes, body: Body, reply: Reply, times: dict[str, float]
     ) -> None:
         loop = asyncio.get_running_loop()
         progress = body.outgoing.progress
+        try:
+            sock = wire.lend()
+        except OSError as error:  # no more descriptors: nothing left
+            raise httpcore.ConnectError(str(error)) from error
         upload = Upload(
-            wire.lend(),
+            sock,
             wire.tls,
             body,
             reply,
@@ -180,7 +178,8 @@ class FastPool:
         except asyncio.CancelledError:
             wire.abort()  # wakes the thread, which still uses socket and file
             body.give_up()
-            await errand.over()
+            if not errand.claim():  # else it still waits for a thread, and will not begin
+                await errand.over()
             raise
         finally:
             wire.back()

@@ -75,8 +75,8 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """The answer is a refusal: nothing more needs to be sent."""
-        return self.status >= 400
+        """The answer is no success: nothing more needs to be sent."""
+        return self.status >= 300
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -14,13 +14,20 @@ _RECORDS = 256 << 10
 
 
 class Tls:
-    """The encryption of one connection, without its network."""
+    """The encryption of one connection, without its network.
+
+    Attributes:
+        ready: the handshake is over.
+        over: nothing more comes.
+        ended: so the other side said; else what came last is broken.
+    """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
         self._session = context.wrap_bio(self._in, self._out, server_hostname=host)
         self.ready = False
+        self.over = False
         self.ended = False
 
     def handshake(self, data: bytes | memoryview = b"") -> None:
@@ -48,13 +55,21 @@ class Tls:
         return self._out.read()
 
     def decrypt(self, data: bytes | memoryview) -> bytes:
-        """Turn what came into content; ``ended`` when the other side said its last word."""
+        """Turn what came into content.
+
+        Raises:
+            ssl.SSLError: it is broken; where content came before it, only ``over`` tells.
+        """
         self._in.write(data)
         parts: list[bytes] = []
         try:
             while part := self._session.read(1 << 16):
                 parts.append(part)
-            self.ended = True
+            self.over = self.ended = True
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLError:
+            if not parts:
+                raise
+            self.over = True
         return b"".join(parts)

@@ -161,7 +161,8 @@ class Upload:
                 raise httpcore.WriteTimeout("timed out")
             if events[0][1] & ~select.POLLOUT:  # something came, or the end
                 self._receive()
-                if self._reply.refused:
+                gone = self._reply.done and events[0][1] & select.POLLHUP  # and takes no more
+                if self._reply.refused or gone:
                     raise _Refused
                 if self._reply.done:  # a success that came early: all the rest is still wanted
                     self._poll.modify(self._sock, select.POLLOUT)
@@ -192,7 +193,7 @@ class Upload:
         data = self._sock.recv(1 << 16)
         content = self._tls.decrypt(data) if self._tls and data else data
         self._reply.feed(content)
-        if not data or (self._tls and self._tls.ended):
+        if not data or (self._tls and self._tls.over):
             ended = self._tls.ended if self._tls else not self._broken
             self._reply.eof(sure=ended)
             if not self._reply.done:

@@ -65,6 +65,7 @@ class Wire(asyncio.BufferedProtocol):
             while not self.tls.ready:
                 self._check_open()
                 await self._changed()
+            self._check_open()
         except BaseException:
             self.abort()
             raise
@@ -179,13 +180,17 @@ class Wire(asyncio.BufferedProtocol):
         if self.tls is not None:
             if not self.tls.ready:
                 self._shake(data)
-                return
+                if not self.tls.ready:
+                    return
+                data = b""  # what came behind the handshake is there already
             data = self.tls.decrypt(data)
+            if said := self.tls.pending():  # an answer of its own: keys or certificates again
+                self._transport.write(said)
         if self._reply is not None:
             self._reply.feed(data)
         elif data:  # nobody asked
             self.abort()
-        if self.tls is not None and self.tls.ended:
+        if self.tls is not None and self.tls.over:
             self.eof_received()
             self._transport.close()
 

@@ -18,6 +18,7 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -90,13 +91,14 @@ class HttpTransport:
         self._client: httpx.AsyncClient | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="longshore-http")
         self._fast: FastPool | None = None
+        self._proxied = False
         self._agent = f"longshore/{version('longshore')}".encode()
 
     async def send(self, outgoing: Outgoing) -> Response:
         """Send the request once and return the answer, whatever its status.
 
         Raises:
-            NotSent: no connection could be made.
+            NotSent: no connection could be made, or this machine has no thread or descriptor left.
             AnswerLost: the request may have arrived, but no usable answer came back.
             SourceChanged: a file ended before all of its region was sent.
             SourceUnreadable: a file cannot be read any more.
@@ -107,7 +109,7 @@ class HttpTransport:
         place, target = address(outgoing.url)
         headers = self._headers(outgoing, place)
         try:
-            if self._fast is not None and not client._mounts and _untouched():  # noqa: SLF001
+            if self._fast is not None and not self._proxied and _untouched():
                 return await self._shortly(self._fast, outgoing, place, target, headers)
             return await self._exchange(client, outgoing, headers)
         except _NOT_SENT as error:
@@ -126,7 +128,7 @@ class HttpTransport:
         """Close all connections."""
         if self._client is not None:
             await self._client.aclose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False)  # what waits for one finds its connection closed
 
     async def _shortly(
         self, pool: FastPool, outgoing: Outgoing, place: Place, target: bytes, headers: _Headers
@@ -184,16 +186,18 @@ class HttpTransport:
             max_keepalive_connections=self._connections,
             keepalive_expiry=_KEEP_ALIVE,
         )
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # it takes none
         if self._inner is not None:
-            return httpx.AsyncClient(transport=self._inner)
+            return httpx.AsyncClient(transport=self._inner, cookies=cookies)
         context = _ssl_context(self._ca_bundle, verify=self._verify)
         try:
-            client = ProxyingClient(verify=context, limits=limits)
+            client = ProxyingClient(verify=context, limits=limits, cookies=cookies)
         except (ImportError, ValueError, httpx.InvalidURL) as error:  # what it makes of the proxies
             raise ConfigurationError(
                 f"the proxy that the environment names cannot be used: {_short(error)}",
                 hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY; * there is no proxy",
             ) from error
+        self._proxied = any(client._mounts.values())  # noqa: SLF001 - NO_PROXY alone is none
         if not self._plain:
             self._fast = install(
                 client,
@@ -230,7 +234,7 @@ class HttpTransport:
             field = name.lower()
             if field == "transfer-encoding":  # a vendor may dictate headers
                 raise ProtocolError(f"the header {name} would make two lengths of one body")
-            headers[field.encode()] = value.encode()
+            headers[field.encode("ascii", "replace")] = value.encode()
         if place.user:  # below credentials that were given
             headers.setdefault(b"authorization", b"Basic " + base64.b64encode(place.user))
         told = b"content-length" in headers or outgoing.method.upper() in _BODY_METHODS

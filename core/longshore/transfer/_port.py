@@ -85,7 +85,7 @@ class Outgoing:
 
 
 class NotSent(Exception):
-    """The request surely did not reach the vendor: no connection was made."""
+    """The request surely did not reach the vendor: no connection, or nobody to read its body."""
 
 
 class AnswerLost(Exception):
