@@ -291,7 +291,7 @@ async def test_who_waits_for_somebody_else_can_be_cancelled(
     vendor, clock = Review(), Patience()
     given = arguments(tmp_path, vendor)
     given["environment"] = replace(given["environment"], clock=clock)
-    async with asyncio.timeout(5.0), open_journal(tmp_path / "journal.db") as journal:
+    async with asyncio.timeout(20.0), open_journal(tmp_path / "journal.db") as journal:
         async with AsyncClient("acme", **given) as client:
             run_id = (await client.upload(files(4))).run.id
         vendor.log.clear()

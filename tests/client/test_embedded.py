@@ -153,7 +153,7 @@ async def test_a_store_that_nobody_waits_for_leaves_nothing_behind(
         for _ in range(2):
             planning.cancel()
             await asyncio.sleep(0)
-        await asyncio.wait([planning], timeout=1.0)
+        await asyncio.wait([planning], timeout=20.0)
         assert planning.cancelled(), "it waited for the store"
         asyncio.get_running_loop().call_later(0.01, comes.set)
     async with open_journal(tmp_path / "journal.db") as again:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from longshore import AsyncClient, Client
 from longshore.client import Options
+from longshore.documents import Document
 from longshore.errors import UsageError
 from longshore.lifecycle import Outcome
 from longshore.pipeline import Event, Notice, RunOptions
+from longshore.sources import digest_of
 from tests.client.conftest import arguments
 from tests.pipeline.support import Acme, Vendor
 
@@ -46,7 +49,9 @@ async def test_what_a_folder_lists_names_documents(tmp_path: Path, files: Any) -
     assert report.outcomes == {Outcome.SUCCEEDED: 2}
 
 
-@pytest.mark.parametrize("given", [b"%PDF-1.4", [b"%PDF-1.4"], [7]])
+@pytest.mark.parametrize(
+    "given", [b"%PDF-1.4", [b"%PDF-1.4"], [7], None, [None], 7, StringIO("the lines of a file")]
+)
 async def test_what_names_no_document_is_told(tmp_path: Path, given: Any) -> None:
     """Not refused byte by byte, as so many files that are not there."""
     vendor = Vendor()
@@ -101,3 +106,22 @@ async def test_a_listener_is_told_on_the_clients_loop(tmp_path: Path) -> None:
     async with AsyncClient("acme", **arguments(tmp_path, Vendor(), listener=listen)) as client:
         upload = await client.start(["memory://twice/a.pdf", "memory://twice"])
     assert (len(upload.documents), threads) == (1, [threading.get_ident()])
+
+
+async def test_what_may_be_there_is_not_hashed_on_the_callers_loop(
+    tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large files take their time, in which a service has to answer others."""
+    threads: list[int] = []
+
+    def hashed(document: Document) -> str:
+        threads.append(threading.get_ident())
+        return digest_of(document)
+
+    monkeypatch.setattr("longshore.pipeline._existing.digest_of", hashed)
+    given, paths = arguments(tmp_path, Vendor(), skip_existing=True), files(4)
+    async with AsyncClient("acme", **given) as client:
+        reports = [await client.upload(paths) for _ in range(2)]
+    assert [report.outcomes for report in reports] == [{Outcome.SUCCEEDED: 1}, {Outcome.SKIPPED: 1}]
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads

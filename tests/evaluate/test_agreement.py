@@ -53,6 +53,14 @@ def test_a_name_that_comes_often_is_compared_as_a_whole() -> None:
     assert rates == {("x", "y"): 1.0, ("x", "z"): 0.0, ("y", "z"): 0.0}
 
 
+def test_of_very_many_values_a_part_is_kept_that_tells_all_of_them_apart() -> None:
+    """A name may stand at each line of a table; the last one may be what differs."""
+    lines = [("line", f"{n:06}") for n in range(5000)]
+    first, same, other = detail(*lines), detail(*lines[::-1]), detail(*lines[:-1], ("line", "x"))
+    assert first.values == same.values != other.values
+    assert len(first.values["line"]) < 300
+
+
 def test_differences_stand_side_by_side() -> None:
     """Only fields that two read can differ; what each said is kept."""
     details = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -14,11 +15,22 @@ from longshore import Client
 from longshore.errors import ConfigurationError, RunInUse, UsageError
 from longshore.evaluate import Comparison, Request, compare, compare_async, compare_in
 from longshore.journal import open_journal
-from longshore.pipeline import DocumentFinished, Environment, Event, JobAccepted, Notice, RunStarted
+from longshore.lifecycle import Job
+from longshore.pipeline import (
+    DocumentFinished,
+    Engine,
+    Environment,
+    Event,
+    JobAccepted,
+    Notice,
+    RunStarted,
+)
+from longshore.provider import DocumentResult, Results, TextPiece
 from longshore.sandbox import Fault
 from tests.evaluate.conftest import EVIL, Quay
 
 Quays = Callable[..., Quay]
+ONE_AT_A_TIME = {"subworkflow:max_concurrency": "1"}
 
 
 def test_the_same_documents_go_to_every_target(docs: Path, quay: Quays) -> None:
@@ -366,3 +378,22 @@ def test_nothing_is_lost_when_a_file_cannot_be_written(docs: Path, quay: Quays) 
         asyncio.run(compared(full))
     again = asyncio.run(compared(lambda found: kept.append(found.id)))
     assert (again.continued, kept, harbour.jobs("plangrep")) == (True, [again.id], 1)
+
+
+def test_of_a_whole_result_only_a_part_is_held(
+    docs: Path, quay: Quays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All those of thousands of jobs together, until the last has come, would fill the memory."""
+    whole: list[weakref.ref[DocumentResult]] = []
+    held: list[int] = []
+
+    async def fetch(_engine: Engine, _job: Job) -> Results:
+        result = DocumentResult(texts=(TextPiece(text="word " * 1000),))
+        whole.append(weakref.ref(result))
+        held.append(sum(ref() is not None for ref in whole))
+        return Results(documents=(result,))
+
+    monkeypatch.setattr("longshore.evaluate._gather.fetch_results", fetch)
+    found = quay().compare(docs, "subworkflow", settings=ONE_AT_A_TIME)
+    assert held == [1, 1, 1]
+    assert [row.characters for row in found.rows if row.results] == [5000] * 3

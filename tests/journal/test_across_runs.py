@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
+from longshore.errors import StaleEpoch
 from longshore.journal import (
     Abandoned,
     ChangeUnit,
+    DropMail,
     FactKind,
     Journal,
     QueueAbort,
+    Write,
 )
 from tests.journal.records import RUN, document, fact, unit
 
@@ -101,3 +106,19 @@ async def test_mail_waits_until_it_is_dropped(journal: Journal) -> None:
     assert (first.run_id, first.verb, first.body) == ("run1", "act", {"job": "j1", "n": 2})
     assert await journal.mail("run1") == (second,)
     assert [message.verb for message in await journal.mail("run2")] == ["cancel"]
+
+
+async def test_a_message_goes_with_the_commit_of_what_it_asked_for(journal: Journal) -> None:
+    """With that, or not at all."""
+    await journal.enqueue([unit("b1")], [document("d1", "b1")])
+    (taken,) = await journal.take("b1")
+    for action in ("first", "second"):
+        await journal.post("run1", "act", {"unit": "b1", "action": action})
+    first, second = await journal.mail("run1")
+    writes: list[Write] = [DropMail(first.id), ChangeUnit({"word": "done"})]
+    with pytest.raises(StaleEpoch):
+        await journal.commit("b1", taken.unit.epoch - 1, writes)
+    assert await journal.mail("run1") == (first, second)
+
+    await journal.commit("b1", taken.unit.epoch, writes)
+    assert await journal.mail("run1") == (second,)

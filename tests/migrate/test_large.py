@@ -6,8 +6,10 @@ import asyncio
 import gc
 import json
 import tracemalloc
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from longshore.journal import DocumentRecord, RunRecord, UnitRecord, open_journa
 from longshore.lifecycle import Outcome
 from longshore.migrate import (
     Check,
+    Leg,
     Problem,
     RouteRequest,
     begin_passage,
@@ -23,7 +26,15 @@ from longshore.migrate import (
     open_map,
     verify_async,
 )
-from longshore.pipeline import Environment
+from longshore.pipeline import (
+    DocumentFinished,
+    Environment,
+    Event,
+    Listener,
+    RunReport,
+    execute,
+)
+from tests.migrate.conftest import Road
 
 FEW, MANY = 1000, 2000
 """A page of the journal, and two: both are held while the second one is read."""
@@ -185,3 +196,35 @@ def test_findings_are_a_list() -> None:
     assert str(problems) == f"{str(made[:10])[:-1]}, and 590 more]"
     with pytest.raises(IndexError):
         problems[600]
+
+
+async def test_a_route_holds_no_document_that_is_left_open(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interruption may leave a million of them; the journal has them until they are told."""
+    road.build('primary = "plangrep"', "plangrep")
+    heard: list[weakref.ref[DocumentRecord]] = []
+    held: list[int] = []
+    told: list[str] = []
+
+    async def executed(*given: Any, listener: Listener, **named: Any) -> RunReport:
+        def listen(event: Event) -> None:
+            if isinstance(event, DocumentFinished):
+                heard.append(weakref.ref(event.record))
+            listener(event)
+
+        report = await execute(*given, listener=listen, **named)
+        gc.collect()
+        held.append(sum(ref() is not None for ref in heard))
+        return report
+
+    def watch(_leg: Leg, event: Event) -> None:
+        if isinstance(event, DocumentFinished):
+            told.append(event.record.document.name)
+
+    monkeypatch.setattr("longshore.migrate._route.execute", executed)
+    stop, paths = asyncio.Event(), road.files(20)
+    stop.set()
+    arrival = await road.upload(paths, stop=stop, listener=watch)
+    assert arrival.outcomes == {Outcome.RUNNING: 20}
+    assert (len(heard), held[0] < 3, len(set(told)), len(told)) == (20, True, 20, 20)

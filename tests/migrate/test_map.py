@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -129,4 +130,26 @@ def test_a_map_is_written_by_one_migration(tmp_path: Path) -> None:
         map.put(line("b.pdf"))
     with open_map(path, "new"):
         pass
+    assert list(read_map(path)) == [line("a.pdf"), line("b.pdf")]
+
+
+def test_a_line_that_found_no_room_is_told_and_leaves_no_torn_line_behind(tmp_path: Path) -> None:
+    """A disk takes a part of it and says nothing; with room again, others would stand behind it."""
+    path = tmp_path / "map.jsonl"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill() -> None:
+        with open_map(path, "new") as map:
+            map.put(line("a.pdf"))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, limits[1]))
+            try:
+                map.put(line("b.pdf"))
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            map.put(line("c.pdf"))
+
+    with pytest.raises(UsageError, match="No space left"):
+        fill()
+    with open_map(path, "new") as map:
+        map.put(line("b.pdf"))
     assert list(read_map(path)) == [line("a.pdf"), line("b.pdf")]

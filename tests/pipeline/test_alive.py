@@ -47,7 +47,7 @@ async def test_enough_failures_leave_what_only_waited_for_its_start(
     await world.plan(*[[4]] * 40, concurrency=4, max_failures=1)
     world.vendor.script = {"GET /slot": [reply({"free": False})] * 40}
     world.vendor.always = {"GET /slot": reply({"free": True}), "POST /start": reply({}, 422)}
-    report = await asyncio.wait_for(run(world), 10)
+    report = await asyncio.wait_for(run(world), 20)
     assert report.exit_code == 1
     assert report.outcomes[Outcome.FAILED] + report.outcomes[Outcome.RUNNING] == 40
     assert report.outcomes[Outcome.RUNNING] > 20
@@ -62,7 +62,7 @@ async def test_a_clock_that_was_set_back_holds_up_no_resume() -> None:
     await run(world)
     world.clock = type(today)()
     await world.journal.change_run("run", options={})
-    report = await asyncio.wait_for(run(world), 5)
+    report = await asyncio.wait_for(run(world), 20)
     assert report.outcomes == {Outcome.SUCCEEDED: 3}
 
 
@@ -81,7 +81,7 @@ async def test_a_clock_that_was_set_back_holds_up_no_job_that_was_asked_about() 
     world.clock.now = lambda: now() + 86_400.0
     assert (await run(world, stop=stop)).interrupted
     world.clock = type(today)()
-    report = await asyncio.wait_for(run(world), 5)
+    report = await asyncio.wait_for(run(world), 20)
     assert report.outcomes == {Outcome.SUCCEEDED: 1}
 
 

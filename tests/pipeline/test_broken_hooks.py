@@ -255,7 +255,7 @@ async def test_a_poll_that_does_more_than_ask_is_named(what: Request | Wait, wor
     world = hasty(Polling)
     world.vendor.always = {"POST /query": reply({})}
     world.vendor.states = ["busy", "done"]
-    await asyncio.wait_for(carried(world), 5)
+    await asyncio.wait_for(carried(world), 20)
 
     told = await troubles(world)
     assert [(outcome, hint) for outcome, _, hint in told] == [("unknown", AUTHOR)] * 3

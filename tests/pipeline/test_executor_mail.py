@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from longshore.errors import AccountError
+from longshore.errors import AccountError, JournalError
 from longshore.lifecycle import Action, Job, Outcome, Status
 from longshore.pipeline import Executor, RunOptions, Step, act, run_line, run_step, take
 from longshore.provider import Flow
 from tests.pipeline.support import LOST, Acme, hasty, reply
 from tests.pipeline.test_executor import run, told
+from tests.pipeline.test_mailbox import Reviewed
 
 pytestmark = pytest.mark.asyncio
 
@@ -131,6 +133,41 @@ async def test_an_action_that_the_account_cannot_pay_for_leaves_the_run_over() -
     with pytest.raises(AccountError):
         await act(world.journal, world.target(), unit, approve, environment=world.environment())
     assert (await world.journal.run("run")).finished_at is not None
+
+
+@pytest.mark.parametrize(("verb", "body"), [("cancel", {}), ("wake", {"unit": "b0000"})])
+async def test_mail_that_comes_too_late_makes_no_run_last_longer(
+    verb: str, body: dict[str, Any]
+) -> None:
+    """Nothing of it moves: it ended when it did."""
+    world = hasty()
+    await world.plan([4])
+    first = await run(world)
+    await world.journal.post("run", verb, body)
+    assert (await run(world)).run.finished_at == first.run.finished_at
+    assert await world.journal.mail("run") == ()
+
+
+async def test_an_action_is_durable_together_with_the_end_of_its_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed right after its commit, it is not done again, though the job offers the same."""
+
+    async def killed(_ids: Sequence[int]) -> None:
+        raise JournalError("killed before that")
+
+    world = hasty(Reviewed)
+    await world.plan([4])
+    world.vendor.states = ["review"]
+    await run(world)
+    await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+    with monkeypatch.context() as patched:
+        patched.setattr(world.journal, "drop_mail", killed)
+        await run(world)
+    assert (world.vendor.count("POST /act"), await world.journal.mail("run")) == (1, ())
+
+    await run(world)
+    assert world.vendor.count("POST /act") == 1
 
 
 async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:

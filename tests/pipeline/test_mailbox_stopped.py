@@ -45,7 +45,7 @@ async def test_an_action_on_a_job_out_of_memory_may_end_after_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its answer is kept: the job is followed again, and the action is not done twice."""
-    monkeypatch.setattr(_executor, "GRACE", 5.0)
+    monkeypatch.setattr(_executor, "GRACE", 60.0)
     world, stop = hasty(Retried), asyncio.Event()
     world.vendor = vendor = Slow()
     await world.plan([4], [4])
@@ -55,11 +55,11 @@ async def test_an_action_on_a_job_out_of_memory_may_end_after_a_stop(
     while "failed" not in await world.outcomes():  # noqa: ASYNC110 - it leaves memory then
         await asyncio.sleep(0.01)
     await world.journal.post("run", "act", {"unit": "b0000", "action": "retry"})
-    await asyncio.wait_for(vendor.acting.wait(), 5)
+    await asyncio.wait_for(vendor.acting.wait(), 20)
     vendor.always = {}
     stop.set()
     asyncio.get_running_loop().call_later(0.05, vendor.comes.set)
-    await asyncio.wait_for(running, 5)
-    report = await asyncio.wait_for(run(world), 5)
+    await asyncio.wait_for(running, 20)
+    report = await asyncio.wait_for(run(world), 20)
     assert (report.outcomes, vendor.count("POST /act")) == ({Outcome.SUCCEEDED: 2}, 1)
     assert await world.journal.mail("run") == ()

@@ -14,11 +14,13 @@ from longshore.errors import (
     Unauthorized,
     VendorUnavailable,
 )
+from longshore.journal import FactKind
 from longshore.lifecycle import Batch, Outcome, Receipt, Session, Transfer
 from longshore.pipeline import DocumentFinished, Notice, advance
 from longshore.provider import Flow, Refused, Response
 from longshore.transfer import Outgoing
 from tests.pipeline.support import LOST, NOT_SENT, Acme, OneRequest, Vendor, calm, hasty, reply
+from tests.pipeline.test_ends import Keyed
 from tests.pipeline.test_executor import run, told
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("short")]
@@ -119,6 +121,22 @@ async def test_no_setting_overrules_how_long_a_vendor_wants_to_be_left_alone() -
     assert outcome.at == world.clock.now() + 60.0
 
 
+@pytest.mark.parametrize(("answer", "left"), [(NOT_SENT, 0), (reply({}, 429), 0), (LOST, 1)])
+async def test_a_keyed_request_that_never_left_leaves_no_intent(answer: Any, left: int) -> None:
+    """Else an unreachable vendor would seem to have the document: no fallback could take it."""
+    world = calm(Keyed)
+    await world.plan([4])
+    world.vendor.always = {"POST /parts": answer}
+    assert (await advance("b0000", engine=await world.engine())).state == "blocked"
+    facts = (await world.journal.facts("b0000")).facts
+    assert sum(fact.kind is FactKind.INTENT for fact in facts) == left
+
+    world.vendor.always, engine = {}, await world.engine()
+    while (outcome := await advance("b0000", engine=engine)).state == "later":
+        world.clock.time = outcome.at
+    assert await world.outcomes() == ["succeeded"]
+
+
 async def test_an_outage_without_end_is_given_up(turns: list[int]) -> None:
     """--give-up-after counts from the last answer."""
     world = hasty()
@@ -190,7 +208,7 @@ async def test_one_job_that_cannot_be_asked_about_holds_up_nobody_else() -> None
     """The vendor answers others meanwhile: that is no outage, and nothing is paused."""
     world = hasty()
     world.vendor = vendor = OneBroken(states=["busy"] * 40 + ["done"])
-    await world.plan([4], [4], [4], give_up_after=0.1)
+    await world.plan([4], [4], [4], give_up_after=0.5)
     report = await asyncio.wait_for(run(world), 20)
     assert isinstance(report.trouble, VendorUnavailable)
     assert report.outcomes == {Outcome.SUCCEEDED: 2, Outcome.RUNNING: 1}

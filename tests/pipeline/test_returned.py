@@ -43,7 +43,7 @@ async def test_a_job_without_an_id_is_none(provider: type[Any], *, wait: bool) -
     await world.plan([4], [4], wait=wait)
     world.vendor.always = {"POST /complete": reply({"id": ""}), "POST /upload": reply({"id": ""})}
     run = await world.journal.run("run")
-    await asyncio.wait_for(execute(world.journal, world.target(), run, world.environment()), 5)
+    await asyncio.wait_for(execute(world.journal, world.target(), run, world.environment()), 20)
     for record in await world.documents():
         assert str(record.outcome) == "unknown"
         assert record.error is not None

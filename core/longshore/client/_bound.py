@@ -148,8 +148,9 @@ class Bound:
                 raise closed()
             return run
 
-        # Of those in a store each is asked about: not on this loop.
-        run = await (self._apart(work) if any(map(is_remote, names)) else work())
+        # To ask a store, or to hash what may be there already, takes its time: not on this loop.
+        long = self._options.skip_existing or any(map(is_remote, names))
+        run = await (self._apart(work) if long else work())
         for text in said:
             self._note(text)
         return run

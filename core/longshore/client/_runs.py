@@ -65,7 +65,7 @@ class Runs(Bound):
         """Go on with a run where it was interrupted; only what is missing is sent.
 
         The options are those of the run, but for ``wait``, which is this client's. A run of a
-        migration writes no map; the same call of ``migrate`` does.
+        migration writes no map: call ``migrate`` with ``map`` afterwards, which writes it whole.
 
         Args:
             run_id: the run, or how its id begins.

@@ -6,6 +6,7 @@ values without regard to case, spaces and the writing of numbers. Nobody is held
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -22,7 +23,7 @@ from longshore.provider import DocumentResult
 __all__ = ["Agreement", "Difference", "Share", "agree", "same_name", "same_value", "values_of"]
 
 _NUMBER = re.compile(r"[$€£¥]?\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,15})?)\s*[$€£¥%]?")
-_MOST_NAMES = 500
+_MOST_NAMES, _MOST_VALUES = 500, 200
 _LONGEST = 300
 
 
@@ -131,7 +132,16 @@ def values_of(result: DocumentResult) -> dict[str, tuple[str, ...]]:
             found[name].append(same_value(entry.value))
     if result.pages is not None:
         found["pages"] = [same_value(result.pages)]
-    return {name: tuple(sorted(values)) for name, values in found.items()}
+    return {name: _bounded(sorted(values)) for name, values in found.items()}
+
+
+def _bounded(values: Sequence[str]) -> tuple[str, ...]:
+    """Keep the first ones of very many; what stands for the others is only equal if they are."""
+    kept, others = tuple(values[:_MOST_VALUES]), values[_MOST_VALUES:]
+    if not others:
+        return kept
+    digest = hashlib.sha256("\0".join(others).encode("utf-8", "replace")).hexdigest()
+    return (*kept, f"and {len(others)} more ({digest[:12]})")
 
 
 def same_name(name: str) -> str:

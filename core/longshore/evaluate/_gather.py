@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -49,15 +49,25 @@ _MANY = 100
 _WITH_RESULTS = (Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.NEEDS_ACTION)
 
 
+_Kept = tuple[Detail, Measures]
+"""What is kept of a document's result, and how large the whole was."""
+
+
 @dataclass(slots=True)
 class _Fetched:
-    """The results of one job, or why there are none."""
+    """The results of one job, or why there are none.
+
+    Attributes:
+        results: what they tell of the job as a whole.
+        size: bytes of the raw reply.
+        documents: document id -> what is kept of its result.
+    """
 
     state: str
     note: str | None = None
     results: Results = field(default_factory=Results)
     size: int | None = None
-    raw: str = ""
+    documents: dict[str, _Kept] = field(default_factory=dict)
 
 
 async def number(journal: Journal, run: RunRecord) -> Numbers:
@@ -110,10 +120,11 @@ async def gather(
     for record in records:
         if (unit := units.get(record.unit_id or "")) is not None and unit.job_id:
             of_job[unit.id].append(record)
-    wanted = [units[id] for id, those in of_job.items() if any(map(_has_result, those))]
-    fetcher = _Fetcher(journal, entry, environment, stop, listener=listener, folder=folder)
+    wanted = {id: those for id, those in of_job.items() if any(map(_has_result, those))}
+    fetcher = _Fetcher(
+        journal, entry, environment, stop, budget=budget, listener=listener, folder=folder
+    )
     fetched = await fetcher.all(wanted)
-    matched = {id: match_results(of_job[id], found.results) for id, found in fetched.items()}
     rows: list[Row] = []
     details: dict[Key, Detail] = {}
     seen: Counter[tuple[str, str]] = Counter()
@@ -121,12 +132,10 @@ async def gather(
         batch = record.unit_id or ""
         row = _row(comparison, entry, _number(record, numbers, seen), record, units.get(batch))
         if batch in fetched and _has_result(record):
-            found, result = fetched[batch], matched[batch].get(record.document.id)
-            row = row.model_copy(update=_with_results(found, result))
-            if result is not None:
-                detail = Detail.of(result, budget, found.raw, found.results.warnings)
-                detail.values = values_of(result)
-                details[row.target, row.round, row.document] = detail
+            kept = fetched[batch].documents.get(record.document.id)
+            row = row.model_copy(update=_with_results(fetched[batch], kept))
+            if kept is not None:
+                details[row.target, row.round, row.document] = kept[0]
         rows.append(row)
     return rows, details, fetcher.trouble is not None
 
@@ -139,7 +148,7 @@ def _has_result(record: DocumentRecord) -> bool:
 
 
 class _Fetcher:
-    """Asks one target for the results of many jobs, a few at a time."""
+    """Asks one target for the results of many jobs, a few at a time, and keeps a part of each."""
 
     def __init__(
         self,
@@ -148,54 +157,62 @@ class _Fetcher:
         environment: Environment,
         stop: asyncio.Event,
         *,
+        budget: Budget,
         listener: Listener | None,
         folder: Path | None,
     ) -> None:
         self._journal = journal
         self._entry = entry
         self._environment = environment
+        self._budget = budget
         self._listener = listener
         self._folder = folder
         self._stop = stop
         self.trouble: str | None = None
         """Why no more results can be had now."""
 
-    async def all(self, units: Sequence[UnitRecord]) -> dict[str, _Fetched]:
-        """Fetch; what cannot be had says why."""
-        if not units:
+    async def all(self, jobs: Mapping[str, Sequence[DocumentRecord]]) -> dict[str, _Fetched]:
+        """Fetch; what cannot be had says why.
+
+        Args:
+            jobs: the documents of each, by the id of their batch.
+        """
+        if not jobs:
             return {}
         entry = self._entry
         if not entry.target.provider.offers("results"):
             why = "the vendor documents no way to fetch results"
-            return {unit.id: _Fetched("not_offered", why) for unit in units}
-        if self._listener is not None and len(units) > _MANY:
-            self._listener(Notice(f"fetching the results of {len(units)} jobs"))
+            return {id: _Fetched("not_offered", why) for id in jobs}
+        if self._listener is not None and len(jobs) > _MANY:
+            self._listener(Notice(f"fetching the results of {len(jobs)} jobs"))
         found: dict[str, _Fetched] = {}
-        waiting = list(reversed(units))
+        waiting = list(jobs)[::-1]
         async with open_engine(
             self._journal, entry.target, entry.run, self._environment, self._listener
         ) as engine:
 
             async def work() -> None:
                 while waiting:
-                    unit = waiting.pop()
-                    found[unit.id] = await self._one(engine, unit)
+                    id = waiting.pop()
+                    found[id] = await self._one(engine, id, jobs[id])
 
             try:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(min(engine.capabilities.concurrency, len(units))):
+                    for _ in range(min(engine.capabilities.concurrency, len(jobs))):
                         group.create_task(work())
             except ExceptionGroup as errors:  # a file that cannot be written stops them all
                 raise errors.exceptions[0] from None
         return found
 
-    async def _one(self, engine: Engine, unit: UnitRecord) -> _Fetched:
+    async def _one(
+        self, engine: Engine, unit_id: str, records: Sequence[DocumentRecord]
+    ) -> _Fetched:
         if self._stop.is_set():
             self.trouble = "interrupted before they were fetched"
         if self.trouble is not None:
             return _Fetched("failed", self.trouble)
         try:
-            job = Unit.load(await self._journal.facts(unit.id), alive_at=0.0).job
+            job = Unit.load(await self._journal.facts(unit_id), alive_at=0.0).job
             assert job is not None
             results = await fetch_results(engine, job)
         except LongshoreError as error:
@@ -206,11 +223,21 @@ class _Fetcher:
         size = len(json.dumps(results.raw, ensure_ascii=False).encode())
         raw = json.dumps(engine.redactor.json(results.raw), ensure_ascii=False)
         if self._folder is not None:
-            name = f"{self._entry.target.name}-{self._entry.round}-{unit.id}.json"
+            name = f"{self._entry.target.name}-{self._entry.round}-{unit_id}.json"
             await asyncio.to_thread(_write, self._folder / name, results)
         note = "; ".join(results.warnings) or None
-        slim = results.model_copy(update={"raw": None})
-        return _Fetched("fetched", note, slim, size, raw)
+        kept = {
+            id: (self._detail(result, raw, results.warnings), Measures.of(result))
+            for id, result in match_results(records, results).items()
+        }
+        # The whole is let go with each job: all of them together may be too much for the memory.
+        slim = results.model_copy(update={"raw": None, "documents": ()})
+        return _Fetched("fetched", note, slim, size, kept)
+
+    def _detail(self, result: DocumentResult, raw: str, warnings: Sequence[str]) -> Detail:
+        detail = Detail.of(result, self._budget, raw, warnings)
+        detail.values = values_of(result)
+        return detail
 
 
 def _write(path: Path, results: Results) -> None:
@@ -314,7 +341,7 @@ def _column(kind: str) -> str:
     return "server_errors" if kind.startswith("5") else "client_errors"
 
 
-def _with_results(found: _Fetched, result: DocumentResult | None) -> dict[str, object]:
+def _with_results(found: _Fetched, kept: _Kept | None) -> dict[str, object]:
     results = found.results
     times = results.times
     changes: dict[str, object] = {
@@ -328,8 +355,8 @@ def _with_results(found: _Fetched, result: DocumentResult | None) -> dict[str, o
         "usage_credits": results.credits,
         "usage": json.dumps(results.usage, ensure_ascii=False) if results.usage else None,
     }
-    if result is not None:
-        changes |= asdict(Measures.of(result))
+    if kept is not None:
+        changes |= asdict(kept[1])
     elif found.state == "fetched":
         changes["results"] = "none"
         changes["results_note"] = found.note or "the reply names no result for this document"

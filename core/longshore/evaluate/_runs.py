@@ -21,8 +21,9 @@ from longshore.pipeline import (
     begin,
     find_once,
     planning_alone,
+    target_of,
 )
-from longshore.targets import Target, lasting, overrides_of, target_again, target_now
+from longshore.targets import Target, lasting, overrides_of, target_now
 
 __all__ = ["PATIENCE", "Entry", "Request", "note_continued", "note_kept", "open_runs"]
 
@@ -86,16 +87,6 @@ class Request:
             ConfigurationError: one of them is wrong or missing.
         """
         return target_now(name, overrides_of(name, self.settings), self.config)
-
-    def again(self, run: RunRecord) -> Target:
-        """Make the target of an earlier run: with its settings, but secrets come freshly."""
-        return target_again(
-            run.target,
-            run.settings,
-            provider_name=run.provider,
-            given=overrides_of(run.target, self.settings),
-            config_file=self.config,
-        )
 
     def command(self, targets: Iterable[Target]) -> str:
         """Write the call again, without secrets."""
@@ -196,7 +187,7 @@ async def _entries(
             run = found.get((name, round))
             if run is not None:
                 run = await note_continued(journal, run, environment.clock.now())
-                entries.append(Entry(request.again(run), round, run))
+                entries.append(Entry(target_of(run, request.settings, request.config), round, run))
                 continue
             if candidates is None:
                 candidates = list(find_once(request.paths, tell))

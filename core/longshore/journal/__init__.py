@@ -15,6 +15,7 @@ from longshore.journal._records import (
     Counters,
     DocumentRecord,
     DropFacts,
+    DropMail,
     ErrorInfo,
     Fact,
     FactKind,
@@ -30,8 +31,8 @@ from longshore.journal._sqlite import SQLiteJournal, open_journal
 
 __all__ = [
     "Abandoned", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters", "DocumentRecord",
-    "DropFacts", "ErrorInfo", "Fact", "FactKind", "Journal", "MemoryJournal", "Message",
-    "PutFact", "QueueAbort", "RunRecord", "SQLiteJournal", "Taken", "UnitRecord", "Write",
-    "beside_units", "default_journal_path", "documents_of", "journals_among", "open_journal",
-    "units_of", "with_units",
+    "DropFacts", "DropMail", "ErrorInfo", "Fact", "FactKind", "Journal", "MemoryJournal",
+    "Message", "PutFact", "QueueAbort", "RunRecord", "SQLiteJournal", "Taken", "UnitRecord",
+    "Write", "beside_units", "default_journal_path", "documents_of", "journals_among",
+    "open_journal", "units_of", "with_units",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from longshore.journal._records import (
     Counters,
     DocumentRecord,
     DropFacts,
+    DropMail,
     Fact,
     FactKind,
     Message,
@@ -174,6 +175,8 @@ class MemoryJournal:
                 self._abandoned[self._ids] = Abandoned(
                     self._ids, unit.run_id, unit_id, attempt, session
                 )
+            case DropMail(id):
+                self._messages.pop(id, None)
 
     def _change_document(
         self, run_id: str, document_id: str, changes: Mapping[str, object]

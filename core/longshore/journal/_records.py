@@ -22,7 +22,7 @@ from longshore.lifecycle import Outcome
 __all__ = [
     "Abandoned", "BesidesUnit", "ChangeDocument", "ChangeUnit", "ClaimJob", "Counters",
     "DocumentRecord",
-    "DropFacts", "ErrorInfo", "Fact", "FactKind", "Message", "PutFact", "QueueAbort",
+    "DropFacts", "DropMail", "ErrorInfo", "Fact", "FactKind", "Message", "PutFact", "QueueAbort",
     "RunRecord", "Taken", "UnitRecord", "Write",
 ]  # fmt: skip
 
@@ -325,6 +325,12 @@ class QueueAbort(NamedTuple):
     session: JsonValue
 
 
-BesidesUnit: TypeAlias = PutFact | DropFacts | ChangeDocument | ClaimJob | QueueAbort
+class DropMail(NamedTuple):
+    """Delete a message, together with what came of it."""
+
+    id: int
+
+
+BesidesUnit: TypeAlias = PutFact | DropFacts | ChangeDocument | ClaimJob | QueueAbort | DropMail
 
 Write: TypeAlias = ChangeUnit | BesidesUnit

@@ -20,6 +20,7 @@ from longshore.journal._records import (
     Counters,
     DocumentRecord,
     DropFacts,
+    DropMail,
     PutFact,
     QueueAbort,
     RunRecord,
@@ -301,6 +302,8 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
                 "INSERT INTO abandoned (run_id, unit_id, attempt, session) VALUES (?, ?, ?, ?)",
                 (run_id, unit_id, attempt, dump(session)),
             )
+        case DropMail(id):
+            connection.execute("DELETE FROM mailbox WHERE id = ?", (id,))
 
 
 def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:

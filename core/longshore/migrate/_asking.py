@@ -8,8 +8,8 @@ from pathlib import Path
 
 from longshore.errors import RunNotFound
 from longshore.journal import Journal, MemoryJournal, RunRecord
-from longshore.pipeline import Engine, Environment, Unit, open_engine
-from longshore.targets import Target, overrides_of, require, resolve_for_resume, target_now
+from longshore.pipeline import Engine, Environment, Unit, open_engine, run_to
+from longshore.targets import overrides_of, require, resolve_for_resume, target_now
 
 __all__ = ["open_for_asking"]
 
@@ -54,7 +54,7 @@ async def open_for_asking(
         setup = Unit.load(await journal.facts(run.id), alive_at=0.0).setup
     else:
         filled = target_now(target, given, config)
-        run, journal = _stand_in(filled, run_id), MemoryJournal()
+        run, journal = run_to(filled, run_id), MemoryJournal()
         setup = None
     async with open_engine(journal, filled, run, environment) as engine:
         engine.setup = setup or engine.setup
@@ -69,13 +69,3 @@ async def _find(journal: Journal, run_id: str) -> RunRecord | None:
     except RunNotFound:
         return None
     return run if run.id == run_id else None
-
-
-def _stand_in(target: Target, run_id: str) -> RunRecord:
-    return RunRecord(
-        id=run_id,
-        target=target.name,
-        provider=target.provider_name,
-        state_version=target.provider.state_version,
-        account=target.provider.account(),
-    )

@@ -32,6 +32,7 @@ from longshore.pipeline import (
     options_from,
     rerun,
     stoppable,
+    target_of,
 )
 
 __all__ = [
@@ -155,7 +156,7 @@ async def resume_by_route_async(
 async def _plan_again(
     journal: Journal, run: RunRecord, request: RouteRequest, environment: Environment
 ) -> None:
-    capabilities = capabilities_of(request.again(run).provider)
+    capabilities = capabilities_of(target_of(run, request.settings, request.config).provider)
     new_id, now = environment.new_id, environment.clock.now()
     async with journal.lock_run(run.id):
         await rerun(journal, run, capabilities, new_id=new_id, now=now)

@@ -65,10 +65,9 @@ async def give_up(journal: Journal, run: RunRecord, to: Target, trouble: Account
         How many documents were given up.
     """
     takes, given_up = taker(to), 0
-    changes = {
-        "outcome": Outcome.SKIPPED,
-        "error": ErrorInfo(kind=_GIVEN_UP, message=trouble.message),
-    }
+    hint = "another target is to carry it; where that was interrupted: longshore resume"
+    error = ErrorInfo(kind=_GIVEN_UP, message=trouble.message, hint=hint)
+    changes = {"outcome": Outcome.SKIPPED, "error": error}
     async for unit in units_of(journal, run.id):
         if unit.settled or unit.job_id is not None or unit.outcome is not Outcome.RUNNING:
             continue

@@ -6,6 +6,7 @@ operating system at once, and to the disk only at the end.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -216,11 +217,16 @@ class _Lines:
         key, text = _key(line), json.dumps(line, ensure_ascii=False) + "\n"
         row = self._known.first("SELECT mark FROM known WHERE path = ? AND sha256 = ?", *key)
         if row is None:
-            self._file.write(text.encode())  # one call: a kill leaves all of it, or a torn end
+            self._append(text.encode())
             self._know(key, text)
         elif row[0] != hash(text):
             self._know(key, text, changed=text)
             self._changed = True
+
+    def _append(self, line: bytes) -> None:
+        """Write a line in one call: a kill, or a full disk, leaves all of it, or a torn end."""
+        if self._file.write(line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _know(self, key: tuple[str, str], text: str, *, changed: str | None = None) -> None:
         statement = "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)"

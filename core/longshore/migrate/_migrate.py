@@ -34,7 +34,9 @@ from longshore.pipeline import (
     options_from,
     place_of,
     planning_alone,
+    run_to,
     stoppable,
+    target_of,
 )
 from longshore.targets import Target
 
@@ -97,7 +99,8 @@ async def _open(
         async with journal.lock_run(begun.id):
             pass  # whoever has it is at work: told now, before anything is said or written
         options = {**begun.options, "wait": request.options.wait}
-        migration.target, migration.continued = request.again(begun), True
+        migration.target = target_of(begun, request.settings, request.config)
+        migration.continued = True
         migration.run = begun.model_copy(update={"options": options})
         return migration
     migration.selection = await select(
@@ -153,14 +156,8 @@ async def _unfinished(journal: Journal, mine: list[RunRecord], signature: str) -
 
 async def _same_place(journal: Journal, target: Target) -> list[RunRecord]:
     """Return the runs to this very target: the same account, the same settings."""
-    this = RunRecord(
-        id="",
-        target=target.name,
-        provider=target.provider_name,
-        account=target.provider.account(),
-        settings=target.settings_public,
-    )
-    return [run for run in await journal.runs() if run.planned and place_of(run) == place_of(this)]
+    this = place_of(run_to(target))
+    return [run for run in await journal.runs() if run.planned and place_of(run) == this]
 
 
 # --------------------------------------------------------------------------- from Python

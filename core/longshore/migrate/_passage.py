@@ -23,13 +23,13 @@ from longshore.pipeline import (
     begin,
     find_once,
     restart_incompatible,
+    target_of,
 )
 from longshore.targets import (
     Route,
     Target,
     overrides_of,
     resolve_route,
-    target_again,
     target_now,
 )
 
@@ -71,16 +71,6 @@ class RouteRequest:
             ConfigurationError: one of them is wrong or missing.
         """
         return target_now(name, overrides_of(name, self.settings), self.config)
-
-    def again(self, run: RunRecord) -> Target:
-        """Make the target of an earlier run again: its settings, but secrets come freshly."""
-        return target_again(
-            run.target,
-            run.settings,
-            provider_name=run.provider,
-            given=overrides_of(run.target, self.settings),
-            config_file=self.config,
-        )
 
 
 @dataclass(slots=True)
@@ -323,7 +313,7 @@ async def find_passage(
         if not run.planned:
             continue  # interrupted before anything of it was sent
         try:
-            target = request.again(run)
+            target = target_of(run, request.settings, request.config)
             if restart_in is not None:
                 await restart_incompatible(journal, target, run.id, restart_in, listen)
         except LongshoreError as error:

@@ -14,7 +14,7 @@ from longshore._shelf import Shelf
 from longshore.errors import UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.pipeline import Candidate, RunOptions, find_documents
-from longshore.targets import Target, lasting, target_again, target_now
+from longshore.targets import Target, lasting, target_now
 from longshore.units import parse_seconds
 
 __all__ = ["USE", "Request"]
@@ -125,16 +125,6 @@ class Request:
             ConfigurationError: one of them is wrong or missing.
         """
         return target_now(self.to, self.settings, self.config)
-
-    def again(self, run: RunRecord) -> Target:
-        """Make the target of an unfinished run: with its settings, but secrets come freshly."""
-        return target_again(
-            run.target,
-            run.settings,
-            provider_name=run.provider,
-            given=self.settings,
-            config_file=self.config,
-        )
 
     def command(self, target: Target) -> str:
         """Write the call again, without secrets; whoever calls again wants to know the end."""

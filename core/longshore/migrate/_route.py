@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from longshore.errors import AccountError, LongshoreError, VendorUnavailable
-from longshore.journal import Journal
+from longshore.journal import Journal, with_units
 from longshore.lifecycle import Outcome
 from longshore.migrate._fallback import catch_up, give_up, note_placed, orphans, shared_among
 from longshore.migrate._passage import Leg, Passage, RouteRequest
@@ -21,6 +22,7 @@ from longshore.pipeline import (
     Notice,
     RunOptions,
     RunReport,
+    Told,
     Unit,
     begin,
     execute,
@@ -135,8 +137,7 @@ class _Carrying:
     _stop: asyncio.Event
     _arrival: Arrival
     _mains_over: asyncio.Event = field(default_factory=asyncio.Event)
-    _told: set[str] = field(default_factory=set)
-    _open: dict[str, tuple[Leg, DocumentFinished]] = field(default_factory=dict)
+    _told: defaultdict[str, Told] = field(default_factory=lambda: defaultdict(Told))
 
     async def run(self) -> Arrival:
         counting = await _to_its_end(self._catch_up())
@@ -150,8 +151,8 @@ class _Carrying:
             for task in shadows:
                 task.cancel()
             await asyncio.gather(*shadows, return_exceptions=True)
-        for leg, event in self._open.values():
-            self._pass_on(leg, event)
+        for leg in legs:
+            await self._tell_the_rest(leg)
         return self._arrival
 
     async def _execute(
@@ -186,16 +187,23 @@ class _Carrying:
         if not isinstance(event, DocumentFinished):
             self._pass_on(leg, event)
             return
-        document, waited = event.record.document.id, leg.run.options.get("wait", True)
+        record, told = event.record, self._told[leg.run.id]
+        waited = leg.run.options.get("wait", True)
         has_job = event.unit is not None and event.unit.job_id is not None
-        if document in self._told:
+        if record in told:
             return
-        if event.record.outcome.terminal or (has_job and not waited):
-            self._told.add(document)
-            self._open.pop(document, None)
+        if record.outcome.terminal or (has_job and not waited):
+            told.add(record)
             self._pass_on(leg, event)
-        else:
-            self._open[document] = leg, event
+
+    async def _tell_the_rest(self, leg: Leg) -> None:
+        """Tell of the documents that are not finished, unless nothing was heard of their run."""
+        run, told = leg.run, self._told.get(leg.run.id)
+        documents = sum((await self._journal.outcomes(run.id)).values())
+        if told is None or told.count == documents:
+            return
+        async for record, unit in with_units(self._journal, run.id, lambda one: one not in told):
+            self._pass_on(leg, DocumentFinished(run, record, unit))
 
     def _pass_on(self, leg: Leg, event: Event) -> None:
         if self._watch is not None:

@@ -45,6 +45,8 @@ from longshore.pipeline._run import begin, execute, open_engine, settle, summary
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._stopping import GRACE, end_soon, on_own_loop, stoppable
+from longshore.pipeline._targets import run_to, target_of
+from longshore.pipeline._telling import Told
 from longshore.pipeline._unit import Step, Unit
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "Step",
     "StepEnded",
     "SystemClock",
+    "Told",
     "TransferSent",
     "Unit",
     "act",
@@ -126,10 +129,12 @@ __all__ = [
     "restart_incompatible",
     "run_line",
     "run_step",
+    "run_to",
     "settle",
     "stoppable",
     "summary",
     "take",
+    "target_of",
     "token_of",
     "worst",
 ]  # fmt: skip

@@ -196,9 +196,6 @@ async def _act_here(engine: Engine, unit_id: str, action: Action, notices: Seque
     if isinstance(outcome, Exception):
         raise outcome
     unit = await take(engine, unit_id)
-    check_offer(unit, action, engine.provider)
-    if engine.run.finished_at is not None:  # it may move again: a resume has to know, come what may
-        await engine.journal.change_run(engine.run.id, finished_at=None)
     try:
         await act_on(engine, unit, action)
     finally:

@@ -106,6 +106,12 @@ class Engine:
         """True once the vendor refused the account, whoever asked: nothing leaves any more."""
         return self.trouble is not None and not isinstance(self.trouble, VendorUnavailable)
 
+    async def note_open(self) -> None:
+        """Note that the run is not over any more: a resume has to know, come what may."""
+        if self.run.finished_at is not None:
+            await self.journal.change_run(self.run.id, finished_at=None)
+            self.run = self.run.changed({"finished_at": None})
+
     def emit(self, event: Event) -> None:
         """Tell the listener."""
         if self.listener is not None:

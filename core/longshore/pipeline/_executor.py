@@ -63,7 +63,7 @@ class Executor:
         self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
-        engine.places = Places(lambda: 0 if self._ending() else self._room(), self._flights.wake)
+        engine.places = Places(self._room, self._flights.wake)
         self._left: set[str] = set()  # came as far as wanted, without a job yet
         self._aside = Aside(_KEPT)
         self._taking = asyncio.Lock()
@@ -143,8 +143,7 @@ class Executor:
 
     async def _refill(self) -> None:
         """Take more units, as long as there is room and the journal has any that are due."""
-        engine = self._engine
-        now = engine.clock.now()
+        now = self._engine.clock.now()
         self._hungry |= now - self._looked_at >= _LOOK  # units that left memory may be due
         if not self._can_refill() or (self._has_plenty() and now - self._looked_at < _TICK):
             return
@@ -203,8 +202,8 @@ class Executor:
         self._turns.look(now)
         if now < self._paused_until:
             return
+        room = self._room()  # a few more get ready while those have their places
         while self._turns and self._flights.landed <= self._window:  # more: the disk is too slow
-            room = self._room()  # a few more get ready while those have their places
             if self._flights.in_flight > room + room // 4:
                 self._engine.driver.concurrency.full()
                 return
@@ -212,7 +211,8 @@ class Executor:
                 self._look_at(unit, now)
 
     def _room(self) -> int:
-        return min(self._concurrency, self._engine.driver.concurrency.level)
+        most = 0 if self._ending() else self._concurrency
+        return min(most, self._engine.driver.concurrency.level)
 
     def _look_at(self, unit: Unit, now: float) -> None:
         """Begin one step of a unit, if it has any."""

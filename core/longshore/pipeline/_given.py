@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from io import IOBase
 from os import PathLike, fsdecode
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -38,9 +39,11 @@ def names_of(paths: Paths) -> list[str]:
     """Return what names documents, as text.
 
     Raises:
-        UsageError: it names none: the bytes of a document, an open file.
+        UsageError: it names none: the bytes of a document, an open file, nothing at all.
     """
-    given: Iterable[Any] = [paths] if isinstance(paths, str | PathLike | bytes) else paths
+    given: Any = paths
+    if isinstance(given, str | PathLike | bytes | IOBase) or not isinstance(given, Iterable):
+        given = [given]
     names = []
     for name in given:
         if not isinstance(name, str | PathLike):

@@ -67,7 +67,8 @@ class Candidate:
             ConfigurationError: a package for its kind of URL is missing.
         """
         if self.trouble:
-            raise SourceUnreadable(f"{self.shown}: {self.trouble}")
+            hint = "check the permissions of the folder and of those above it"
+            raise SourceUnreadable(f"{self.shown}: {self.trouble}", hint=hint)
         try:
             if is_remote(self.path):
                 document = describe(Found(self.path, self.info), id=id, name=self.name)

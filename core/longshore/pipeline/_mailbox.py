@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from pydantic import JsonValue
 
 from longshore.errors import JournalError, LongshoreError, RunNotFound, UsageError
-from longshore.journal import ChangeUnit, Journal, Message, units_of
+from longshore.journal import ChangeUnit, DropMail, Journal, Message, units_of
 from longshore.lifecycle import Action, Outcome
 from longshore.pipeline._advance import take
 from longshore.pipeline._conclude import may_be_at_work
@@ -72,8 +72,9 @@ class Mailbox:
     """What other processes left for a run.
 
     A message stays until what it asks for is durable: should this process end before that, the
-    next one reads it again. Where nothing can be done now (a batch out of memory, in an outage),
-    people are told to ask again, and the message goes.
+    next one reads it again. One that asks for an action goes in the same commit as what came of
+    that. Where nothing can be done now (a batch out of memory, in an outage), people are told to
+    ask again, and the message goes.
 
     Args:
         engine: of the run.
@@ -163,7 +164,7 @@ class Mailbox:
         async with _held(engine, self._hold, str(message.body["unit"])) as held:
             unit = held.unit
             if message.verb == "act":
-                await _act(engine, held, Action.parse(str(message.body["action"])))
+                await _act(engine, held, Action.parse(str(message.body["action"])), message)
             elif unit.job is not None and not unit.record.outcome.terminal:
                 await _wake(engine, unit)
         yield unit
@@ -300,11 +301,11 @@ def _hint(unit: Unit, provider: AnyProvider) -> str:
     return f"it offers nothing, as last asked; longshore resume {unit.record.run_id} asks again"
 
 
-async def _act(engine: Engine, held: Held, action: Action) -> None:
+async def _act(engine: Engine, held: Held, action: Action, wish: Message) -> None:
     if check_offer(held.unit, action, engine.provider):
         await _cancel(engine, held)
         return
-    held.unit.ask(Step("act", str(action)))
+    held.unit.ask(Step("act", str(action), besides=(DropMail(wish.id),)))
     await _do_now(engine, held)
 
 
@@ -316,11 +317,9 @@ async def act_on(engine: Engine, unit: Unit, action: Action) -> None:
     """
     if check_offer(unit, action, engine.provider):
         await cancel_unit(engine, unit)
-        if engine.trouble is not None:
-            raise engine.trouble
-        return
-    step = Step("act", str(action))
-    unit.ask(step)
-    await run_step(engine, unit, step)
+    else:
+        step = Step("act", str(action))
+        unit.ask(step)
+        await run_step(engine, unit, step)
     if engine.trouble is not None:
         raise engine.trouble

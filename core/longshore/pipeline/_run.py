@@ -27,6 +27,7 @@ from longshore.pipeline._hooks import hooks_of
 from longshore.pipeline._intake import Candidate
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._report import RunReport, count_open
+from longshore.pipeline._targets import run_to
 from longshore.pipeline._telling import Teller
 from longshore.pipeline._unit import Unit
 from longshore.plugins import load_plugins
@@ -61,18 +62,14 @@ async def begin(
         UsageError: an option breaks a limit of the vendor, or there is no document at all.
     """
     provider, now = target.provider, environment.clock.now()
-    run = RunRecord(
-        id=await _free_id(journal, environment),
-        target=target.name,
-        provider=provider.name,
-        provider_version=load_plugins().version_of(provider),
-        state_version=provider.state_version,
-        account=provider.account(),
-        settings=target.settings_public,
-        options=options.model_dump(mode="json"),
-        created_at=now,
-        alive_at=now,
-        notes=dict(notes or {}),
+    run = run_to(target, await _free_id(journal, environment)).changed(
+        {
+            "provider_version": load_plugins().version_of(provider),
+            "options": options.model_dump(mode="json"),
+            "created_at": now,
+            "alive_at": now,
+            "notes": dict(notes or {}),
+        }
     )
     planned = plan(
         candidates,
@@ -252,9 +249,9 @@ async def execute(
         engine.emit(RunStarted(run, documents, size, finished=documents - left))
         executor = Executor(engine, options, stop)
         trouble: LongshoreError | None = None
+        if left:
+            await engine.note_open()
         if left or await journal.mail(run.id):
-            if engine.run.finished_at is not None:  # it may move again: a resume has to know
-                await journal.change_run(run.id, finished_at=None)
             await journal.reopen(run.id, sooner=alive_at - began)  # the clock may be set back
             try:
                 await executor.run()
@@ -309,9 +306,10 @@ def _observed(listener: Listener | None) -> Listener | None:
 
 async def _tell_the_rest(journal: Journal, run: RunRecord, teller: Teller, count: int) -> None:
     """Tell of documents that this command did not see end: refused, finished earlier, open."""
-    if teller.count == count:
+    told = teller.told
+    if told.count == count:
         return
-    async for record, unit in with_units(journal, run.id, lambda record: not teller.told(record)):
+    async for record, unit in with_units(journal, run.id, lambda record: record not in told):
         teller.tell(record, unit)
 
 

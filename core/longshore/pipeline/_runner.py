@@ -179,9 +179,8 @@ class FlowRunner:
             await self._facts.keep(request, replace(self._facts.intent(request), lost_at=lost_at))
             self._give_up(request, lost, crashed=False)
             raise Suspended(lost_at + self._patience(request), f"no answer: {lost}") from None
-        except (AccountError, PluginError, ConfigurationError) as error:  # also: no token, no TLS
-            left = isinstance(error, AccountError) or self._tally.acted
-            if not again and (request.retry is Retry.ONCE or not left):
+        except (AccountError, PluginError, ConfigurationError):  # also: no token, no TLS
+            if not again and (request.retry is Retry.ONCE or not self._tally.acted):
                 await self._facts.forget(request)  # it surely did not act
             raise
         if (refusal := read_refusal(self._engine.provider, request, response)) is not None:

@@ -177,7 +177,7 @@ async def _make_durable(engine: Engine, unit: Unit, step: Step, writes: list[Wri
     if step.verb == "digest" and unit.job is None:
         unit.defer(writes)  # it can be computed again: no commit of its own
     else:
-        await unit.write(engine.journal, [*writes, unit.cost()])
+        await unit.write(engine.journal, [*writes, *step.besides, unit.cost()])
 
 
 def _tell(engine: Engine, unit: Unit, step: Step) -> None:
@@ -200,7 +200,7 @@ async def _turn_down(engine: Engine, unit: Unit, step: Step, failure: Exception)
     unit.asked.remove(step)
     words = f"{step.verb} {step.object}".strip()
     engine.emit(Notice(f"{words}: {engine.redactor.text(str(failure))}"))
-    await unit.write(engine.journal, [*unit.scratch(step.flow), unit.cost()])
+    await unit.write(engine.journal, [*unit.scratch(step.flow), *step.besides, unit.cost()])
 
 
 def _check_writer(engine: Engine, unit: Unit) -> None:
@@ -384,6 +384,7 @@ async def _cancel(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[
 
 async def _act(engine: Engine, unit: Unit, step: Step, tally: Tally) -> list[Write]:
     assert unit.job is not None
+    await engine.note_open()
     status = await _flow(
         engine, unit, step, tally, engine.provider.act, unit.job, Action.parse(step.object)
     )

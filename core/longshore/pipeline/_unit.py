@@ -48,11 +48,13 @@ class Step:
     """One flow to be run: a verb, and the transfer or action it is about.
 
     Attributes:
+        besides: what is written with its result.
         flow: the name under which the flow's facts are kept.
     """
 
     verb: str
     object: str = ""
+    besides: tuple[Write, ...] = field(default=(), repr=False, compare=False)
     flow: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
