@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import pytest
 
 from longshore.cli import main
 from longshore.cli._sandbox import make_vendors, variables
+from longshore.journal import SQLiteJournal
 from longshore.plugins import load_plugins
 from longshore.sandbox import Faults, Vendor, serve
 from tests.cli.processes import Processes, in_parts
@@ -62,6 +64,10 @@ class Shore:
         code = main(arguments)
         said = self._capture.readouterr()
         return Ended(code, said.out, said.err)
+
+    def make_journal(self, name: str = "journal.db") -> None:
+        """Make an empty journal."""
+        asyncio.run(SQLiteJournal(self.folder / name).close())
 
     def file(self, name: str, content: bytes = b"%PDF-1.4 a page\n") -> str:
         """Write a document and return its name."""

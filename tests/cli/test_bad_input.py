@@ -182,6 +182,7 @@ BEFORE_ANYTHING = {
         ("resume", "nowhere", "--journal", "j.db"),
         "no run 'nowhere'",
         "longshore status --journal j.db lists all runs",
+        prepare=lambda shore: shore.make_journal("j.db"),
     ),
     "unknown job": Wrong(("act", "job_1", "resume"), "knows no job 'job_1'", "longshore actions"),
     "rerun of what": Wrong(("rerun", "abc"), "rerun of what?", "--failed"),
@@ -371,7 +372,7 @@ def test_a_journal_from_a_newer_version(shore: Shore) -> None:
     """A journal that this version cannot read is left as it is."""
     import sqlite3
 
-    shore.run("status")
+    shore.make_journal()
     with sqlite3.connect(shore.journal) as connection:
         connection.execute("PRAGMA user_version = 9999")
     connection.close()

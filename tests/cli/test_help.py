@@ -98,6 +98,18 @@ def test_help_has_a_short_form(empty_shore: Shore, name: tuple[str, ...]) -> Non
     assert empty_shore.bare(*name, "-h").out == empty_shore.bare(*name, "--help").out
 
 
+@pytest.mark.parametrize("group", ["migrate", "providers", "webhooks"])
+def test_an_option_before_a_command_of_a_group_is_not_lost(empty_shore: Shore, group: str) -> None:
+    """The command would not know of it, and would look into another journal or configuration."""
+    command = {"migrate": "verify", "providers": "check", "webhooks": "serve"}[group]
+    ended = empty_shore.bare(group, "--config", "other.toml", command, "sendai")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines() == [
+        f"longshore: --config stands before {command}",
+        f"hint: options go after the command: longshore {group} {command} ...",
+    ]
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("arguments", ["--help", "providers"])
 def test_what_needs_nothing_loads_nothing_heavy(arguments: str) -> None:

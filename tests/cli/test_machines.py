@@ -147,7 +147,7 @@ def test_a_limit_of_the_machine_is_not_called_a_fault(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(SQLiteJournal, "__init__", start)
-    ended = shore.run("status")
+    ended = shore.bare("status")
     assert ended.code == 2
     assert "longshore: unexpected RuntimeError: can't start new thread" in ended.err
     assert "hint: a disk or a limit of this machine" in ended.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_a_setting_may_be_for_the_runs_of_one_target(shore: Shore) -> None:
     assert (ended.code, [line["event"] for line in ended.lines].count("run")) == (0, 2)
 
 
+def test_a_warning_about_settings_is_given_once(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run fills its target: that others may read a key is still one thing to mend."""
+    key = shore.folder / "key"
+    key.write_text("any-key")
+    key.chmod(0o644)
+    for name in ("SENDAI", "SUBWORKFLOW"):
+        monkeypatch.setenv(f"LONGSHORE_{name}_API_KEY", f"file:{key}")
+    for target in ("subworkflow", "sendai"):
+        begun(shore, target)
+    assert shore.run("resume").err.count("other users may read the secret file") == 1
+
+
 def test_a_setting_may_be_for_one_target_of_a_route(shore: Shore) -> None:
     """Also where one of its runs is sent again; a fallback that was not needed counts, too."""
     table = '[routes.main]\nprimary = "subworkflow"\nfallback = ["sendai"]\n'
@@ -78,6 +93,28 @@ def test_ctrl_c_leaves_the_other_runs_and_says_how_to_resume_all(
     ended = shore.run("resume", "--json")
     assert (ended.code, ended.line("run")["run_id"]) == (130, runs[0])
     assert ended.err.splitlines()[-2:] == [
+        f"longshore resume {runs[0]} --journal {shore.journal}",
+        f"longshore resume --journal {shore.journal}",
+    ]
+
+
+def test_two_ctrl_c_name_the_other_runs_too(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The process ends at once; that one of several was stopped is not all there is to say."""
+    runs, tell = [begun(shore), begun(shore, "sendai")], _carry._tell
+
+    def interrupted(*arguments: Any) -> None:
+        tell(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        monkeypatch.setattr(_carry, "_tell", tell)
+
+    monkeypatch.setattr(_carry, "_tell", interrupted)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit, match="130"):
+        shore.run("resume", "--json")
+    assert capsys.readouterr().err.splitlines()[-2:] == [
         f"longshore resume {runs[0]} --journal {shore.journal}",
         f"longshore resume --journal {shore.journal}",
     ]

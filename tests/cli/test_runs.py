@@ -212,6 +212,7 @@ def test_status_counts_as_people_do(
 
 def test_status_of_an_empty_journal(shore: Shore) -> None:
     """No runs: nothing on stdout."""
+    shore.make_journal()
     ended = shore.run("status")
     assert (ended.code, ended.out) == (0, "")
 
@@ -321,6 +322,15 @@ def test_actions_print_commands_that_work(shore: Shore) -> None:
     assert (ended.code, ended.line("document")["state"]) == (0, "succeeded")
 
 
+def test_a_setting_may_name_its_target(shore: Shore) -> None:
+    """As elsewhere; a slip of the pen is not passed over."""
+    run_id = upload(shore, "blocked.pdf")
+    for command in (("act", _job(shore, "blocked.pdf"), "resume"), ("cancel", run_id)):
+        wrong = shore.run(*command, "--set", "plangerp:timeout=5")
+        right = shore.run(*command, "--set", "plangrep:timeout=5")
+        assert (wrong.code, "there are: plangrep" in wrong.err, right.code) == (2, True, 0)
+
+
 def test_a_job_with_nothing_to_do(shore: Shore) -> None:
     """A job that succeeded offers nothing."""
     upload(shore, "a.pdf")
@@ -402,5 +412,9 @@ def test_gc_gives_abandoned_sessions_back(empty_shore: Shore, trouble: Trouble) 
     ended = empty_shore.run("upload", "large.pdf", "--to", "subworkflow", *settings, "--json")
     assert (ended.code, ended.line("document")["state"]) == (1, "failed")
     assert empty_shore.run("status", "--json").line("run")["abandoned"] == 1
-    ended = empty_shore.run("gc", "--json")
+    told = empty_shore.run("status", ended.line("run")["run_id"]).out
+    assert "1 abandoned session at the vendor, to be given back by longshore gc" in told
+    wrong = empty_shore.run("gc", "--set", "subwork:timeout=5")
+    assert (wrong.code, "there are: subworkflow" in wrong.err) == (2, True)
+    ended = empty_shore.run("gc", "--json", "--set", "subworkflow:timeout=5")
     assert (ended.code, ended.line("gc")["given_back"], ended.line("gc")["left"]) == (0, 1, 0)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from longshore.cli._interrupt import Interrupt, run_async
+from longshore.cli._terminal import Terminal
 from tests.cli.processes import PART, Processes, first_part, in_parts, run_line, wait_for
 
 pytestmark = pytest.mark.process
@@ -102,10 +107,10 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_signal_while_python_ends_adds_nothing(processes: Processes) -> None:
     """No traceback below the last line: that one may say how to go on."""
-    process = processes.start("status", program=("-c", SIGNAL_AFTER_IT))
+    process = processes.start("resume", program=("-c", SIGNAL_AFTER_IT))
     _, err = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
-    assert err == "longshore: the journal holds no runs\n"
+    assert err == "longshore: nothing to resume: no journal journal.db yet\n"
 
 
 def _at_two(processes: Processes, trouble: Trouble) -> tuple[str, ...]:
@@ -201,6 +206,23 @@ def test_one_signal_ends_a_plan_that_reads_its_documents(processes: Processes) -
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_signal_that_the_loop_does_not_see_wakes_it() -> None:
+    """Such as one that comes between its last step and its wait; here: to another thread."""
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    async def wait() -> float:
+        began = time.monotonic()
+        with Interrupt(Terminal(quiet=True)) as caught:
+            caught.sending = True
+            threading.Timer(0.05, interrupt).start()
+            await asyncio.wait_for(caught.stop.wait(), 20)
+        return time.monotonic() - began
+
+    assert run_async(wait()) < 10
 
 
 ACT_FOR_EVER = """

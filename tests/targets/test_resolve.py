@@ -9,7 +9,7 @@ import pytest
 
 from longshore.errors import ConfigurationError, PluginError, UnknownTarget
 from longshore.targets import Target, require
-from tests.targets.tiny import Tiny, TinySettings, resolve
+from tests.targets.tiny import Tiny, TinySettings, resolve, resume
 
 NO_SUCH = "there is no such setting"
 GIVEN = "given for target 'tiny'"
@@ -196,7 +196,24 @@ def test_a_relative_path_starts_at_the_file_it_stands_in(tmp_path: Path) -> None
     target = resolve(below)
     assert settings(target).ca_bundle == str(tmp_path / "certs" / "ours.pem")
     assert target.settings_public["ca_bundle"] == str(tmp_path / "certs" / "ours.pem")
-    assert settings(resolve(below, overrides={"ca_bundle": "no.pem"})).ca_bundle == "no.pem"
+
+
+def test_a_relative_path_from_elsewhere_starts_at_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run keeps it whole: it may be resumed from another folder; ~ is the home folder."""
+    monkeypatch.setenv("HOME", "/home/quay")
+    begun = resolve(tmp_path, overrides={"ca_bundle": "ours.pem"})
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    again = resume(elsewhere, begun.settings_public)
+    now = {"LONGSHORE_TINY_CA_BUNDLE": "new.pem"}
+    other = resume(elsewhere, begun.settings_public, environ=now)
+
+    assert settings(again).ca_bundle == str(tmp_path / "ours.pem")
+    assert settings(other).ca_bundle == str(elsewhere / "new.pem")
+    home = resolve(tmp_path, overrides={"ca_bundle": "~/ours.pem"})
+    assert settings(home).ca_bundle == "/home/quay/ours.pem"
 
 
 def test_a_file_as_some_editors_begin_it(tmp_path: Path) -> None:
@@ -231,6 +248,14 @@ def test_an_unknown_name_gets_the_closest(tmp_path: Path) -> None:
     assert isinstance(error, UnknownTarget)
     assert error.message == "no target and no provider is named 'tinyy'"
     assert error.hint == "did you mean tiny or tinny?"
+
+
+def test_that_there_is_no_file_is_told(tmp_path: Path) -> None:
+    """A job of cron begins in another folder than the person who tried the command."""
+    write(tmp_path / "project", "[targets.tenders]\nprovider = 'tiny'")
+    error = refused(tmp_path, "tenders")
+
+    assert "named 'tenders' (no longshore.toml was found)" in error.message
 
 
 @pytest.mark.parametrize(
@@ -316,6 +341,7 @@ def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     assert caught.value.message == "no API key for target 'small-one'"
     assert caught.value.hint == (
         "set LONGSHORE_SMALL_ONE_API_KEY, or api_key under [targets.small-one] in longshore.toml"
+        " (none was found)"
     )
 
     require(resolve(tmp_path, overrides={"api_key": "k"}))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from longshore.cli._command import INTERRUPTED, command
+from longshore.cli._journal import open_existing
 from longshore.cli._lines import tell_document
-from longshore.cli._parameters import Set, SomeRun, pairs
+from longshore.cli._parameters import Set, SomeRun, check_names, pairs
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
 
@@ -29,9 +30,9 @@ def actions(terminal: Terminal, run: SomeRun = None) -> int:
 
 
 async def _actions(terminal: Terminal, run_id: str | None) -> int:
-    from longshore.journal import open_journal, units_of
+    from longshore.journal import units_of
 
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         runs = await journal.runs() if run_id is None else (await journal.run(run_id),)
         count = 0
         for run in runs:
@@ -99,7 +100,6 @@ def act(
 async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._resume import target_of
-    from longshore.journal import open_journal
     from longshore.pipeline import (
         DocumentFinished,
         Environment,
@@ -118,9 +118,10 @@ async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -
             tell_document(terminal, event.run, event.record, event.unit)
 
     action = read_action(word)
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         unit = await find_job(journal, job)
         run = await journal.run(unit.run_id)
+        check_names(given, [run.target])
         target = target_of(terminal, run, given)
         acted: Acted | None = None
         with Interrupt(terminal) as interrupt:

@@ -13,9 +13,11 @@ from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 import typer
 
 from longshore.cli._terminal import Terminal
-from longshore.errors import LongshoreError
+from longshore.errors import LongshoreError, UsageError
 
-__all__ = ["EPILOG", "INTERRUPTED", "TROUBLE", "Config", "Journal", "command"]
+__all__ = [
+    "EPILOG", "INTERRUPTED", "TROUBLE", "Config", "Journal", "calls_another", "command",
+]  # fmt: skip
 
 EPILOG = "longshore_epilog"
 """The attribute of a command that holds what stands below its help."""
@@ -98,6 +100,25 @@ def command(
         return run
 
     return decorate
+
+
+def calls_another(ctx: typer.Context) -> bool:
+    """Tell whether a command of a group is called: then the group itself does nothing.
+
+    Raises:
+        UsageError: an option stands before the command, which would not know of it.
+    """
+    if ctx.invoked_subcommand is None:
+        return False
+    below = f"{ctx.command_path} {ctx.invoked_subcommand}"
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"{parameter.opts[0]} stands before {ctx.invoked_subcommand}",
+                hint=f"options go after the command: {below} ...",
+            )
+    return True
 
 
 def _epilog(examples: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ import gc
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
@@ -37,12 +38,14 @@ class Interrupt:
         stop: set by the first signal.
         sending: true once there is a run that can be resumed.
         at_once: a second signal came.
+        also: the last line, where more is left than what was under way.
     """
 
     def __init__(self, terminal: Terminal) -> None:
         self.stop = asyncio.Event()
         self.sending = False
         self.at_once = False
+        self.also = ""
         self._terminal = terminal
         self._work: asyncio.Task[Any] | None = None
         self._loop = asyncio.get_running_loop()
@@ -74,6 +77,8 @@ class Interrupt:
     def told(self) -> None:
         """All is told: end the process if a second signal came; else one that comes now does."""
         if self.at_once:  # without waiting for threads, which may be reading large files
+            if self.also:
+                self._terminal.last(self.also)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(INTERRUPTED)
@@ -105,7 +110,28 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     # What Python takes apart at its end would print a traceback into the last lines.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with _fewer_collections(), _ended_by_signals():
-        return asyncio.run(work)
+        return asyncio.run(_woken(work))
+
+
+async def _woken(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, woken by each signal: Python's handlers run only when the loop does.
+
+    One that comes right before the loop waits, or to another thread, would wait as long.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return await work
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        loop.add_reader(ours, ours.recv, 4096)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        try:
+            return await work
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(ours)
 
 
 def _end(*_: object) -> None:

@@ -75,7 +75,7 @@ def counts(line: Mapping[str, Any]) -> str:
 
 _ONE = {
     "documents": "document", "batches": "batch", "parts": "part", "requests": "request",
-    "retries": "retry",
+    "retries": "retry", "abandoned sessions": "abandoned session",
 }  # fmt: skip
 
 

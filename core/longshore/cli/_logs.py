@@ -53,6 +53,22 @@ class _Lines(logging.Handler):
             self.handleError(record)
 
 
+class _Once(logging.Filter):
+    """Lets through once what is said of settings: a command may fill those of a target again."""
+
+    def __init__(self) -> None:
+        super().__init__("longshore.targets")
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):
+            return True
+        text = record.getMessage()
+        new = text not in self._said
+        self._said.add(text)
+        return new
+
+
 @contextmanager
 def logs(write: Callable[[str], None], *, quiet: bool, verbose: bool) -> Iterator[None]:
     """Show warnings; with ``verbose`` what happens step by step; with ``quiet`` nothing.
@@ -61,6 +77,7 @@ def logs(write: Callable[[str], None], *, quiet: bool, verbose: bool) -> Iterato
     """
     level = logging.INFO if verbose else logging.WARNING
     handler = _Lines(write, logging.CRITICAL + 1 if quiet else logging.DEBUG)
+    handler.addFilter(_Once())
     # That an exporter does not deliver is told once, at the end.
     levels = {_LOGGERS[0]: level, _EXPORTERS: level if verbose else logging.CRITICAL}
     if structured():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longshore.cli._command import EPILOG, command
+from longshore.cli._command import EPILOG, calls_another, command
+from longshore.cli._journal import open_existing, open_if_there
 from longshore.cli._lines import number, tell_document
 from longshore.cli._parameters import (
     BatchSize,
@@ -97,7 +98,7 @@ def _migrate(
     checked by its SHA-256. The same command again goes on with a migration that is not finished;
     what the other target has already is not carried again.
     """
-    if ctx.invoked_subcommand is not None:
+    if calls_another(ctx):
         return None
     from longshore.cli._interrupt import run_async
     from longshore.migrate import Request
@@ -137,7 +138,8 @@ async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry
     from longshore.pipeline import Environment
 
     with Interrupt(terminal) as interrupt, ExitStack() as stack:
-        async with open_journal(terminal.journal) as journal:
+        opened = open_journal(terminal.journal) if request.manifest else open_existing(terminal)
+        async with opened as journal:
             # Before anything is begun: a map that cannot be written is no use afterwards.
             map = stack.enter_context(open_map(file, request.to)) if file and not dry_run else None
             migration = await open_migration(journal, request, Environment(), dry_run=dry_run)
@@ -246,11 +248,10 @@ def _verify(
 
 
 async def _ask(terminal: Terminal, path: Path, given: dict[str, str], *, only_to: bool) -> int:
-    from longshore.journal import open_journal
     from longshore.migrate import verify_in
     from longshore.pipeline import Environment
 
-    async with open_journal(terminal.journal) as journal:
+    async with open_if_there(terminal) as journal:
         found = await verify_in(
             journal,
             path,

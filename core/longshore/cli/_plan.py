@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from longshore.cli._command import TROUBLE, command
+from longshore.cli._journal import open_if_there
 from longshore.cli._lines import number, tell_document
 from longshore.cli._parameters import (
     BatchSize,
@@ -150,7 +151,7 @@ def _plan(
 
 
 async def _existing(terminal: Terminal, target: Target) -> Existing:
-    from longshore.journal import RunRecord, open_journal
+    from longshore.journal import RunRecord
     from longshore.pipeline import Existing
 
     run = RunRecord(
@@ -160,7 +161,7 @@ async def _existing(terminal: Terminal, target: Target) -> Existing:
         account=target.provider.account(),
         settings=target.settings_public,
     )
-    async with open_journal(terminal.journal) as journal:
+    async with open_if_there(terminal) as journal:
         return await Existing.of(journal, run)
 
 

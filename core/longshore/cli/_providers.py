@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from longshore.cli._command import EPILOG, command
+from longshore.cli._command import EPILOG, calls_another, command
 from longshore.cli._lines import entries
 from longshore.cli._parameters import Set, pairs
 from longshore.cli._terminal import Terminal
@@ -54,7 +54,7 @@ providers = typer.Typer(
 @command("longshore providers", "longshore providers show my-target")
 def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
     """List the providers; show what one takes; check that a target would work."""
-    if ctx.invoked_subcommand is not None:
+    if calls_another(ctx):
         return None
     from longshore.plugins import Quarantined, load_plugins
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from longshore.cli._command import INTERRUPTED, TROUBLE, command
+from longshore.cli._journal import is_named_in_vain, open_existing
 from longshore.cli._parameters import Follow, Run, Set, SomeRun, check_names, pairs
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
@@ -51,11 +52,13 @@ async def _resume(
     terminal: Terminal, run_id: str | None, given: dict[str, str], *, wait: bool, restart: bool
 ) -> int:
     from longshore.cli._interrupt import Interrupt
-    from longshore.journal import open_journal
     from longshore.pipeline import worst
 
+    if run_id is None and is_named_in_vain(terminal):  # the first start of a service is no mistake
+        terminal.note(printable(f"longshore: nothing to resume: no journal {terminal.journal} yet"))
+        return 0
     codes: list[int] = []
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         with Interrupt(terminal) as interrupt:
             go = partial(
                 go_on,
@@ -76,10 +79,12 @@ async def _resume(
             else:
                 terminal.note("longshore: nothing to resume")
             for run in unfinished:
-                if interrupt.stop.is_set():  # the line before this one names only one run
-                    terminal.last(terminal.typed("longshore resume"))
+                if interrupt.stop.is_set():
+                    terminal.last(interrupt.also)
                     codes.append(INTERRUPTED)
                     break
+                # What a run says when it is interrupted names only that one.
+                interrupt.also = "" if run is unfinished[-1] else terminal.typed("longshore resume")
                 try:
                     codes.append(await go(run))
                 except RunInUse as error:
@@ -163,7 +168,7 @@ async def go_on(
             f"run {run.id} was interrupted before its plan was whole; nothing was sent",
             hint=f"upload again; longshore forget {run.id} removes what is left of it",
         )
-    target = target_of(terminal, run, own)
+    target = target_of(terminal, run, given)
     if restart:
         await restart_incompatible(journal, target, run.id, Environment(), tell)
         run = await journal.run(run.id)
@@ -183,13 +188,13 @@ def target_of(terminal: Terminal, run: RunRecord, given: dict[str, str]) -> Targ
     Raises:
         LongshoreError: its plugin or a setting is missing, or may not change now.
     """
-    from longshore.targets import require, resolve_for_resume
+    from longshore.targets import overrides_of, require, resolve_for_resume
 
     target = resolve_for_resume(
         run.target,
         run.settings,
         provider_name=run.provider,
-        overrides=given,
+        overrides=overrides_of(run.target, given),
         config_file=terminal.config,
     )
     require(target)
@@ -219,16 +224,14 @@ def rerun(
 
 async def _rerun(terminal: Terminal, run_id: str, given: dict[str, str], *, wait: bool) -> int:
     from longshore.cli._interrupt import Interrupt
-    from longshore.journal import open_journal
     from longshore.pipeline import Environment, capabilities_of
     from longshore.pipeline import rerun as plan_again
-    from longshore.targets import overrides_of
 
     environment = Environment()
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         run = await journal.run(run_id)
         _check_names(given, [run])
-        target = target_of(terminal, run, overrides_of(run.target, given))
+        target = target_of(terminal, run, given)
         with Interrupt(terminal) as interrupt:
             interrupt.sending = True  # planned in part, the run would be what nobody asked for
             async with journal.lock_run(run.id):

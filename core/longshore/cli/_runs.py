@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from longshore.cli._command import INTERRUPTED, TROUBLE, command
+from longshore.cli._journal import open_existing
 from longshore.cli._lines import number, run_text, tell_document
-from longshore.cli._parameters import Run, Set, pairs
+from longshore.cli._parameters import Run, Set, check_names, pairs
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
 from longshore.errors import LongshoreError, RunInUse
@@ -34,7 +35,7 @@ def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
 async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._resume import target_of
-    from longshore.journal import open_journal, units_of
+    from longshore.journal import units_of
     from longshore.pipeline import Environment, Notice
     from longshore.pipeline import cancel as do
 
@@ -42,8 +43,9 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
         if isinstance(event, Notice):
             terminal.last(printable(f"longshore: {event.text}"))
 
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         run = await journal.run(run_id)
+        check_names(given, [run.target])
         target = target_of(terminal, run, given)
         batches = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
         done: Cancelled | None = None
@@ -112,9 +114,7 @@ def forget(terminal: Terminal, run: Run) -> int:
 
 
 async def _forget(terminal: Terminal, run_id: str) -> int:
-    from longshore.journal import open_journal
-
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         run = await journal.run(run_id)
         async with journal.lock_run(run.id):
             abandoned = len(await journal.abandoned(run.id))
@@ -127,7 +127,8 @@ async def _forget(terminal: Terminal, run_id: str) -> int:
         f"run {run.id} is forgotten: {number(count, 'documents')}, {still} of them not over"
     )
     if abandoned:
-        terminal.note(f"longshore: {abandoned} abandoned sessions at the vendor were not ended")
+        many = number(abandoned, "abandoned sessions")
+        terminal.note(f"longshore: not ended at the vendor: {many}")
     return 0
 
 
@@ -140,38 +141,38 @@ def gc(terminal: Terminal, set: Set = None) -> int:
 
 
 async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
-    from longshore.journal import open_journal
-
     queue: defaultdict[str, list[Abandoned]] = defaultdict(list)
     given_back, code = 0, 0
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         for entry in await journal.abandoned():
             queue[entry.run_id].append(entry)
-        for run_id, entries in queue.items():
+        runs = [await journal.run(run_id) for run_id in queue]
+        if runs:
+            check_names(given, list(dict.fromkeys(run.target for run in runs)))
+        for run in runs:
             try:
-                given_back += await _give_back(terminal, journal, run_id, entries, given)
+                given_back += await _give_back(terminal, journal, run, queue[run.id], given)
             except RunInUse as error:
                 terminal.note(printable(f"longshore: {error.message}; left to it"))
             except LongshoreError as error:
-                terminal.fail(error, run_id)
+                terminal.fail(error, run.id)
                 code = TROUBLE
         left = len(await journal.abandoned())
     terminal.line({"event": "gc", "given_back": given_back, "left": left})
-    terminal.say(f"{given_back} abandoned sessions given back, {left} left")
+    terminal.say(f"{number(given_back, 'abandoned sessions')} given back, {left} left")
     return code
 
 
 async def _give_back(
     terminal: Terminal,
     journal: Journal,
-    run_id: str,
+    run: RunRecord,
     entries: list[Abandoned],
     given: dict[str, str],
 ) -> int:
     from longshore.cli._resume import target_of
     from longshore.pipeline import Environment, give_back, hold_run
 
-    run = await journal.run(run_id)
     target = target_of(terminal, run, given)
     async with hold_run(journal, target, run, Environment()) as engine:
         return sum([await give_back(engine, entry) for entry in entries])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from longshore.cli._command import command
+from longshore.cli._journal import open_existing
 from longshore.cli._lines import counts, entries, next_steps, number, run_text, tell_document, when
 from longshore.cli._offers import Ended
 from longshore.cli._parameters import SomeRun
@@ -29,9 +30,7 @@ def status(terminal: Terminal, run: SomeRun = None) -> int:
 
 
 async def _status(terminal: Terminal, run_id: str | None) -> int:
-    from longshore.journal import open_journal
-
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         if run_id is None:
             runs = await journal.runs()
             for run in runs:
@@ -72,7 +71,8 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
         terminal.say(printable(f"{begun}; settings: {settings or 'none'}"))
     if abandoned:
         gc = terminal.typed("longshore gc")
-        terminal.say(f"{abandoned} abandoned sessions at the vendor; {gc} gives them back")
+        many = number(abandoned, "abandoned sessions")
+        terminal.say(f"{many} at the vendor, to be given back by {gc}")
     for step in next_steps(terminal, line, await ended.commands(terminal, journal, run)):
         terminal.note(step)
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from longshore.cli._command import command
+from longshore.cli._journal import open_existing
 from longshore.cli._lines import run_text, tell_document
 from longshore.cli._parameters import SomeRun
 from longshore.cli._progress import Display, open_display
@@ -48,10 +49,9 @@ def watch(terminal: Terminal, run: SomeRun = None) -> int:
 async def _watch(terminal: Terminal, run_id: str | None) -> int:
     from longshore.cli._status import report_of
     from longshore.errors import RunNotFound
-    from longshore.journal import open_journal
     from longshore.pipeline import run_line
 
-    async with open_journal(terminal.journal) as journal:
+    async with open_existing(terminal) as journal:
         if run_id is None:
             runs = await journal.runs()
             if not runs:

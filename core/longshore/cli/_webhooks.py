@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from longshore.cli._command import EPILOG, command
+from longshore.cli._command import EPILOG, calls_another, command
 from longshore.cli._terminal import Terminal
 from longshore.errors import UsageError
 
@@ -33,7 +33,7 @@ webhooks = typer.Typer(
 @command("longshore webhooks", "longshore webhooks serve --public-url https://hooks.example.com")
 def _list(terminal: Terminal, ctx: typer.Context) -> int | None:
     """List the vendors that can be told where to deliver; serve, and print addresses."""
-    if ctx.invoked_subcommand is not None:
+    if calls_another(ctx):
         return None
     for name, setting in _settings().items():
         terminal.line({"event": "webhook_setting", "provider": name, "variable": setting})

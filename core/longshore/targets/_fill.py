@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -43,11 +44,20 @@ def fill(
     secrets = tuple(secret_fields(settings))
     for way in secrets:
         _follow_at(layer, way, environ, folder)
+    _complete_path(layer, folder)
     try:
         return settings.model_validate(layer.values)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
     raise _error(settings, layer, details, f"target {name!r}")
+
+
+def _complete_path(layer: Layer, folder: Path) -> None:
+    """Write out where the certificates are: a run may be resumed from another folder."""
+    if isinstance(path := layer.values.get("ca_bundle"), str) and path:
+        origin = layer.origin(("ca_bundle",))
+        start = origin.folder if origin else folder
+        layer.values["ca_bundle"] = str(start / os.path.expanduser(path))  # noqa: PTH111
 
 
 def _follow_at(layer: Layer, way: Way, environ: Mapping[str, str], folder: Path) -> None:

@@ -91,13 +91,11 @@ class _Sources:
         return self.provider_type.Settings
 
     def file(self) -> Layer:
-        """Return what ``longshore.toml`` says; a relative path in it starts at its folder."""
+        """Return what ``longshore.toml`` says."""
         path = self.config.path
         folder = path.parent if path else self.cwd
         values = dict(self.config.targets.get(self.name, {}))
         values.pop("provider", None)
-        if isinstance(bundle := values.get("ca_bundle"), str) and bundle:
-            values["ca_bundle"] = str(folder / os.path.expanduser(bundle))  # noqa: PTH111
         origin = Origin(f"{path}: [targets.{self.name}]", folder)
         return table(self.settings, values, origin)
 
@@ -268,7 +266,7 @@ def require(target: Target) -> None:
     raise ConfigurationError(
         f"{words} for target {target.name!r}",
         hint=f"set {variables}, or {' and '.join(missing)} under [targets.{target.name}] "
-        f"in {target.config_path or FILE_NAME}",
+        f"in {target.config_path or f'{FILE_NAME} (none was found)'}",
     )
 
 
@@ -343,6 +341,7 @@ def _unknown(
     known = _names(config, plugins)
     there_are = f"there are: {', '.join(sorted(known)) or 'none'}"
     return UnknownTarget(
-        f"{where}no target and no provider is named {name!r}",
+        f"{where}no target and no provider is named {name!r}"
+        + ("" if config.path else f" (no {FILE_NAME} was found)"),
         hint=hint or closest(name, known) or there_are,
     )
