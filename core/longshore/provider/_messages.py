@@ -421,10 +421,11 @@ def upload_url(url: str) -> str:
 
 
 class Refused(Exception):
-    """Thrown into a flow where a request was answered by a status of 400 or more.
+    """Thrown into a flow where a request was answered by a status of 300 or more.
 
     A flow that knows what to do catches it; otherwise ``error`` decides what becomes of the
-    batch, the document or the account.
+    batch, the document or the account. Redirects are not followed: where a vendor means one
+    (303), the flow reads it from ``response``.
     """
 
     def __init__(self, response: Response, error: LongshoreError) -> None:
