@@ -367,10 +367,10 @@ def test_verify_tells_what_the_new_vendor_says_when_the_old_one_is_set_no_more(
     shore.run(*THERE, "--map", "map.jsonl")
     monkeypatch.delenv("LONGSHORE_PLANGREP_API_KEY")
     ended = shore.run("migrate", "verify", "map.jsonl", "--json")
-    assert (ended.code, {line["target"]: line["there"] for line in ended.lines}) == (
-        2,
-        {NEW: 1, OLD: 0},
-    )
+    there = {line["target"]: line["there"] for line in ended.lines}
+    assert (ended.code, there) == (2, {NEW: 1, OLD: 0})
+    told = shore.run("migrate", "verify", "map.jsonl").out
+    assert f"from {OLD}: could not be asked to the end, 0 documents are known" in told
     assert "LONGSHORE_PLANGREP_API_KEY" in ended.err
 
 

@@ -113,6 +113,29 @@ def test_a_signal_while_python_ends_adds_nothing(processes: Processes) -> None:
     assert err == "longshore: nothing to resume: no journal journal.db yet\n"
 
 
+SIGNAL_WHILE_TASKS_END = """
+import asyncio, os, signal, sys
+from longshore.cli import main, _status
+
+async def status(*_):
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+
+_status._status = status
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_second_signal_while_a_command_ends_adds_nothing(processes: Processes) -> None:
+    """Where nothing was sent the first one ends it; impatience is no reason for a traceback."""
+    process = processes.start("status", program=("-c", SIGNAL_WHILE_TASKS_END))
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "longshore: interrupted\n")
+
+
 def _at_two(processes: Processes, trouble: Trouble) -> tuple[str, ...]:
     """Three parts to a vendor whose second answer takes long; another vendor is quick."""
     rules = [{"method": "POST", "path": "*/append*", "nth": [2], "delay": 30}]

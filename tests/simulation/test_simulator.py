@@ -166,16 +166,23 @@ def test_an_early_poll_is_found_over_two_processes() -> None:
     assert watch.problems == ["the job of b was polled 3.0 s after the last time"]
 
 
+def test_an_older_process_may_overtake_a_younger_one() -> None:
+    """It was kept waiting, takes the batch last, and finishes a part that the other sends, too."""
+    fleet = next(case for case in CASES if case.name == "subworkflow/fleet")
+    plan = {3: "429/date", 4: "504", 5: "429", 6: "rival"}
+    assert broken_promises(fleet, play(fleet, plan, seed=1180871)) == []
+
+
 @pytest.mark.parametrize("read_rate", [None, Rate(requests=2, seconds=1.0)])
 def test_reads_that_are_counted_apart_crowd_nobody_else(read_rate: Rate | None) -> None:
     """Two writes and two reads in a second: too many for one count of three."""
     watch = Watch(World())
     watch.lives = 1
     for word in ("once", "safe", "keyed", "safe"):
-        watch.leaves("b", (), 1, word=word, signed=False)
+        watch.leaves("b", 1, word=word, signed=False)
     told = list(watch.crowded(Rate(requests=3, seconds=1.0), read_rate))
     assert len(told) == (1 if read_rate is None else 0)
-    watch.leaves("b", (), 1, word="safe", signed=False)
+    watch.leaves("b", 1, word="safe", signed=False)
     told = list(watch.crowded(None, read_rate))
     assert told == ([] if read_rate is None else ["3 requests within 0.00 s; allowed: 2 in 1 s"])
 
@@ -186,11 +193,11 @@ def test_a_window_may_be_crowded_after_our_clock_has_jumped(skew: float) -> None
     world = World()
     watch = Watch(world)
     watch.lives = 1
-    watch.leaves("b", (), 1, word="once", signed=False)
+    watch.leaves("b", 1, word="once", signed=False)
     world.skew = skew
     for _ in range(3):
         world.advance(world.time + 5.0)
-        watch.leaves("b", (), 1, word="once", signed=False)
+        watch.leaves("b", 1, word="once", signed=False)
     assert len(list(watch.crowded(Rate(requests=2, seconds=60.0), None))) == (skew == 0.0)
 
 

@@ -11,6 +11,7 @@ import ssl
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -307,6 +308,29 @@ async def test_without_a_thread_that_reads_nothing_was_sent(
             with pytest.raises(NotSent, match="can't start new thread"):
                 await transport.send(local.sending(server.url, 0, SMALL))
         assert (await transport.send(local.sending(server.url, 0, SMALL))).status == 200
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
+async def test_behind_the_last_chunk_no_thread_is_needed(
+    local: Local, monkeypatch: pytest.MonkeyPatch, *, plain: bool
+) -> None:
+    """All has left by then: to call that not sent would send it twice."""
+    monkeypatch.setenv("LONGSHORE_PLAIN_HTTP", str(plain))
+    transport = HttpTransport()
+
+    def none_left(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with serving(answer_all) as server:
+        with monkeypatch.context() as patch:
+
+            async def last_was_read(_count: int) -> None:
+                patch.setattr(ThreadPoolExecutor, "submit", none_left)
+
+            sending = replace(local.sending(server.url, 0, LARGE), throttle=last_was_read)
+            assert (await transport.send(sending)).status == 200
+    assert [len(peer.body) for peer in server.peers] == [LARGE]
     await transport.aclose()
 
 

@@ -121,6 +121,7 @@ async def _woken(work: Coroutine[Any, Any, T]) -> T:
     if threading.current_thread() is not threading.main_thread():
         return await work
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_told_by_the_loop)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
@@ -132,6 +133,12 @@ async def _woken(work: Coroutine[Any, Any, T]) -> T:
         finally:
             signal.set_wakeup_fd(before)
             loop.remove_reader(ours)
+
+
+def _told_by_the_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Another signal while a first one ends the tasks: no traceback below the last line.
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
 
 
 def _end(*_: object) -> None:

@@ -32,7 +32,7 @@ async def open_existing(terminal: Terminal) -> AsyncIterator[SQLiteJournal]:
     if is_named_in_vain(terminal):
         raise UsageError(
             f"there is no journal {terminal.journal}",
-            hint="check --journal; only a command that carries documents makes a new one",
+            hint="check --journal; what looks into one, or goes on with it, makes none",
         )
     async with open_journal(terminal.journal) as journal:
         yield journal

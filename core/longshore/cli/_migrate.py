@@ -281,10 +281,12 @@ def _tell_check(terminal: Terminal, check: Check) -> None:
         for kind in ("missing", "duplicated", "changed", "not_carried", "unchecked")
         if line[kind]
     ]
-    terminal.say(
-        f"{where} {check.target}: {check.there} of {check.documents} documents are there"
-        + (f"; {', '.join(found)}" if found else "")
-    )
+    told = f"{check.there} of {check.documents} documents are there"
+    if check.trouble is not None:  # what nobody was asked about may be there all the same
+        told = f"could not be asked to the end, {check.there} documents are known to be there"
+    if found:
+        told += f"; {', '.join(found)}"
+    terminal.say(f"{where} {check.target}: {told}")
     for gap in check.gaps:
         terminal.say(f"  cannot be checked: {printable(gap)}")
     if check.trouble is not None:

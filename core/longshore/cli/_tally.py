@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from longshore.cli._afresh import Afresh
 from longshore.cli._budget import Budget
 from longshore.cli._meter import Meter
 from longshore.cli._text import printable
@@ -47,6 +48,7 @@ class Tally:
         before: bytes of documents that were finished before this command.
         jobs: batch -> the vendor's last word, for jobs that are polled.
         waits: what batches wait for.
+        afresh: why batches begin afresh.
         budget: what the vendor allows, where that is known.
     """
 
@@ -57,6 +59,7 @@ class Tally:
     before: int = 0
     jobs: dict[str, str] = field(default_factory=dict)
     waits: Waits = field(default_factory=Waits)
+    afresh: Afresh = field(default_factory=Afresh)
     budget: Budget | None = None
     _unsent: int = 0
 
@@ -91,7 +94,7 @@ class Tally:
                 self.jobs.pop(record.unit_id or "", None)
             case _:
                 pass
-        return self.waits.see(event)
+        return self.waits.see(event) or self.afresh.see(event)
 
     def look(self, standing: Standing) -> None:
         """Take over how far a run is that another process executes."""

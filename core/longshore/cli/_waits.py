@@ -15,7 +15,7 @@ from longshore.cli._text import printable
 if TYPE_CHECKING:
     from longshore.pipeline import Event, StepEnded
 
-__all__ = ["Waits"]
+__all__ = ["Waits", "kind_of"]
 
 LONG = 5.0
 """Seconds of a wait from which on people are told of it at once."""
@@ -52,9 +52,9 @@ class Waits:
 
     def _first_of(self, event: StepEnded) -> str:
         why, seconds = _why(event), (event.until or 0.0) - event.ended
-        if seconds < LONG or _kind(why) in self._told:
+        if seconds < LONG or kind_of(why) in self._told:
             return ""
-        self._told.add(_kind(why))
+        self._told.add(kind_of(why))
         who = event.verb if event.verb == "prepare" else f"batch {event.unit_id}"
         return f"longshore: {who} waits{_until(event)}: {why}"
 
@@ -63,7 +63,7 @@ class Waits:
         reasons: defaultdict[str, list[StepEnded]] = defaultdict(list)
         for steps in list(self._waiting.values()):  # copies: the bars ask in a thread of their own
             for event in list(steps.values()):
-                reasons[_kind(_why(event))].append(event)
+                reasons[kind_of(_why(event))].append(event)
         if not reasons:
             return ""
         kind, events = max(reasons.items(), key=lambda reason: len(reason[1]))
@@ -76,7 +76,8 @@ def _why(event: StepEnded) -> str:
     return printable(event.error.message) if event.error is not None else event.verb
 
 
-def _kind(why: str) -> str:
+def kind_of(why: str) -> str:
+    """Return a reason without what differs from batch to batch."""
     return _IDS.sub("…", why)
 
 

@@ -47,9 +47,11 @@ class Body(httpx.AsyncByteStream):
         if not self.outgoing.body.pieces:
             yield self._joined()
             return
-        chunks = _chunks(self.outgoing)
-        while chunk := await self._in_thread(lambda: next(chunks, None)):
+        chunks, left = _chunks(self.outgoing), self.outgoing.body.size
+        # No thread is asked for behind the last chunk: all has left by then, and may act.
+        while left and (chunk := await self._in_thread(lambda: next(chunks, None))):
             data, of_files = chunk
+            left -= len(data)
             if of_files and self.outgoing.throttle is not None:
                 await self.outgoing.throttle(of_files)
             yield data

@@ -8,7 +8,7 @@ from typing import Any
 
 from longshore.errors import LongshoreError, VendorUnavailable
 from longshore.lifecycle import Outcome
-from longshore.pipeline import Next, Step, Unit, ready, run_step, take
+from longshore.pipeline import Next, Step, Unit, ready, run_step
 from longshore.testing.simulation._process import ROUNDS, Maker, Process, Scene, clean_up
 from longshore.testing.simulation._world import Endless
 
@@ -49,7 +49,7 @@ class Concurrent(Process):
         engine = self.engine
         for record in await engine.journal.units(engine.run.id):
             if not record.settled:
-                self._units.append(await take(engine, record.id))
+                self._units.append(await self._take(record.id))
 
     # ------------------------------------------------------------------ its turn
 

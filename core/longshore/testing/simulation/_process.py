@@ -18,6 +18,7 @@ from longshore.pipeline import (
     capabilities_of,
     give_back,
     prepare,
+    take,
 )
 from longshore.pipeline._run import check_state_version
 from longshore.provider import Provider, ProviderSettings
@@ -94,6 +95,7 @@ class Process:
         scene.watch.lives += 1
         self.life = scene.watch.lives
         self.born = scene.world.time
+        self._epochs: dict[str, int] = {}  # of the units as this process took them
         self.engine = self._open(make())
         self.error: LongshoreError | None = None
         self.finished = False
@@ -104,7 +106,9 @@ class Process:
         scene, world = self.scene, self.scene.world
         run = drive(scene.journal.run(scene.run_id))
         check_state_version(run, provider)
-        transport = SimulatedTransport(world, scene.vendor, scene.watch, scene.sources)
+        transport = SimulatedTransport(
+            world, scene.vendor, scene.watch, scene.sources, self._is_overtaken
+        )
         transport.follow(provider)
         capabilities = capabilities_of(provider)
         driver = Driver(
@@ -159,10 +163,18 @@ class Process:
             shown = [value for value in values if value is not self.engine.run]
             self.scene.watch.said.append(f"{event.__class__.__name__} {shown}")
 
+    async def _take(self, unit_id: str) -> Unit:
+        unit = await take(self.engine, unit_id)
+        self._epochs[unit_id] = unit.record.epoch
+        return unit
+
+    def _is_overtaken(self, unit_id: str) -> bool:
+        """Tell whether another process took a unit since: a younger one, or an older one again."""
+        return self._epochs[unit_id] < drive(self.scene.journal.unit(unit_id)).epoch
+
     def _note_poll(self, unit: Unit, step: Step) -> None:
         if step.verb == "poll":
-            newest = drive(self.scene.journal.unit(unit.id)).epoch
-            floor, overtaken = self.engine.capabilities.polls.floor, unit.record.epoch < newest
+            floor, overtaken = self.engine.capabilities.polls.floor, self._is_overtaken(unit.id)
             self.scene.watch.polls(unit.id, floor, self.life, overtaken=overtaken)
 
     def _acts_on(self, unit: Unit) -> bool:

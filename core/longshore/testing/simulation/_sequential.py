@@ -7,7 +7,7 @@ from typing import Any
 
 from longshore.errors import LongshoreError
 from longshore.lifecycle import Outcome
-from longshore.pipeline import Next, Step, Unit, advance_unit, take
+from longshore.pipeline import Next, Step, Unit, advance_unit
 from longshore.testing.simulation._process import ROUNDS, Maker, Process, Scene, clean_up
 from longshore.testing.simulation._world import Endless, drive
 
@@ -63,7 +63,7 @@ class Sequential(Process):
             acts = record.outcome is Outcome.NEEDS_ACTION
             if record.settled or (acts and not self.scene.acts):
                 continue
-            unit = await take(engine, record.id)
+            unit = await self._take(record.id)
             self.scene.world.current = unit.id
             acted = self._acts_on(unit)
             outcome = await self._advance(unit)

@@ -42,15 +42,22 @@ class SimulatedTransport:
         vendor: the vendor's side.
         watch: notes what leaves.
         sources: the documents, which may be changed while they are sent.
+        overtaken: tells of a unit whether another process took it since.
     """
 
     def __init__(
-        self, world: World, vendor: Recorder, watch: Watch, sources: MemorySources
+        self,
+        world: World,
+        vendor: Recorder,
+        watch: Watch,
+        sources: MemorySources,
+        overtaken: Callable[[str], bool],
     ) -> None:
         self._world = world
         self._vendor = vendor
         self._watch = watch
         self._sources = sources
+        self._overtaken = overtaken
         self._word = ""
         self._base = ""
         self._life = watch.lives
@@ -73,7 +80,9 @@ class SimulatedTransport:
         pieces = [s for s in outgoing.body.segments if isinstance(s, Piece)]
         what = f"{word} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current
-        self._watch.leaves(unit, pieces, self._life, word=word, signed=signed)
+        self._watch.leaves(unit, self._life, word=word, signed=signed)
+        if pieces:
+            self._watch.carries(unit, pieces, overtaken=self._overtaken(unit))
         if signed:
             self._watch.strips(outgoing.headers)
         await self._pass()

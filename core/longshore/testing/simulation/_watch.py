@@ -104,19 +104,18 @@ class Watch:
 
     # ------------------------------------------------------------------ what leaves
 
-    def leaves(
-        self, unit: str, pieces: Sequence[Piece], life: int, *, word: str, signed: bool
-    ) -> None:
+    def leaves(self, unit: str, life: int, *, word: str, signed: bool) -> None:
         """Note a try that leaves; a signed one does not go to the vendor itself."""
         self.sent[unit] += 1
         self.outdated += life < self.lives and word == "once"
         if not signed:
             self._obeys(life)
             self.leaving.append(Leaving(life, self.world.now(), self.world.time, word == "safe"))
-        if not pieces:
-            return
+
+    def carries(self, unit: str, pieces: Sequence[Piece], *, overtaken: bool) -> None:
+        """Note what a try carries; nothing that is finished, as far as its process can know."""
         self.bytes[unit] += sum(piece.size for piece in pieces)
-        if life < self.lives:  # it was overtaken, and learns so from the journal
+        if overtaken:  # it learns so from the journal
             return
         for piece in self._finished.get(unit, set()).intersection(pieces):
             self.problems.append(
