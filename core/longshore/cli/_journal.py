@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longshore.cli._terminal import Terminal
@@ -55,14 +53,7 @@ async def open_if_there(terminal: Terminal) -> AsyncIterator[Journal]:
 
 
 def is_named_in_vain(terminal: Terminal) -> bool:
-    """Tell whether a journal was named that is not there; what else is wrong, opening it says."""
-    if terminal.journal is None:
-        return False
-    path = Path(os.path.expanduser(terminal.journal))  # noqa: PTH111 - Path's raises without a home
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return not Path(f"{path}-wal").exists()  # else it is lost, which is worse
-    except OSError:
-        pass
-    return False
+    """Tell whether a journal was named that is not there."""
+    from longshore.journal import is_missing
+
+    return terminal.journal is not None and is_missing(terminal.journal)

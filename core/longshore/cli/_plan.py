@@ -151,18 +151,10 @@ def _plan(
 
 
 async def _existing(terminal: Terminal, target: Target) -> Existing:
-    from longshore.journal import RunRecord
-    from longshore.pipeline import Existing
+    from longshore.pipeline import Existing, run_to
 
-    run = RunRecord(
-        id="",
-        target=target.name,
-        provider=target.provider_name,
-        account=target.provider.account(),
-        settings=target.settings_public,
-    )
     async with open_if_there(terminal) as journal:
-        return await Existing.of(journal, run)
+        return await Existing.of(journal, run_to(target))
 
 
 def _line(

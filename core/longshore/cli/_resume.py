@@ -188,17 +188,9 @@ def target_of(terminal: Terminal, run: RunRecord, given: dict[str, str]) -> Targ
     Raises:
         LongshoreError: its plugin or a setting is missing, or may not change now.
     """
-    from longshore.targets import overrides_of, require, resolve_for_resume
+    from longshore.pipeline import target_to_resume
 
-    target = resolve_for_resume(
-        run.target,
-        run.settings,
-        provider_name=run.provider,
-        overrides=overrides_of(run.target, given),
-        config_file=terminal.config,
-    )
-    require(target)
-    return target
+    return target_to_resume(run, given, terminal.config)
 
 
 @command("longshore rerun 4f1c2a9b --failed")

@@ -12,7 +12,10 @@ import platformdirs
 
 from longshore.errors import JournalError
 
-__all__ = ["default_journal_path", "file_system_of", "is_network", "keep_private", "prepare_place"]
+__all__ = [
+    "default_journal_path", "file_system_of", "is_missing", "is_network", "keep_private",
+    "prepare_place",
+]  # fmt: skip
 
 _ELSEWHERE = "name a file on a local disk with --journal"
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -44,6 +47,18 @@ def default_journal_path() -> Path:
         "there is no place for the journal: this user has no home folder",
         hint="name a file with --journal, or set HOME or XDG_STATE_HOME to an absolute path",
     )
+
+
+def is_missing(path: Path) -> bool:
+    """Tell whether there is no journal at a path; whatever else is wrong, opening it says."""
+    path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's raises without a home
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return not Path(f"{path}-wal").exists()  # else it is lost, which is worse
+    except OSError:
+        pass
+    return False
 
 
 def prepare_place(path: Path) -> Path:

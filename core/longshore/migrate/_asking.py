@@ -8,8 +8,8 @@ from pathlib import Path
 
 from longshore.errors import RunNotFound
 from longshore.journal import Journal, MemoryJournal, RunRecord
-from longshore.pipeline import Engine, Environment, Unit, open_engine, run_to
-from longshore.targets import overrides_of, require, resolve_for_resume, target_now
+from longshore.pipeline import Engine, Environment, Unit, open_engine, run_to, target_to_resume
+from longshore.targets import overrides_of, target_now
 
 __all__ = ["open_for_asking"]
 
@@ -43,14 +43,7 @@ async def open_for_asking(
     given = overrides_of(target, settings)
     run = await _find(journal, run_id)
     if run is not None:
-        filled = resolve_for_resume(
-            run.target,
-            run.settings,
-            provider_name=run.provider,
-            overrides=given,
-            config_file=config,
-        )
-        require(filled)
+        filled = target_to_resume(run, given, config)
         setup = Unit.load(await journal.facts(run.id), alive_at=0.0).setup
     else:
         filled = target_now(target, given, config)

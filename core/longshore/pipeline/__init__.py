@@ -45,7 +45,7 @@ from longshore.pipeline._run import begin, execute, open_engine, settle, summary
 from longshore.pipeline._runner import FlowRunner
 from longshore.pipeline._steps import run_step
 from longshore.pipeline._stopping import GRACE, end_soon, on_own_loop, stoppable
-from longshore.pipeline._targets import run_to, target_of
+from longshore.pipeline._targets import run_to, target_of, target_to_resume
 from longshore.pipeline._telling import Told
 from longshore.pipeline._unit import Step, Unit
 
@@ -135,6 +135,7 @@ __all__ = [
     "summary",
     "take",
     "target_of",
+    "target_to_resume",
     "token_of",
     "worst",
 ]  # fmt: skip

@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from longshore.journal import RunRecord
-from longshore.targets import Target, overrides_of, target_again
+from longshore.targets import (
+    Target,
+    overrides_of,
+    require,
+    resolve_for_resume,
+    target_again,
+)
 
-__all__ = ["run_to", "target_of"]
+__all__ = ["run_to", "target_of", "target_to_resume"]
 
 
 def run_to(target: Target, id: str = "") -> RunRecord:
@@ -49,3 +55,25 @@ def target_of(run: RunRecord, given: Mapping[str, str], config_file: Path | None
         given=overrides_of(run.target, given),
         config_file=config_file,
     )
+
+
+def target_to_resume(run: RunRecord, given: Mapping[str, str], config_file: Path | None) -> Target:
+    """Make the target of an earlier run again; what may not change now is an error.
+
+    Args:
+        run: as the journal has it.
+        given: what is overruled for all targets (``key``) or for one (``target:key``).
+        config_file: the file to use instead of looking for one.
+
+    Raises:
+        LongshoreError: its plugin or a setting is missing, or may not change now.
+    """
+    target = resolve_for_resume(
+        run.target,
+        run.settings,
+        provider_name=run.provider,
+        overrides=overrides_of(run.target, given),
+        config_file=config_file,
+    )
+    require(target)
+    return target
