@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 
 import pytest
@@ -10,23 +9,8 @@ import pytest
 from longshore.cli._bars import Bars
 from longshore.cli._meter import Meter
 from longshore.cli._target_bars import TargetBars
-from longshore.journal import MemoryJournal, RunRecord
-from longshore.lifecycle import Outcome
-from longshore.pipeline import BytesMoved, Event, Polled, RunStarted
-
-RUN = RunRecord(id="r1", target="sendai", provider="sendai", planned=True)
-EVENTS: tuple[Event, ...] = (
-    RunStarted(RUN, 2, 40_000_000),
-    BytesMoved("u1", 15_000_000),
-    Polled("u2", "job_2", Outcome.RUNNING, "PROCESSING"),
-)
-
-
-class Screen(io.StringIO):
-    """A stderr that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
+from longshore.journal import MemoryJournal
+from tests.cli.screen import EVENTS, Screen
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch, columns: int) -> Screen:

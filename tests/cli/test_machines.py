@@ -23,7 +23,7 @@ from longshore.errors import JournalError, SourceMissing, SourceUnreadable
 from longshore.journal import MemoryJournal, SQLiteJournal, default_journal_path
 from longshore.pipeline import RunStarted
 from tests.cli.conftest import Shore
-from tests.cli.test_progress import RUN, Screen
+from tests.cli.screen import RUN, Screen
 
 LONGSHORE = [sys.executable, "-m", "longshore"]
 FULL = Path("/dev/full")

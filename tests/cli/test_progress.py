@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import math
 import re
 import time
@@ -22,12 +21,11 @@ from longshore.cli._progress import open_display
 from longshore.cli._tally import Standing, Tally
 from longshore.cli._terminal import Terminal
 from longshore.documents import Document
-from longshore.journal import DocumentRecord, ErrorInfo, MemoryJournal, RunRecord, UnitRecord
+from longshore.journal import DocumentRecord, ErrorInfo, MemoryJournal, UnitRecord
 from longshore.lifecycle import Outcome
 from longshore.pipeline import (
     BytesMoved,
     DocumentFinished,
-    Event,
     JobAccepted,
     Polled,
     RunStarted,
@@ -35,22 +33,10 @@ from longshore.pipeline import (
     worst,
 )
 from tests.cli.conftest import Shore
+from tests.cli.screen import EVENTS, RUN, Screen
 
-RUN = RunRecord(id="r1", target="sendai", provider="sendai", planned=True)
 DOCUMENT = Document(id="d1", name="large.pdf", size=20_000_000)
 RECORD = DocumentRecord(document=DOCUMENT, run_id="r1", unit_id="u1", path="large.pdf")
-EVENTS: tuple[Event, ...] = (
-    RunStarted(RUN, 2, 40_000_000),
-    BytesMoved("u1", 15_000_000),
-    Polled("u2", "job_2", Outcome.RUNNING, "PROCESSING"),
-)
-
-
-class Screen(io.StringIO):
-    """A stderr that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 async def _journal() -> MemoryJournal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
 
 import pytest
@@ -21,19 +20,13 @@ from longshore.journal import (
 )
 from longshore.lifecycle import Outcome
 from tests.cli.conftest import Shore
+from tests.cli.screen import Screen
 
 RUN = RunRecord(
     id="4f1c2a9b", target="subworkflow", provider="subworkflow", planned=True, alive_at=4e9
 )
 SIZE = 300_000_000
 PART = 50_000_000
-
-
-class Screen(io.StringIO):
-    """A stderr that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture

@@ -271,17 +271,17 @@ async def test_a_handshake_that_never_comes_was_not_sent(mute: str) -> None:
     await transport.aclose()
 
 
+def no_thread_left(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 async def test_without_another_thread_nothing_was_sent(
     transport: HttpTransport, local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine has no more: the try never left, and never will once there is one again."""
-
-    def none_left(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     async with serving(answer_all) as server:
         with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", none_left)
+            patch.setattr(threading.Thread, "start", no_thread_left)
             with pytest.raises(NotSent, match="can't start new thread"):
                 await transport.send(local.sending(server.url, 0, LARGE))
         answer = await transport.send(local.sending(server.url, 0, LARGE))
@@ -299,12 +299,9 @@ async def test_without_a_thread_that_reads_nothing_was_sent(
     monkeypatch.setattr(_body, "_NOWAIT", None)
     transport = HttpTransport()
 
-    def none_left(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     async with serving(answer_all) as server:
         with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", none_left)
+            patch.setattr(threading.Thread, "start", no_thread_left)
             with pytest.raises(NotSent, match="can't start new thread"):
                 await transport.send(local.sending(server.url, 0, SMALL))
         assert (await transport.send(local.sending(server.url, 0, SMALL))).status == 200
@@ -319,14 +316,11 @@ async def test_behind_the_last_chunk_no_thread_is_needed(
     monkeypatch.setenv("LONGSHORE_PLAIN_HTTP", str(plain))
     transport = HttpTransport()
 
-    def none_left(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
     async with serving(answer_all) as server:
         with monkeypatch.context() as patch:
 
             async def last_was_read(_count: int) -> None:
-                patch.setattr(ThreadPoolExecutor, "submit", none_left)
+                patch.setattr(ThreadPoolExecutor, "submit", no_thread_left)
 
             sending = replace(local.sending(server.url, 0, LARGE), throttle=last_was_read)
             assert (await transport.send(sending)).status == 200
