@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from longshore.errors import ClaimTaken, RunNotFound, StaleEpoch
 from longshore.journal._facts import drop_facts, facts_of, put_fact
@@ -35,6 +36,10 @@ __all__ = [
     "find_run", "forget_some", "known", "reopen", "size", "take", "unit_row",
 ]  # fmt: skip
 
+# What has a column of its own, in the order of the statements that write all of them.
+_OF_UNIT = ("attempt", "epoch", "outcome", "settled", "at", "job_id")
+_OF_DOCUMENT = ("unit_id", "outcome")
+
 
 # ---------------------------------------------------------------------- runs
 
@@ -53,7 +58,7 @@ def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str
     row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(f"no run {run_id!r}")
-    _, text = changed(RunRecord, row[0], changes)
+    text = changed(RunRecord, row[0], changes)
     connection.execute("UPDATE runs SET record = ? WHERE id = ?", (text, run_id))
 
 
@@ -103,20 +108,28 @@ def add_units(connection: sqlite3.Connection, units: Iterable[UnitRecord]) -> No
     connection.executemany(
         "INSERT INTO units (id, run_id, attempt, epoch, outcome, settled, at, job_id, record)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(unit.id, unit.run_id, *_unit_columns(unit, dump(unit))) for unit in units],
+        [
+            (unit.id, unit.run_id, *_columns(_OF_UNIT, vars(unit)).values(), dump(unit))
+            for unit in units
+        ],
     )
 
 
-def _unit_columns(unit: UnitRecord, text: str) -> tuple[object, ...]:
-    return (
-        unit.attempt,
-        unit.epoch,
-        str(unit.outcome),  # a seventh of the time of `.value`
-        unit.settled,
-        unit.at,
-        unit.job_id,
-        text,
-    )
+def _columns(names: tuple[str, ...], fields: Mapping[str, object]) -> dict[str, object]:
+    """Return what has a column of its own."""
+    # str() of an enum takes a seventh of the time of ``.value``
+    return {
+        name: str(fields[name]) if name == "outcome" else fields[name]
+        for name in names
+        if name in fields
+    }
+
+
+@cache
+def _update(table: str, columns: tuple[str, ...], where: str) -> str:
+    """Name only what changes: SQLite writes every index of a column that is named."""
+    named = ", ".join(f"{column} = ?" for column in (*columns, "record"))
+    return f"UPDATE {table} SET {named} WHERE {where}"  # noqa: S608 - our own words
 
 
 def unit_row(connection: sqlite3.Connection, unit_id: str) -> UnitRecord:
@@ -143,14 +156,16 @@ def _change_unit(
     row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
     if row is None:
         raise _no_unit(unit_id)
-    _put_unit(connection, unit_id, *changed(UnitRecord, row[0], changes))
+    _put_unit(connection, unit_id, row[0], changes)
 
 
-def _put_unit(connection: sqlite3.Connection, unit_id: str, unit: UnitRecord, text: str) -> None:
+def _put_unit(
+    connection: sqlite3.Connection, unit_id: str, text: str, changes: Mapping[str, object]
+) -> None:
+    columns = _columns(_OF_UNIT, changes)
+    record = changed(UnitRecord, text, changes)
     connection.execute(
-        "UPDATE units SET attempt = ?, epoch = ?, outcome = ?, settled = ?, at = ?, job_id = ?,"
-        " record = ? WHERE id = ?",
-        (*_unit_columns(unit, text), unit_id),
+        _update("units", tuple(columns), "id = ?"), (*columns.values(), record, unit_id)
     )
 
 
@@ -158,9 +173,7 @@ def take(connection: sqlite3.Connection, unit_id: str) -> Taken:
     """Raise the epoch and return all that is known."""
     unit = unit_row(connection, unit_id)
     unit = unit.changed({"epoch": unit.epoch + 1})
-    connection.execute(  # what no index holds: twice as fast as all columns
-        "UPDATE units SET epoch = ?, record = ? WHERE id = ?", (unit.epoch, dump(unit), unit_id)
-    )
+    connection.execute(_update("units", ("epoch",), "id = ?"), (unit.epoch, dump(unit), unit_id))
     return _with_all(connection, unit)
 
 
@@ -226,18 +239,14 @@ def add_documents(connection: sqlite3.Connection, records: Iterable[DocumentReco
         if run_id not in places:
             query = "SELECT coalesce(max(seq) + 1, 0) FROM documents WHERE run_id = ?"
             (places[run_id],) = connection.execute(query, (run_id,)).fetchone()
-        columns = _document_columns(record, dump(record))
-        rows.append((run_id, places[run_id], record.document.id, *columns))
+        columns = _columns(_OF_DOCUMENT, vars(record)).values()
+        rows.append((run_id, places[run_id], record.document.id, *columns, dump(record)))
         places[run_id] += 1
     connection.executemany(
         "INSERT INTO documents (run_id, seq, id, unit_id, outcome, record)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         rows,
     )
-
-
-def _document_columns(record: DocumentRecord, text: str) -> tuple[str | None, str, str]:
-    return record.unit_id, str(record.outcome), text
 
 
 def change_document(
@@ -247,10 +256,11 @@ def change_document(
     mine = (run_id, document_id)
     query = "SELECT record FROM documents WHERE run_id = ? AND id = ?"
     if row := connection.execute(query, mine).fetchone():
-        columns = _document_columns(*changed(DocumentRecord, row[0], changes))
+        columns = _columns(_OF_DOCUMENT, changes)
+        record = changed(DocumentRecord, row[0], changes)
         connection.execute(
-            "UPDATE documents SET unit_id = ?, outcome = ?, record = ? WHERE run_id = ? AND id = ?",
-            (*columns, *mine),
+            _update("documents", tuple(columns), "run_id = ? AND id = ?"),
+            (*columns.values(), record, *mine),
         )
 
 
@@ -284,7 +294,7 @@ def commit(
         else:
             _write(connection, row[1], unit_id, write)
     if changes:
-        _put_unit(connection, unit_id, *changed(UnitRecord, row[2], changes))
+        _put_unit(connection, unit_id, row[2], changes)
 
 
 def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: BesidesUnit) -> None:
@@ -307,12 +317,14 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
 
 
 def _claim(connection: sqlite3.Connection, unit_id: str, claim: ClaimJob) -> None:
-    connection.execute(
+    written = connection.execute(
         "INSERT INTO claims (account, job_id, unit_id, at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (account, job_id)"
         " DO UPDATE SET unit_id = excluded.unit_id, at = excluded.at WHERE claims.at < ?",
         (claim.account, claim.job_id, unit_id, claim.at, claim.planned_at),
     )
+    if written.rowcount:
+        return
     query = "SELECT unit_id FROM claims WHERE account = ? AND job_id = ?"
     (owner,) = connection.execute(query, (claim.account, claim.job_id)).fetchone()
     if owner != unit_id:
