@@ -18,7 +18,11 @@ class Frozen(BaseModel):
     _all_fields: ClassVar[set[str]]
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="constants",
+        defer_build=True,
+        hide_input_in_errors=True,  # sessions hold secrets
     )
 
     @classmethod

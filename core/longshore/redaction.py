@@ -15,17 +15,20 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 __all__ = [
-    "HIDDEN", "Redactor", "excerpt", "forms_of", "names_secret", "redact_headers", "redact_json",
-    "redact_text",
+    "CUT", "HIDDEN", "Redactor", "excerpt", "forms_of", "names_secret", "redact_headers",
+    "redact_json", "redact_text",
 ]  # fmt: skip
 
 HIDDEN = "REDACTED"
 
+CUT = "…"
+"""What stands where a text was cut, also in ``errors``: half a secret may stand before it."""
+
 _HEADERS = frozenset({"cookie", "set-cookie", "www-authenticate"})
 _NAME = (  # of a header, a query field or a JSON key that holds a secret
     r"[\w.-]{0,40}(?:token|secret|passw|passphrase|signature|credential|authorization"
-    r"|(?:api|access|private|session)[_-]?key)[\w.-]{0,40}"
-    r"|key|sig|policy|key-pair-id"
+    r"|(?:api|access|private|session|subscription|account|shared|signing|auth)[_-]?key)[\w.-]{0,40}"
+    r"|key|sig|policy|key-pair-id|auth|jwt|hmac|pwd"
 )
 _SECRET_NAME = re.compile(_NAME, re.I)
 # A plain URL, one inside a URL, and one whose "&" was escaped by a JSON or XML writer.
@@ -35,6 +38,12 @@ _FIELD = re.compile(
     re.I,
 )
 _USER = re.compile(r"(://)[^\s/?#\"'<>]*@")
+# Header fields as httpcore logs them: pairs of bytes.
+_PAIR = re.compile(
+    rf"(b[\"'](?:{_NAME}|(?:set-)?cookie|www-authenticate)[\"'], b)(\"[^\"]*\"|'[^']*')", re.I
+)
+# XML: a storage repeats the signature that it refuses. Its <Key> is the name of an object.
+_ELEMENT = re.compile(rf"(<(?!key>)(?:{_NAME})>)[^<]+", re.I)
 # JSON that cannot be parsed: cut off, or inside other text.
 _MEMBER = re.compile(rf"(\\?[\"'](?:{_NAME})\\?[\"']\s*:\s*\\?[\"'])(?:\\/|[^\"'\\])+", re.I)
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?)\b)[\w.~+/=-]{4,}")
@@ -48,7 +57,10 @@ _DOWNLOAD = re.compile(
 )
 # An id, a word, a moment: too short, or without what every pattern above needs.
 _PLAIN = re.compile(r"[\w.:+-]{0,42}")
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 _LONGEST_KEY = 64
+_LEAST = 6  # letters of a secret
 _EXCERPT = 200
 _READ = 1 << 20
 
@@ -57,12 +69,20 @@ def redact_text(text: str) -> str:
     """Hide the credentials in a text: inside URLs, after bearer words, beside secret names."""
     if _PLAIN.fullmatch(text):
         return text
-    hidden = _USER.sub(r"\1", text)
-    if "=" in hidden or "%3" in hidden:  # without either it finds nothing, and takes its time
+    hidden = text  # a net whose mark is not there finds nothing, and takes its time
+    if "@" in hidden:
+        hidden = _USER.sub(r"\1", hidden)
+    if "=" in hidden or "%3" in hidden:
         hidden = _FIELD.sub(lambda match: f"{match[1]}{match[2] or match[3]}{HIDDEN}", hidden)
-    hidden = _MEMBER.sub(rf"\1{HIDDEN}", hidden)
+    if '"' in hidden or "'" in hidden:
+        hidden = _MEMBER.sub(rf"\1{HIDDEN}", hidden)
+    if "<" in hidden:
+        hidden = _ELEMENT.sub(rf"\1{HIDDEN}", hidden)
+    if ", b" in hidden:
+        hidden = _PAIR.sub(rf"\1'{HIDDEN}'", hidden)
     hidden = _HOOK.sub(HIDDEN, hidden)
-    hidden = _DOWNLOAD.sub(lambda match: f"{match[1] or match[2]}{HIDDEN}", hidden)
+    if "-downloads/" in hidden:
+        hidden = _DOWNLOAD.sub(lambda match: f"{match[1] or match[2]}{HIDDEN}", hidden)
     return _BEARER.sub(rf"\1 {HIDDEN}", hidden)
 
 
@@ -120,7 +140,7 @@ def excerpt(body: bytes) -> str:
     except (ValueError, RecursionError):  # no JSON, or nested without end
         text = redact_text(text)
     line = " ".join(text.split())
-    line = line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"
+    line = line if len(line) <= _EXCERPT else line[:_EXCERPT] + CUT
     # Neither the terminal nor the journal gets what cannot be printed, such as half a surrogate.
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line
@@ -136,7 +156,7 @@ class Redactor:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Know more secrets; values under 6 characters would hide ordinary words."""
+        """Know more secrets; values under six characters would hide ordinary words."""
         self._change(secrets, 1)
 
     def forget(self, secrets: Iterable[str]) -> None:
@@ -145,7 +165,8 @@ class Redactor:
 
     def _change(self, secrets: Iterable[str], count: int) -> None:
         counts, changed = self._counts, False
-        for form in [form for secret in secrets if len(secret) >= 6 for form in forms_of(secret)]:
+        long = [secret for secret in secrets if len(secret) >= _LEAST]
+        for form in [form for secret in long for form in forms_of(secret)]:
             before = counts.get(form, 0)
             counts[form] = before + count
             if counts[form] <= 0:
@@ -167,9 +188,27 @@ class Redactor:
     def _without(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
+        if CUT not in text:
+            return text
+        *cut, rest = text.split(CUT)
+        return CUT.join([*map(self._without_beginning, cut), rest])
+
+    def _without_beginning(self, text: str) -> str:
+        """Hide what is left of a secret at the end of a text that was cut there."""
+        for secret in self._secrets:
+            at = text.find(secret[:_LEAST], -len(secret))
+            while at >= 0 and not secret.startswith(text[at:]):
+                at = text.find(secret[:_LEAST], at + 1)
+            if at >= 0:
+                return text[:at] + HIDDEN
         return text
 
 
 def forms_of(secret: str) -> set[str]:
-    """Return a secret as it stands in text, in a URL and in JSON."""
-    return {secret, quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1]}
+    """Return a secret as it stands in text, in a URL and in JSON, as different writers put it."""
+    if _UNRESERVED.fullmatch(secret):  # most are the same everywhere
+        return {secret}
+    quoted = {quote(secret, safe=safe, errors="replace") for safe in ("", "/")}
+    lower = {_ESCAPE.sub(lambda match: match[0].lower(), text) for text in quoted}
+    written = json.dumps(secret)[1:-1]
+    return {secret, *quoted, *lower, written, written.replace("/", "\\/")}

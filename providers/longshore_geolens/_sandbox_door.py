@@ -6,9 +6,7 @@ https://github.com/geolens-io/geolens, v1.14.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -81,21 +79,19 @@ class Door(Vendor):
         Only the writes of the ingest need the capability to upload. Source: ingest/router.py.
         """
         if wait := self._limit.take("client", now):
-            return self._problem(429, "Rate limit exceeded").retry_after(wait)
+            return self.error(429, "Rate limit exceeded").retry_after(wait)
         if call.body.size > _BODY_LIMIT:
             words = f"Request body too large. Maximum allowed size is {_BODY_LIMIT} bytes."
-            return self._problem(413, words)
-        user, fixed = self._user(call), self.assumptions["api_key"]
-        challenge = {"WWW-Authenticate": "Bearer"}
-        if not user:
-            return self._problem(401, "Not authenticated", challenge)
-        if fixed and user != fixed:
-            return self._problem(401, "Could not validate credentials", challenge)
-        if call.method != "GET" and fnmatchcase(user, self.assumptions["read_only"]):
-            return self._problem(403, "This API key is read-only")
+            return self.error(413, words)
+        user, matches = self._user(call), self.assumptions.matches
+        if not self.assumptions.allows("api_key", user):
+            words = "Could not validate credentials" if user else "Not authenticated"
+            return self.error(401, words).with_header("WWW-Authenticate", "Bearer")
+        if call.method != "GET" and matches("read_only", user):
+            return self.error(403, "This API key is read-only")
         ingests = call.method == "POST" and call.path.startswith("/ingest/")
-        if ingests and fnmatchcase(user, self.assumptions["viewers"]):
-            return self._problem(403, "Insufficient permissions")
+        if ingests and matches("viewers", user):
+            return self.error(403, "Insufficient permissions")
         return None
 
     @staticmethod
@@ -118,25 +114,24 @@ class Door(Vendor):
         if self.assumptions["errors"] == "legacy":
             return Reply.json(422, {"detail": items})
         lines = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in items)
-        return self._problem(422, "; ".join(lines))
+        return self.error(422, "; ".join(lines))
 
-    def _refuse(self, status: int, detail: str) -> NoReturn:
-        raise Refuse(self._problem(status, detail))
-
-    def _problem(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Reply:
-        extra = dict(headers or {})
-        if status == 500:
-            extra["X-Request-ID"] = self.new_uuid("request")
+    def error(self, status: int, message: str) -> Reply:
+        """Answer in problem+json, or as older builds do. Source: standards/ogc/errors.py."""
         if self.assumptions["errors"] == "legacy":
-            return Reply.json(status, {"detail": detail}, extra)
-        title = detail.partition(":")[0] if "quota exceeded:" in detail else _TITLES[status]
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        return Reply.json(status, problem, {"Content-Type": "application/problem+json", **extra})
+            reply = Reply.json(status, {"detail": message})
+        else:
+            title = message.partition(":")[0] if "quota exceeded:" in message else _TITLES[status]
+            problem = {"type": "about:blank", "title": title, "status": status, "detail": message}
+            reply = Reply.json(status, problem, {"Content-Type": "application/problem+json"})
+        if status == 500:
+            reply = reply.with_header("X-Request-ID", self.new_uuid("request"))
+        return reply
 
     def bad_call(self, error: BadCall) -> Reply:
         """Answer a body that cannot be read as the framework does: it does not fit the schema."""
         if error.status == 413:
-            return self._problem(413, str(error))
+            return self.error(413, str(error))
         return self._invalid([{"loc": ["body"], "msg": str(error), "type": "json_invalid"}])
 
     def not_found(self, call: Call) -> Reply:

@@ -66,7 +66,7 @@ class GeoLensSandbox(Door):
         """Make a job and sign its URLs."""
         options, wanted, user = self.assumptions, self._read(call, PresignRequest), self._user(call)
         if not options["presigned"]:
-            self._refuse(400, "Presigned uploads only available in S3 mode")
+            self.refuse(400, "Presigned uploads only available in S3 mode")
         id = self.new_uuid("job")
         key = f"staging/{id}/{wanted.filename}"
         job = Job(id, user, wanted.filename, wanted.file_size, key, now)
@@ -75,10 +75,10 @@ class GeoLensSandbox(Door):
         if job.size > most:
             size = f"{job.size / _MIB:.1f} MB"
             words = f"File size ({size}) exceeds the maximum allowed ({most // _MIB} MB)."
-            self._refuse(422, words)
+            self.refuse(422, words)
         self._check_quota(user, job.size)
         if options["job_timeout"] < options["window"]:
-            self._refuse(409, "This upload's time window has closed. Start a new upload.")
+            self.refuse(409, "This upload's time window has closed. Start a new upload.")
         urls, part_size = self._sign(job, wanted.content_type, now)
         self.jobs[id] = job
         return Reply.json(
@@ -96,13 +96,13 @@ class GeoLensSandbox(Door):
         if extension == ".vrt":
             words = "Standalone VRT uploads are not supported. "
             words += "Create a managed VRT from existing raster datasets instead."
-            self._refuse(422, words)
+            self.refuse(422, words)
         allowed = [name.strip() for name in self.assumptions["extensions"].split(",")]
         if extension in allowed:
             return
         status = self.assumptions["extension_status"]
         words = f"File extension '{extension}' not allowed. Allowed: {sorted(allowed)}"
-        self._refuse(status, "Internal server error" if status == 500 else words)
+        self.refuse(status, "Internal server error" if status == 500 else words)
 
     def _sign(self, job: Job, content_type: str, now: float) -> tuple[list[str], int | None]:
         """Return the signed URLs and the part size; begins a multipart upload for large files."""
@@ -123,23 +123,23 @@ class GeoLensSandbox(Door):
         """Assemble, freeze and check the bytes, and bind them to the job; works once."""
         wanted, job = self._read(call, CompleteRequest), self._job(call, now, job_id)
         if job.blob is not None or job.runs:
-            self._refuse(400, "Upload already completed for this job")
+            self.refuse(400, "Upload already completed for this job")
         if job.failed:
             words = "This job has already failed and cannot be completed. Start a new upload."
-            self._refuse(400, words)
+            self.refuse(400, words)
         if job.upload_id and self.storage.get(job.key) is None:
             self._assemble(job.upload_id, wanted.parts)
         stored = self.storage.get(job.key)
         if stored is None:
-            self._refuse(400, "File not found in S3 after upload")
+            self.refuse(400, "File not found in S3 after upload")
         most = self.assumptions["max_size"]
         if stored.blob.size > most:
             self.storage.delete(job.key)
             size = f"{stored.blob.size / _MIB:.1f} MB"
             words = f"Uploaded file size ({size}) exceeds the maximum allowed ({most // _MIB} MB)."
-            self._refuse(422, words)
+            self.refuse(422, words)
         if self._fails("freeze_fails"):
-            self._refuse(502, _ASSEMBLY)
+            self.refuse(502, _ASSEMBLY)
         self._check_frozen(job, self.storage.copy(job.key, job.frozen_key))
         self.storage.delete(job.key)
         job.blob = stored.blob
@@ -161,7 +161,7 @@ class GeoLensSandbox(Door):
         if failed:
             if upload_id in self.storage.uploads():
                 self.storage.abort(upload_id)
-            self._refuse(failed, words)
+            self.refuse(failed, words)
 
     def _check_frozen(self, job: Job, frozen: StoredObject) -> None:
         """Compare the copy with what was declared; refused bytes are deleted, the job stays."""
@@ -178,7 +178,7 @@ class GeoLensSandbox(Door):
             self.storage.delete(job.frozen_key)
             if self.assumptions["content_refused"] == "failed":
                 job.failed, job.cleared = words, True
-            self._refuse(422, words)
+            self.refuse(422, words)
 
     # ------------------------------------------------------------------ the import
 
@@ -189,13 +189,13 @@ class GeoLensSandbox(Door):
         job = self._job(call, now, job_id)
         once = job.runs and not self.assumptions["second_commit"]
         if self.worker.status(job, now) != "pending" or once:
-            self._refuse(400, "Job already processed")
+            self.refuse(400, "Job already processed")
         if job.blob is None:
-            self._refuse(400, "Job has no file_path and no source_url — cannot queue ingest")
+            self.refuse(400, "Job has no file_path and no source_url — cannot queue ingest")
         if self._fails("queue_down"):
             self.storage.delete(job.frozen_key)
             job.failed, job.cleared = "Task queue unavailable", True
-            self._refuse(503, "Task queue unavailable, please retry")
+            self.refuse(503, "Task queue unavailable, please retry")
         job.datasets.append(self.new_uuid("dataset"))
         job.runs = job.runs or [now]
         return self._accepted(job, 202, "Import queued")
@@ -211,9 +211,9 @@ class GeoLensSandbox(Door):
         """Queue a failed job again."""
         job = self._job(call, now, job_id)
         if self.worker.status(job, now) != "failed":
-            self._refuse(400, "Only failed jobs can be retried")
+            self.refuse(400, "Only failed jobs can be retried")
         if not self.worker.can_retry(job, now):
-            self._refuse(400, GONE)
+            self.refuse(400, GONE)
         job.runs.append(now)
         return self._accepted(job, 202, "Job re-queued for ingestion")
 
@@ -224,9 +224,9 @@ class GeoLensSandbox(Door):
     ) -> Job:
         job = self.jobs.get(id)
         if job is None:
-            self._refuse(404, "Job not found")
+            self.refuse(404, "Job not found")
         if job.owner != self._user(call):
-            self._refuse(403, denied)
+            self.refuse(403, denied)
         self.worker.settle(job, now)
         return job
 
@@ -248,10 +248,10 @@ class GeoLensSandbox(Door):
         mine = [job.size for job in self.jobs.values() if job.owner == user and job.datasets]
         if cap and sum(mine) + size > cap:
             words = f"Storage quota exceeded: used {sum(mine)} of {cap} bytes "
-            self._refuse(413, words + f"(adding {size} bytes)")
+            self.refuse(413, words + f"(adding {size} bytes)")
         if count and self._datasets(user) >= count:
             used = f"{self._datasets(user)} of {count} datasets used"
-            self._refuse(422, f"Dataset quota exceeded: {used}")
+            self.refuse(422, f"Dataset quota exceeded: {used}")
 
     # ------------------------------------------------------------------ inspection
 

@@ -59,33 +59,33 @@ class Door(Vendor):
 
     def guard(self, call: Call, now: float) -> Reply | None:
         """Source: authentication (401 for a missing, wrong, revoked or expired token)."""
-        key = self.assumptions["api_key"]
-        if not call.bearer or (key and call.bearer != key):
-            return self._error(401, "unauthorized", "a valid API key is needed")
+        if not self.assumptions.allows("api_key", call.bearer):
+            return self.error(401, "a valid API key is needed", "unauthorized")
         if wait := self._rate.take(call.bearer, now):
-            return self._error(429, "rate_limited", "too many requests").retry_after(wait)
+            return self.error(429, "too many requests", "rate_limited").retry_after(wait)
         scope = _scope_of(call)
-        if scope and scope not in self.assumptions["scopes"].replace(",", " ").split():
-            self.refuse("scope", "missing_scope", f"the key lacks the scope {scope}")
+        if scope and scope not in self.assumptions.words("scopes"):
+            self.refuse_as("scope", "missing_scope", f"the key lacks the scope {scope}")
         return None
 
     def bad_call(self, error: BadCall) -> Reply:
         """Refuse what cannot be read."""
         status = self.assumptions["invalid_status"] if error.status == 400 else error.status
-        return self._error(status, "invalid_request", str(error))
+        return self.error(status, str(error))
 
     def not_found(self, call: Call) -> Reply:
         """Refuse an unknown path."""
-        return self._error(404, "not_found", f"no such endpoint: {call.method} {call.path}")
+        return self.error(404, f"no such endpoint: {call.method} {call.path}", "not_found")
 
-    def refuse(self, kind: str, code: str, message: str) -> NoReturn:
-        """End the call with an error; `kind` names the assumption that holds its status."""
-        raise Refuse(self._error(self.assumptions[f"{kind}_status"], code, message))
-
-    def _error(self, status: int, code: str, message: str) -> Reply:
+    def error(self, status: int, message: str, code: str = "invalid_request") -> Reply:
+        """Source: authentication (``code`` to branch on, ``message`` for people)."""
         said = {"code": code, "message": message}
         nested = self.assumptions["error_shape"] == "nested"
         return Reply.json(status, {"error": said} if nested else said)
+
+    def refuse_as(self, kind: str, code: str, message: str) -> NoReturn:
+        """End the call with an error; `kind` names the assumption that holds its status."""
+        raise Refuse(self.error(self.assumptions[f"{kind}_status"], message, code))
 
     def fields(self, value: Any, spec: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """Return an object whose fields were checked against a specification."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,10 +23,10 @@ class Jobs(Door):
         """Source: api-reference/projects/create-project."""
         name = self.fields(call.json_object(), {"name!": (str, 1, 180)})["name"]
         if any(project.name == name for project in self.projects.values()):
-            self.refuse("conflict", "project_name_taken", "the name is in use")
+            self.refuse_as("conflict", "project_name_taken", "the name is in use")
         cost = self.assumptions["project_cost"]
         if cost > self.credits:
-            self.refuse("short", "insufficient_credits", "a project costs credits")
+            self.refuse_as("short", "insufficient_credits", "a project costs credits")
         self.credits -= cost
         ready = now + self.assumptions["project_provisioning"]
         project = HeldProject(self.new_id("proj_"), name, now, ready)
@@ -52,7 +51,7 @@ class Jobs(Door):
 
     def _project(self, id: str) -> HeldProject:
         if id not in self.projects:
-            self.refuse("missing", "not_found", "no such project")
+            self.refuse_as("missing", "not_found", "no such project")
         return self.projects[id]
 
     def _project_view(self, project: HeldProject, now: float) -> dict[str, Any]:
@@ -69,11 +68,13 @@ class Jobs(Door):
         body = self.fields(call.json_object(), spec)
         hook = body.get("webhookUrl")
         if hook is not None and (urlsplit(hook).scheme != "https" or not urlsplit(hook).hostname):
-            self.refuse("invalid", "invalid_webhook_url", "webhookUrl must be a public https URL")
+            self.refuse_as(
+                "invalid", "invalid_webhook_url", "webhookUrl must be a public https URL"
+            )
 
         def make() -> HeldJob:
             if now < project.ready_at:
-                self.refuse("conflict", "project_not_ready", "the project is not ready")
+                self.refuse_as("conflict", "project_not_ready", "the project is not ready")
             job = HeldJob(
                 id=self.new_id("job_"),
                 project=project.id,
@@ -106,11 +107,11 @@ class Jobs(Door):
         """
         key = call.headers.get("idempotency-key", "")
         if len(key) > 256:
-            self.refuse("invalid", "invalid_idempotency_key", "at most 256 characters")
+            self.refuse_as("invalid", "invalid_idempotency_key", "at most 256 characters")
         known = self.keys.get((scope, key)) if key else None
         if known and now - known.at < self.assumptions["idempotency_window"]:
             if known.body != call.body.read():
-                self.refuse("conflict", "idempotency_key_reused", "the key had another body")
+                self.refuse_as("conflict", "idempotency_key_reused", "the key had another body")
             return self.jobs[known.job], True
         job = make()
         if key:
@@ -143,7 +144,7 @@ class Jobs(Door):
         self._no_body(call)
         status = self.status(job, now)
         if status in TERMINAL:
-            self.refuse("conflict", "job_not_cancellable", "the job has ended")
+            self.refuse_as("conflict", "job_not_cancellable", "the job has ended")
         at = now + (self.assumptions["cancel_takes"] if status == "processing" else 0.0)
         if at < min(job.ended(self.walk), job.expires):
             job.cancelled = min(at, job.cancelled or at)
@@ -155,10 +156,10 @@ class Jobs(Door):
         job = self.job(job_id, now)
         self._no_body(call)
         if self.status(job, now) != "blocked_insufficient_credits":
-            self.refuse("conflict", "job_not_blocked", "the job is not blocked")
+            self.refuse_as("conflict", "job_not_blocked", "the job is not blocked")
         needed = self.needed(job)
         if needed > self.credits:
-            self.refuse("short", "insufficient_credits", f"{needed} credits are needed")
+            self.refuse_as("short", "insufficient_credits", f"{needed} credits are needed")
         self.reserve(job)
         job.started = now
         if self.assumptions["resume_status"] == "processing" and self.walk.steps:
@@ -167,7 +168,7 @@ class Jobs(Door):
 
     def _no_body(self, call: Call) -> None:
         if call.body.size:
-            self.refuse("invalid", "invalid_request", "this call takes no body")
+            self.refuse_as("invalid", "invalid_request", "this call takes no body")
 
     # ------------------------------------------------------------------ credits, states
 
@@ -183,25 +184,21 @@ class Jobs(Door):
 
     def begin(self, job: HeldJob, now: float) -> None:
         """Start the work: what `complete` triggers."""
-        job.started = now
+        job.started, matches = now, self.assumptions.matches
         for document in job.documents:
-            if self.named(document.name, "failing") and not document.error:
+            if matches("failing", document.name) and not document.error:
                 document.error = "the file could not be read"
-        triggered = any(self.named(document.name, "blocked") for document in job.documents)
+        triggered = any(matches("blocked", document.name) for document in job.documents)
         if triggered or self.needed(job) > self.credits:
             job.blocked = True
         else:
             self.reserve(job)
 
-    def named(self, name: str, option: str) -> bool:
-        """Tell whether a file name is one of a trigger."""
-        return fnmatchcase(name.lower(), self.assumptions[option].lower())
-
     def job(self, id: str, now: float) -> HeldJob:
         """Return a job, or end the call."""
         job = self.jobs.get(id)
         if job is None or self._is_gone(job, now):
-            self.refuse("missing", "not_found", "no such job")
+            self.refuse_as("missing", "not_found", "no such job")
         return job
 
     def _is_gone(self, job: HeldJob, now: float) -> bool:

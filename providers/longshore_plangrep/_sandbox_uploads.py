@@ -111,7 +111,7 @@ class Uploads(Jobs):
         wanted = entry.get("sha256")
         wrong = wanted is not None and wanted != part.blob.sha256
         if wrong and self.assumptions["mismatch"] == "refuse":
-            self.refuse("invalid", "sha256_mismatch", f"{entry['partName']}: other bytes came")
+            self.refuse_as("invalid", "sha256_mismatch", f"{entry['partName']}: other bytes came")
         document = self._document(entry, part.blob.size, "form")
         document.blob = part.blob
         document.error = "the bytes do not have the declared SHA-256" if wrong else None
@@ -133,16 +133,16 @@ class Uploads(Jobs):
         job = self.job(job_id, now)
         status = self.status(job, now)
         if status not in _OPEN:
-            self.refuse("conflict", "job_not_accepting_uploads", f"the job is {status}")
+            self.refuse_as("conflict", "job_not_accepting_uploads", f"the job is {status}")
         return job
 
     def _check_room(self, job: HeldJob, files: int, size: int) -> None:
         """Source: concepts/uploads (100 files, 10 GB; refused before any byte moves)."""
         if len(job.documents) + files > self.assumptions["max_files"]:
-            self.refuse("limit", "too_many_files", "a job takes no more files")
+            self.refuse_as("limit", "too_many_files", "a job takes no more files")
         declared = sum(document.size for document in job.documents) + size
         if declared > self.assumptions["max_declared_bytes"]:
-            self.refuse("limit", "too_many_bytes", "a job takes no more bytes")
+            self.refuse_as("limit", "too_many_bytes", "a job takes no more bytes")
 
     def _shown(self, uploads: list[dict[str, Any]], choice: str) -> list[dict[str, Any]]:
         if choice == "ids":
@@ -262,9 +262,11 @@ class Uploads(Jobs):
         accounted = set(proved) | set(failed) | (set(forms) & chosen)
         left = [id for id in held if id not in accounted]
         if left and self.assumptions["left_out"] == "refuse":
-            self.refuse("conflict", "uploads_incomplete", f"not accounted for: {', '.join(left)}")
+            self.refuse_as(
+                "conflict", "uploads_incomplete", f"not accounted for: {', '.join(left)}"
+            )
         if not accounted:
-            self.refuse("conflict", "no_uploads", "nothing was uploaded")
+            self.refuse_as("conflict", "no_uploads", "nothing was uploaded")
         for id, record in multipart.items():
             self._assemble(held[id], record)
         for id in failed:
@@ -274,7 +276,7 @@ class Uploads(Jobs):
 
     def _known(self, ids: list[Any], held: dict[str, HeldDocument]) -> list[str]:
         if unknown := [id for id in ids if not isinstance(id, str) or id not in held]:
-            self.refuse("missing", "unknown_document", f"not of this job: {unknown}")
+            self.refuse_as("missing", "unknown_document", f"not of this job: {unknown}")
         return ids
 
     def _records(
@@ -293,9 +295,9 @@ class Uploads(Jobs):
             if document.mode != mode or document.id in records:
                 raise BadCall(f"{field}: {document.id} was registered as {document.mode}, once")
             if record["uploadToken"] != document.token:
-                self.refuse("invalid", "invalid_upload_token", f"{document.id}: wrong token")
+                self.refuse_as("invalid", "invalid_upload_token", f"{document.id}: wrong token")
             if mode == "multipart" and record["multipartUploadId"] != document.upload_id:
-                self.refuse("invalid", "invalid_multipart_upload", f"{document.id}: wrong id")
+                self.refuse_as("invalid", "invalid_multipart_upload", f"{document.id}: wrong id")
             records[document.id] = record
         return records
 
@@ -308,7 +310,7 @@ class Uploads(Jobs):
     def _check_object(self, document: HeldDocument) -> None:
         stored = self.storage.get(document.key)
         if stored is None:
-            self.refuse("conflict", "upload_missing", f"{document.id}: nothing was put")
+            self.refuse_as("conflict", "upload_missing", f"{document.id}: nothing was put")
         self._verify(document)
 
     def _assemble(self, document: HeldDocument, record: dict[str, Any]) -> None:
@@ -318,7 +320,7 @@ class Uploads(Jobs):
                 pairs = [(part["partNumber"], part["etag"]) for part in parts]
                 self.storage.complete(document.upload_id, pairs)
             except StorageError as error:
-                self.refuse("invalid", "invalid_parts", f"{document.id}: {error}")
+                self.refuse_as("invalid", "invalid_parts", f"{document.id}: {error}")
         self._verify(document)
 
     def _verify(self, document: HeldDocument) -> None:

@@ -49,7 +49,7 @@ class PlangrepSandbox(Uploads):
         job = self.job(job_id, now)
         view = self.view(job, now)
         if view["resultUrl"] is None:
-            self.refuse("conflict", "result_not_ready", f"the job is {view['status']}")
+            self.refuse_as("conflict", "result_not_ready", f"the job is {view['status']}")
         owner = self.assumptions["evidence_owner"]
         found = result_of(job, view, link=partial(self._link, job), owner=owner, now=now)
         return Reply.json(200, found)
@@ -67,7 +67,7 @@ class PlangrepSandbox(Uploads):
         """Source: api-reference/artifacts/get-job-artifact (only paths of the snapshot)."""
         found = artifact_of(self.job(job_id, now), call.param("path"))
         if found is None:
-            self.refuse("missing", "not_found", "no such artifact")
+            self.refuse_as("missing", "not_found", "no such artifact")
         return Reply.of(200, found, "application/octet-stream")
 
     @route("GET", f"{API}/artifact-downloads/{{token}}", guarded=False)
@@ -76,7 +76,7 @@ class PlangrepSandbox(Uploads):
         job, path = ("", "") if call.bearer else self.downloads.pop(token, ("", ""))
         found = artifact_of(self.jobs[job], path) if job else None
         if found is None:
-            self.refuse("missing", "not_found", "no such download")
+            self.refuse_as("missing", "not_found", "no such download")
         return Reply.of(200, found, "application/octet-stream")
 
     # ------------------------------------------------------------------ inspection

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, TypeVar
 
 from longshore.sandbox import (
@@ -20,7 +19,6 @@ from longshore.sandbox import (
     Form,
     FormPart,
     RateLimit,
-    Refuse,
     Reply,
     StatusWalk,
     Vendor,
@@ -85,11 +83,10 @@ class SendaiSandbox(Vendor):
 
     def guard(self, call: Call, now: float) -> Reply | None:
         """Ask for a key. Source: docs.send.ai/api/v2/uploads/upload.create (401)."""
-        only = self.assumptions["api_key"]
-        if not call.bearer or (only and call.bearer != only):
-            return self._error(401, "the API key is missing or not valid")
+        if not self.assumptions.allows("api_key", call.bearer):
+            return self.error(401, "the API key is missing or not valid")
         if wait := self._rate.take(call.bearer, now):
-            return self._error(429, "too many requests").retry_after(wait)
+            return self.error(429, "too many requests").retry_after(wait)
         return None
 
     def _enter(self, team: str, project: str, scope: str) -> None:
@@ -99,17 +96,17 @@ class SendaiSandbox(Vendor):
         """
         known = self.assumptions
         if known["path_prefix"] != ("project" if project else "team" if team else "v1"):
-            raise self._refuse(404, "no such endpoint")
+            self.refuse(404, "no such endpoint")
         self._check_place(team_id=team, project_id=project)
         if not known["import_via_api"]:
-            raise self._refuse(403, "the project does not allow import via API")
-        if scope not in known["scopes"].replace(",", " ").split():
-            raise self._refuse(403, f"the key lacks the scope {scope}")
+            self.refuse(403, "the project does not allow import via API")
+        if scope not in known.words("scopes"):
+            self.refuse(403, f"the key lacks the scope {scope}")
 
     def _check_place(self, **named: str) -> None:
         """Compare what a path or a form names with the only team and project that there are."""
-        if any(id and self.assumptions[name] not in ("", id) for name, id in named.items()):
-            raise self._refuse(403, "you do not have access to this project")
+        if any(id and not self.assumptions.allows(name, id) for name, id in named.items()):
+            self.refuse(403, "you do not have access to this project")
 
     # -------------------------------------------------------------------- uploads
 
@@ -150,34 +147,34 @@ class SendaiSandbox(Vendor):
         """Check the names of the fields; return the project, which some paths do not name."""
         for part in form:
             if part.name not in _FIELDS and self.assumptions["unknown_fields"] == "refuse":
-                raise self._refuse(400, f"unknown field {part.name!r}")
+                self.refuse(400, f"unknown field {part.name!r}")
         stated = form.text("projectId")
         if not stated and (not project or self.assumptions["project_field"] == "required"):
-            raise self._refuse(400, "the field 'projectId' is missing")
+            self.refuse(400, "the field 'projectId' is missing")
         if project and stated not in (None, project):
-            raise self._refuse(400, "the field 'projectId' is not the project of the path")
+            self.refuse(400, "the field 'projectId' is not the project of the path")
         self._check_place(project_id=stated or project)
         return stated or project
 
     def _files(self, form: Form) -> tuple[FormPart, ...]:
         files = form.files("file")
         if not files or len(files) != len(form.named("file")):
-            raise self._refuse(400, "at least one file is needed, each in a field 'file'")
+            self.refuse(400, "at least one file is needed, each in a field 'file'")
         if not all(file.filename for file in files):
-            raise self._refuse(400, "a file has no name")
+            self.refuse(400, "a file has no name")
         if len(files) > self.assumptions["max_files"]:
-            raise self._refuse(400, f"{len(files)} files; the most is 100")
+            self.refuse(400, f"{len(files)} files; the most is 100")
         most = self.assumptions["max_file_bytes"]
         for file in files:
             if file.blob.size > most:
-                raise self._refuse(413, f"{file.filename}: larger than {most} bytes")
+                self.refuse(413, f"{file.filename}: larger than {most} bytes")
         return files
 
     def _meta(self, text: str | None) -> list[dict[str, str]]:
         try:
             meta = json.loads(text) if text is not None else []
         except ValueError:
-            raise self._refuse(400, "'meta' is not JSON") from None
+            self.refuse(400, "'meta' is not JSON")
         good = isinstance(meta, list) and all(
             isinstance(entry, dict)
             and entry.keys() == {"name", "value"}
@@ -185,7 +182,7 @@ class SendaiSandbox(Vendor):
             for entry in meta
         )
         if not good:
-            raise self._refuse(400, "'meta' is not a list of {name, value}")
+            self.refuse(400, "'meta' is not a list of {name, value}")
         return list(meta)
 
     def _documents(self, file: FormPart) -> list[tuple[str, Blob]]:
@@ -195,14 +192,12 @@ class SendaiSandbox(Vendor):
         return [(name, file.blob)]
 
     def _new_task(self, name: str, blob: Blob, now: float) -> TaskRecord:
-        endings = {"review": "REVIEWING", "fail": "FAILED", "filter": "FILTERED"}
-        endings["invalid"] = "REVIEWING"
-        last = next((end for rule, end in endings.items() if self._is(rule, name)), self.walk.last)
-        id = self.new_id(self.assumptions["task_prefix"])
-        return TaskRecord(id, name, blob, replace(self.walk, last=last), now)
-
-    def _is(self, rule: str, name: str) -> bool:
-        return fnmatchcase(name.lower(), self.assumptions[rule].lower())
+        endings = {
+            "review": "REVIEWING", "fail": "FAILED", "filter": "FILTERED", "invalid": "REVIEWING",
+        }  # fmt: skip
+        fitting = (end for rule, end in endings.items() if self.assumptions.matches(rule, name))
+        walk = replace(self.walk, last=next(fitting, self.walk.last))
+        return TaskRecord(self.new_id(self.assumptions["task_prefix"]), name, blob, walk, now)
 
     @_calls("GET", "upload", "/{id}")
     def show(self, call: Call, now: float, id: str, team: str = "", project: str = "") -> Reply:
@@ -210,7 +205,7 @@ class SendaiSandbox(Vendor):
         self._enter(team, project, "upload.read")
         upload = self.uploads.get(id)
         if upload is None or not upload.is_under(team, project):
-            raise self._refuse(404, "upload not found")
+            self.refuse(404, "upload not found")
         settled = all(task.state(now) in FINISHED for task in upload.tasks)
         body = upload.shown(self._status(upload, now), settled=settled)
         if self.assumptions["tasks_in_upload"]:
@@ -242,7 +237,7 @@ class SendaiSandbox(Vendor):
         if task.state(now) != "REVIEWING":
             self._wrong_state("complete_wrong_state", f"the task is {task.state(now)}")
             return self._shown(upload, task, now)
-        valid = not self._is("invalid", task.name)
+        valid = not self.assumptions.matches("invalid", task.name)
         seconds = sum(seconds for _, seconds in self.walk.steps)
         task.approved = valid
         task.go(now, ("PROCESSING", seconds), last="COMPLETED" if valid else "REVIEWING")
@@ -279,7 +274,7 @@ class SendaiSandbox(Vendor):
         if not isinstance(issues, list) or not all(
             isinstance(issue, dict) and issue.keys() == {"label", "value"} for issue in issues
         ):
-            raise self._refuse(400, "'issues' must be a list of {label, value}")
+            self.refuse(400, "'issues' must be a list of {label, value}")
         task.issues += issues
         reply = self._shown(upload, task, now)
         return replace(reply, status=self.assumptions["report_status"])
@@ -290,7 +285,7 @@ class SendaiSandbox(Vendor):
         self._enter(team, project, scope)
         upload, task = self.tasks.get(id, (None, None))
         if upload is None or task is None or not upload.is_under(team, project):
-            raise self._refuse(404, "task not found")
+            self.refuse(404, "task not found")
         return upload, task
 
     def _task_name(self, upload: UploadRecord, task: TaskRecord) -> str:
@@ -323,25 +318,19 @@ class SendaiSandbox(Vendor):
     def _wrong_state(self, assumption: str, why: str) -> None:
         status = self.assumptions[assumption]
         if status != 200:
-            raise self._refuse(status, why)
+            self.refuse(status, why)
 
-    def _refuse(self, status: int, words: str) -> Refuse:
-        return Refuse(self._error(status, words))
-
-    def _error(self, status: int, words: str) -> Reply:
+    def error(self, status: int, message: str) -> Reply:
+        """Only the status numbers are documented: see the assumption."""
         place = self.assumptions["error_body"]
         if place == "text":
-            return Reply.text(status, words)
-        body: Any = {"error": {"message": words}} if place == "nested" else {place: words}
+            return Reply.text(status, message)
+        body: Any = {"error": {"message": message}} if place == "nested" else {place: message}
         return Reply.json(status, body)
 
     def bad_call(self, error: BadCall) -> Reply:
         """Answer a malformed call: of the statuses that would fit, 400 and 413 are documented."""
-        return self._error(413 if error.status == 413 else 400, str(error))
-
-    def not_found(self, call: Call) -> Reply:
-        """Answer an unknown path, the two documented moves included."""
-        return self._error(404, f"no such endpoint: {call.method} {call.path}")
+        return self.error(413 if error.status == 413 else 400, str(error))
 
     # ----------------------------------------------------------------- inspection
 

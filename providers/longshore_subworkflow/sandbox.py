@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from longshore.sandbox import (
@@ -76,7 +75,7 @@ class SubworkflowSandbox(Door):
     def _post(self, call: Call, now: float, job_type: str) -> Reply:
         form = self._form(call, "file", "url", "expiresInDays")
         if form.named("url"):
-            self._refuse("the sandbox fetches nothing: send a file")
+            self.refuse(400, "the sandbox fetches nothing: send a file")
         file = self._file(form)
         stem, dot, ext = (file.filename or "").rpartition(".")
         if not dot or not stem or ext.lower() not in FORMATS:
@@ -104,14 +103,14 @@ class SubworkflowSandbox(Door):
         form = self._form(call, *known, *expiry)
         if not self.assumptions["sessions_allowed"]:
             words = "upload sessions are not part of this plan"
-            self._refuse(words, self.assumptions["plan_status"])
+            self.refuse(self.assumptions["plan_status"], words)
         name, ext, kind, job_type = (self._text(form, field) for field in known)
         if ext.lower() not in FORMATS:
             self._beyond(f"unsupported file format: {ext}")
         if "/" not in kind:
-            self._refuse("fileType must be a media type")
+            self.refuse(400, "fileType must be a media type")
         if job_type not in ("extract", "vectorize"):
-            self._refuse("jobType must be extract or vectorize")
+            self.refuse(400, "jobType must be extract or vectorize")
         days = self._days(next((t for f in expiry if (t := form.text(f)) is not None), None))
         key = self.new_token("tmp_", 16)
         self.sessions[key] = SessionRecord(key, name, ext.lower(), kind, job_type, days, now)
@@ -125,12 +124,12 @@ class SubworkflowSandbox(Door):
         session = self._session(form, now)
         text = self._text(form, "partNumber")
         if not NUMBER.fullmatch(text) or int(text) > self.assumptions["parts_maximum"]:
-            self._refuse(f"partNumber is not a number from 1: {text}")
+            self.refuse(400, f"partNumber is not a number from 1: {text}")
         number, file = int(text), self._file(form)
         if file.blob.size > self.assumptions["part_maximum"]:
             self._beyond("the part is too large")
         if number in session.parts and self.assumptions["append_twice"] == "reject":
-            self._refuse("Could not upload file part.")
+            self.refuse(400, "Could not upload file part.")
         session.parts[number] = Part(self.new_token("", 40), file.blob)
         self.part_counts.add(session.key, number)
         data = {"etag": session.parts[number].etag, "partNumber": number}
@@ -159,15 +158,15 @@ class SubworkflowSandbox(Door):
         try:
             listed = [(entry["partNumber"], entry["etag"]) for entry in json.loads(text)]
         except (ValueError, TypeError, KeyError):
-            self._refuse("parts is not a JSON array of {etag, partNumber}")
+            self.refuse(400, "parts is not a JSON array of {etag, partNumber}")
         if any(type(number) is not int or type(etag) is not str for number, etag in listed):
-            self._refuse("partNumber must be a number and etag a text")
+            self.refuse(400, "partNumber must be a number and etag a text")
         if self.assumptions["end_order"] == "ascending" and listed != sorted(listed):
-            self._refuse("the parts are not in ascending order")
+            self.refuse(400, "the parts are not in ascending order")
         if sorted(listed) != [(n, part.etag) for n, part in sorted(session.parts.items())]:
-            self._refuse("the parts are not those that were uploaded")
+            self.refuse(400, "the parts are not those that were uploaded")
         if not listed or [n for n, _ in sorted(listed)] != list(range(1, len(listed) + 1)):
-            self._refuse("the part numbers have gaps")
+            self.refuse(400, "the part numbers have gaps")
         *others, last = (session.parts[number].blob.size for number in sorted(session.parts))
         if any(size < self.assumptions["part_minimum"] for size in others):
             self._beyond("a part other than the last is too small")
@@ -194,7 +193,7 @@ class SubworkflowSandbox(Door):
         session = self.sessions.get(self._text(form, "key"))
         lifetime = self.assumptions["session_lifetime"]
         if session is None or now - session.started > lifetime:
-            self._refuse("upload session not found", self.assumptions["gone_status"])
+            self.refuse(self.assumptions["gone_status"], "upload session not found")
         return session
 
     # ------------------------------------------------------------------ jobs
@@ -205,7 +204,7 @@ class SubworkflowSandbox(Door):
         offset, limit = self._paging(call)
         statuses = [word for word in call.param("statuses").split(",") if word]
         if not _STATUSES.issuperset(statuses):
-            self._refuse("unknown status")
+            self.refuse(400, "unknown status")
         jobs = [*self.jobs.values()]
         if self.assumptions["job_order"] == "newest_first":
             jobs.reverse()
@@ -237,13 +236,13 @@ class SubworkflowSandbox(Door):
             return self.not_found(call)
         job = self._job(id)
         if job.status(now) not in ("NOT_STARTED", "IN_PROGRESS"):
-            self._refuse("the job can not be canceled any more")
+            self.refuse(400, "the job can not be canceled any more")
         job.canceled = now
         return self._job_reply(job, now)
 
     def _job(self, id: str) -> JobRecord:
         if id not in self.jobs:
-            self._refuse("job not found", 404)
+            self.refuse(404, "job not found")
         return self.jobs[id]
 
     def _job_json(self, job: JobRecord, now: float) -> dict[str, Any]:
@@ -259,7 +258,7 @@ class SubworkflowSandbox(Door):
     def _new_job(self, dataset: DatasetRecord, job_type: str, now: float) -> JobRecord:
         self._check_capacity(now)
         walk = self.walk
-        if fnmatchcase(dataset.name.lower(), self.assumptions["fail_names"].lower()):
+        if self.assumptions.matches("fail_names", dataset.name):
             walk = replace(walk, last="ERROR")
         kind = "datasets/extract"
         if job_type == "vectorize":
@@ -273,9 +272,9 @@ class SubworkflowSandbox(Door):
         """402 and 403 are known from the vendor's newer client only."""
         credits, most = self.assumptions["credits"], self.assumptions["concurrent_jobs"]
         if 0 <= credits <= len(self.jobs):
-            self._refuse("Insufficient credits", 402)
+            self.refuse(402, "Insufficient credits")
         if most and sum(job.ended(now) is None for job in self.jobs.values()) >= most:
-            self._refuse("too many concurrent jobs", 403)
+            self.refuse(403, "too many concurrent jobs")
 
     # ------------------------------------------------------------------ datasets, share links
 
@@ -284,7 +283,7 @@ class SubworkflowSandbox(Door):
         """Newest first, the only order here. Source: /api-reference/get-v1-datasets."""
         offset, limit = self._paging(call)
         if call.param("sort", "-createdAt") != "-createdAt":
-            self._refuse("the sandbox sorts by -createdAt only")
+            self.refuse(400, "the sandbox sorts by -createdAt only")
         newest = [*reversed(self.datasets.values())][offset : offset + limit]
         shown = [self._dataset_json(dataset, call, now) for dataset in newest]
         head = {"sort": ["-createdAt"], "offset": offset, "limit": limit, "total": len(shown)}
@@ -334,7 +333,7 @@ class SubworkflowSandbox(Door):
         token = call.param("token")
         expires = token.partition("-")[0]
         if token != self._token(id, expires) or now * 1000 > int(expires, 16):
-            self._refuse("the link is not valid (any more)", self.assumptions["share_status"])
+            self.refuse(self.assumptions["share_status"], "the link is not valid (any more)")
         dataset_id, _, page = f"ds_{id.removeprefix('dsx_')}".partition("-")
         dataset = self._dataset(dataset_id)
         if page:
@@ -344,7 +343,7 @@ class SubworkflowSandbox(Door):
     def _share(self, call: Call, now: float, id: str) -> dict[str, Any]:
         seconds = call.param("expiresInSeconds", "600")
         if not NUMBER.fullmatch(seconds):
-            self._refuse("expiresInSeconds must be a number from 1")
+            self.refuse(400, "expiresInSeconds must be a number from 1")
         expires = millis(now) + int(seconds) * 1000
         token = self._token(id, f"{expires:x}")
         url = f"{self.base_url}/v1/share/{id}?token={token}"
@@ -357,7 +356,7 @@ class SubworkflowSandbox(Door):
 
     def _dataset(self, id: str) -> DatasetRecord:
         if id not in self.datasets:
-            self._refuse("dataset not found", 404)
+            self.refuse(404, "dataset not found")
         return self.datasets[id]
 
     def _new_dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longshore.cli._tally import Tally
+from longshore.cli.progress._tally import Tally
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, ErrorInfo, RunRecord
 from longshore.pipeline import DocumentFinished, StepEnded

@@ -56,7 +56,7 @@ BEFORE_ANYTHING = {
     ),
     "no number": Wrong(
         ("upload", "a.pdf", "--to", "sendai", "--concurrency", "many"),
-        "invalid value for '--concurrency'",
+        "invalid value for '--concurrency': it should be a valid integer",
         "upload --help",
     ),
     "no size": Wrong(

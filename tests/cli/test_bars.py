@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from longshore.cli._bars import Bars
-from longshore.cli._meter import Meter
-from longshore.cli._target_bars import TargetBars
+from longshore.cli.progress._bars import Bars
+from longshore.cli.progress._meter import Meter
+from longshore.cli.progress._target_bars import TargetBars
 from longshore.journal import MemoryJournal
 from tests.cli.screen import EVENTS, Screen
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from longshore.journal import open_journal
-from longshore.pipeline import _mailbox
+from longshore.pipeline import _asked
 from tests.cli.conftest import Shore
 
 Trouble = Callable[..., dict[str, str]]
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_after_the_batch_at_hand_and_says_how_to_go_on(
     empty_shore: Shore, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """130, a line for each document that was not over, and the command that does the rest."""
-    shore, one = empty_shore, _mailbox._cancel
+    shore, one = empty_shore, _asked._cancel
     trouble([], "plangrep.walk=preflighting:3600,completed", only="plangrep")
     names = [shore.file(f"{n}.pdf", b"%%PDF %d" % n) for n in range(3)]
     begun = ("upload", *names, "--to", "plangrep", "--batch-size", "1", "--no-wait", "--json")
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_after_the_batch_at_hand_and_says_how_to_go_on(
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(_mailbox, "_cancel", interrupted)
+    monkeypatch.setattr(_asked, "_cancel", interrupted)
     ended = shore.run("cancel", run_id, "--json")
     monkeypatch.undo()
     states = sorted(line["state"] for line in ended.lines if line["event"] == "document")

@@ -15,7 +15,7 @@ from rich.console import Console
 from longshore.cli import main
 from longshore.cli._demo import make_documents
 from longshore.cli._demo_shown import Row, table
-from longshore.cli._target_bars import TargetBars
+from longshore.cli.progress._target_bars import TargetBars
 from longshore.documents import Document
 from longshore.journal import DocumentRecord, RunRecord
 from longshore.lifecycle import Outcome

@@ -77,6 +77,13 @@ def test_every_help_looks_the_same(empty_shore: Shore, name: tuple[str, ...]) ->
     assert "--install-completion" not in said
 
 
+@pytest.mark.parametrize("name", ["upload", "compare", "migrate"])
+def test_help_says_how_to_lift_a_cap(empty_shore: Shore, name: str) -> None:
+    """A script that has a variable for the rate needs a value for none."""
+    words = " ".join(empty_shore.bare(name, "--help").out.split())
+    assert "0: no cap" in words.partition("--bwlimit RATE")[2].partition("--")[0]
+
+
 def test_help_says_what_a_target_is(empty_shore: Shore) -> None:
     """The examples' `my-target` means something to a newcomer; the first of them needs none."""
     said = " ".join(empty_shore.bare("--help").out.split())

@@ -15,9 +15,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from longshore.cli import _progress
-from longshore.cli._progress import open_display
 from longshore.cli._terminal import Terminal
+from longshore.cli.progress import _display
+from longshore.cli.progress._display import open_display
 from longshore.documents import Document
 from longshore.errors import JournalError, SourceMissing, SourceUnreadable
 from longshore.journal import MemoryJournal, SQLiteJournal, default_journal_path
@@ -212,7 +212,7 @@ async def test_a_dumb_terminal_is_told_how_far_it_is(
 ) -> None:
     """A line now and then, as where stderr is no terminal."""
     monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    monkeypatch.setattr(_display, "PAUSE", 0.01)
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     with open_display(Terminal(), MemoryJournal()) as display:

@@ -12,31 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from longshore.capabilities import Capabilities, Rate
-from longshore.cli import _progress
-from longshore.cli._budget import Budget
 from longshore.cli._interrupt import Interrupt, run_async
-from longshore.cli._meter import Meter
-from longshore.cli._progress import open_display
-from longshore.cli._tally import Standing, Tally
 from longshore.cli._terminal import Terminal
-from longshore.documents import Document
-from longshore.journal import DocumentRecord, ErrorInfo, MemoryJournal, UnitRecord
+from longshore.cli.progress import _display
+from longshore.cli.progress._display import open_display
+from longshore.cli.progress._tally import Standing, Tally
+from longshore.journal import MemoryJournal, UnitRecord
 from longshore.lifecycle import Outcome
 from longshore.pipeline import (
     BytesMoved,
     DocumentFinished,
-    JobAccepted,
-    Polled,
     RunStarted,
-    StepEnded,
     worst,
 )
 from tests.cli.conftest import Shore
-from tests.cli.screen import EVENTS, RUN, Screen
-
-DOCUMENT = Document(id="d1", name="large.pdf", size=20_000_000)
-RECORD = DocumentRecord(document=DOCUMENT, run_id="r1", unit_id="u1", path="large.pdf")
+from tests.cli.screen import EVENTS, RECORD, RUN, Screen, waiting
 
 
 async def _journal() -> MemoryJournal:
@@ -46,121 +36,11 @@ async def _journal() -> MemoryJournal:
     return journal
 
 
-class Watch:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_line_says_how_far_a_run_is() -> None:
-    """Documents, bytes, rate, time left, and what the jobs do."""
-    clock = Watch()
-    tally = Tally(moved=Meter(clock))
-    for event in EVENTS:
-        tally.see(event)
-    for _ in range(10):
-        clock.now += 1
-        tally.see(BytesMoved("u1", 1_500_000))
-    assert tally.text() == (
-        "0 of 2 documents, 30.0 MB of 40.0 MB, 1.5 MB/s, about 6.7 s left, jobs: 1 PROCESSING"
-    )
-
-
-def test_no_rate_is_told_from_the_first_bytes() -> None:
-    """They only fill the buffers of this machine: no 872 MB/s, and no 133 hours."""
-    clock = Watch()
-    tally = Tally(moved=Meter(clock))
-    for event in EVENTS:
-        tally.see(event)
-    for _ in range(4):
-        assert "/s" not in tally.text()
-        assert "left" not in tally.text()
-        clock.now += 1
-        tally.see(BytesMoved("u1", 1000))
-    assert ", 1.0 kB/s, about 6 h 56 m left, " in tally.text()
-
-
-def small(documents: int, seconds: float, clock: Watch, rate: Rate) -> Tally:
-    """Send small documents, one a second, to a vendor that allows so many requests."""
-    tally = Tally(moved=Meter(clock), budget=Budget(Capabilities(rate=rate, read_rate=rate), clock))
-    tally.see(RunStarted(RUN, documents, 10 * documents))
-    for number in range(int(seconds)):
-        clock.now += 1
-        tally.see(BytesMoved(f"u{number}", 10))
-        tally.see(JobAccepted(f"u{number}", f"job_{number}", (f"d{number}",)))
-        tally.see(replace(waiting(f"u{number}", None), how="done", error=None, requests=1))
-    return tally
-
-
-def test_a_line_names_the_budget_that_requests_wait_for() -> None:
-    """Else nobody knows why 3,000 small documents take an hour."""
-    clock = Watch()
-    tally = small(3000, 60, clock, Rate(requests=60, seconds=60.0))
-    assert tally.text().endswith(
-        "10 B/s, about 49 m 00 s left, requests wait for the vendor's budget: 60 requests a minute"
-    )
-    clock.now += 90
-    assert "budget" not in tally.text()
-
-
-def test_the_time_left_is_never_less_than_the_budget_allows() -> None:
-    """The first minute's requests go at once, those of the others do not."""
-    clock = Watch()
-    clock.now -= 0.95 * 60
-    tally = small(3000, 60, clock, Rate(requests=30, seconds=60.0))
-    assert ", about 1 h 38 m left, " in tally.text()
-
-
-def test_while_the_budget_lets_nothing_go_it_tells_the_time_left() -> None:
-    """A minute's requests went at once; since then there is no rate to tell."""
-    clock = Watch()
-    budget = Budget(Capabilities(rate=Rate(requests=60, seconds=60.0)), clock)
-    tally = Tally(moved=Meter(clock), budget=budget)
-    tally.see(RunStarted(RUN, 300, 3000))
-    for number in range(60):
-        tally.see(BytesMoved(f"u{number}", 10))
-        tally.see(JobAccepted(f"u{number}", f"job_{number}", (f"d{number}",)))
-        tally.see(replace(waiting(f"u{number}", None), how="done", error=None, requests=1))
-    clock.now += 30
-
-    assert tally.text() == (
-        "0 of 300 documents, 600 B of 3.0 kB, about 8 m 00 s left, "
-        "requests wait for the vendor's budget: 60 requests a minute"
-    )
-
-
-@pytest.mark.parametrize("rate", [Rate(requests=600, seconds=60.0), Rate(requests=60)])
-def test_a_budget_that_nobody_waits_for_is_not_named(rate: Rate) -> None:
-    """One request a second, where ten may go."""
-    assert "budget" not in small(3000, 60, Watch(), rate).text()
-
-
-def test_bytes_that_are_sent_again_do_not_pass_the_end() -> None:
-    """What is carried is never more than there is."""
-    tally = Tally()
-    for event in (*EVENTS, BytesMoved("u1", 99_000_000)):
-        tally.see(event)
-    assert tally.carried == 40_000_000
-
-
-def test_a_finished_document_is_counted_once_more() -> None:
-    """Finished documents are counted, and their jobs are polled no more."""
-    tally = Tally()
-    for event in (*EVENTS, Polled("u2", "job_2", Outcome.SUCCEEDED, "DONE")):
-        tally.see(event)
-    tally.see(DocumentFinished(RUN, RECORD, None))
-    assert (tally.finished, tally.jobs) == (1, {})
-
-
 async def test_lines_come_where_stderr_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A plain line now and then on stderr; nothing on stdout."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    monkeypatch.setattr(_display, "PAUSE", 0.01)
     with open_display(Terminal(), await _journal()) as display:
         for event in EVENTS:
             display.see(event)
@@ -174,7 +54,7 @@ async def test_what_earlier_commands_finished_counts_from_the_beginning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Most of a run was done before: a resume does not begin with 0 documents and 0 bytes."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    monkeypatch.setattr(_display, "PAUSE", 0.01)
     journal = await _journal()
     await journal.change_documents("r1", {"d1": {"outcome": Outcome.SUCCEEDED}})
     with open_display(Terminal(), journal) as display:
@@ -188,7 +68,7 @@ async def test_quiet_shows_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--quiet: no line, ever."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    monkeypatch.setattr(_display, "PAUSE", 0.01)
     with open_display(Terminal(quiet=True), await _journal()) as display:
         for event in EVENTS:
             display.see(event)
@@ -227,9 +107,9 @@ async def test_bars_tell_rates_and_time_left_only_once_they_can(
             display.see(event)
         await asyncio.sleep(0.3)
         early = screen.getvalue()
-        monkeypatch.setattr("longshore.cli._meter.SETTLES", 0.0)
-        monkeypatch.setattr("longshore.cli._meter.TELLS", 0.1)
-        monkeypatch.setattr("longshore.cli._meter._STEP", 0.0)
+        monkeypatch.setattr("longshore.cli.progress._meter.SETTLES", 0.0)
+        monkeypatch.setattr("longshore.cli.progress._meter.TELLS", 0.1)
+        monkeypatch.setattr("longshore.cli.progress._meter._STEP", 0.0)
         for _ in range(3):
             display.see(BytesMoved("u1", 1_000_000))
             await asyncio.sleep(0.3)
@@ -242,9 +122,9 @@ async def test_what_another_process_does_is_shown_from_the_journal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody tells events of it: how far it is, and how fast between two looks."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.05)
-    monkeypatch.setattr("longshore.cli._meter.SETTLES", 0.0)
-    monkeypatch.setattr("longshore.cli._meter.TELLS", 0.1)
+    monkeypatch.setattr(_display, "PAUSE", 0.05)
+    monkeypatch.setattr("longshore.cli.progress._meter.SETTLES", 0.0)
+    monkeypatch.setattr("longshore.cli.progress._meter.TELLS", 0.1)
     with open_display(Terminal(), await _journal()) as display:
         display.look(Standing(3, 1, 300_000_000, 100_000_000))
         await asyncio.sleep(0.15)
@@ -255,22 +135,11 @@ async def test_what_another_process_does_is_shown_from_the_journal(
     assert re.search(r"1 of 3 documents, 110\.0 MB of 300\.0 MB, \S+ MB/s, about \S+ s left", said)
 
 
-def waiting(
-    unit_id: str,
-    until: float | None,
-    verb: str = "start",
-    message: str = "the lost request may still arrive",
-) -> StepEnded:
-    """A step that waits, as after a crash."""
-    why = ErrorInfo(kind="waiting", message=message)
-    return StepEnded(RUN, unit_id, 1, (), verb, "", 0.0, 1.0, "waiting", why, until=until)
-
-
 async def test_what_is_waited_for_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A resume after a crash is not silent for minutes: what it waits for, and until when."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.01)
+    monkeypatch.setattr(_display, "PAUSE", 0.01)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     with open_display(Terminal(), await _journal()) as display:
@@ -336,7 +205,7 @@ def test_steps_may_begin_to_wait_while_it_is_drawn(monkeypatch: pytest.MonkeyPat
             tally.waits.see(event)
         return text
 
-    monkeypatch.setattr("longshore.cli._waits.printable", meanwhile)
+    monkeypatch.setattr("longshore.cli.progress._waits.printable", meanwhile)
     assert "1 waits until" in tally.text()
     assert "3 wait until" in tally.text()
 
@@ -375,10 +244,13 @@ async def test_the_first_signal_asks_and_the_second_cancels(
     interrupt = Interrupt(Terminal())
     interrupt.interrupt()
     assert (interrupt.stop.is_set(), interrupt.at_once) == (True, False)
-    with interrupt.working():
+
+    async def work() -> bool:
         interrupt.interrupt()
         await asyncio.sleep(9)
-        raise AssertionError("it went on")
+        return True
+
+    assert await interrupt.until_cut_off(work()) is None
     assert interrupt.at_once
     assert "Ctrl-C again stops at once" in capsys.readouterr().err
 
@@ -386,8 +258,12 @@ async def test_the_first_signal_asks_and_the_second_cancels(
 async def test_the_second_signal_does_not_keep_the_end_from_being_told() -> None:
     """When all that was sent has ended, it cuts nothing off."""
     interrupt = Interrupt(Terminal(quiet=True))
-    with interrupt.working():
+
+    async def work() -> bool:
         interrupt.interrupt()
+        return True
+
+    assert await interrupt.until_cut_off(work())
     interrupt.interrupt()
     await asyncio.sleep(0)
     assert interrupt.at_once

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import pytest
 
 from longshore.cli import main
 from longshore.plugins import load_plugins
-from longshore.sandbox import serve
+from longshore.sandbox import RunningSandbox, serve
 from longshore.testing.cassettes import Scenario, read_header, replay
 from longshore.testing.samples import pdf
+from tests.cli.processes import Processes
 
 SCENARIO = """
 from longshore.testing.cassettes import Scenario
@@ -220,3 +223,33 @@ def test_wrong_calls_get_a_line(
 
     assert code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.process
+def test_an_interrupted_recording_says_what_it_leaves(processes: Processes) -> None:
+    """There is no journal that would know of the vendor's job, which is charged for."""
+    walks = {"walk": "IN_PROGRESS:600,SUCCESS", "api_key": "a-key"}
+    with serve([load_plugins().sandbox("subworkflow", walks)]) as running:
+        settings = {"base_url": running.urls["subworkflow"], "api_key": "a-key"}
+        flags = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+        (processes.folder / "plan.pdf").write_bytes(pdf("Plan"))
+        call = ["record", "plan.pdf", "--to", "subworkflow", "--cassette", "plan.yaml"]
+        process = processes.start(*call, *flags, "--set", "poll_interval=0.05")
+        while not (jobs := running.state("subworkflow")["jobs"]) or _reads(running) < 4:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+
+    words = "nothing is recorded, and nothing can be resumed; left at the vendor"
+    assert process.returncode == 130
+    assert err.splitlines() == [
+        f"longshore: {words}: job {jobs[0]['id']}",
+        "longshore: interrupted",
+    ]
+    assert not (processes.folder / "plan.yaml").exists()
+
+
+def _reads(running: RunningSandbox) -> int:
+    calls = running.state("subworkflow")["calls"]
+    return sum(call["count"] for name, call in calls.items() if name.startswith("GET"))

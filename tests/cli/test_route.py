@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from longshore.cli import _progress
+from longshore.cli.progress import _display
 from tests.cli.conftest import Ended, Shore
 
 
@@ -219,7 +219,7 @@ def test_progress_counts_a_document_once(
     shore: Shore, trouble: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a shadow's copy nor a fallback's run makes more documents than the user gave."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.001)
+    monkeypatch.setattr(_display, "PAUSE", 0.001)
     words = 'primary = "sendai"\nshadow = ["subworkflow"]\nfallback = ["plangrep"]\n'
     config(shore, f"[routes.main]\n{words}")
     trouble([{"status": 401}], only="sendai")
@@ -235,8 +235,8 @@ def test_the_budget_of_each_of_several_targets_is_named(
     shore: Shore, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """In a comparison and by a route, with the target whose vendor's it is."""
-    monkeypatch.setattr(_progress, "PAUSE", 0.001)
-    monkeypatch.setattr("longshore.cli._budget._SPENT", 0.5)  # so that nothing waits here
+    monkeypatch.setattr(_display, "PAUSE", 0.001)
+    monkeypatch.setattr("longshore.cli.progress._budget._SPENT", 0.5)  # so that nothing waits here
     config(shore, '[routes.main]\nprimary = "plangrep"\nshadow = ["subworkflow"]\n')
     to = ["--to", "route:main"]
     if command == "compare":

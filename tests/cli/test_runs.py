@@ -201,6 +201,14 @@ def test_status_of_a_run_shows_its_documents(shore: Shore) -> None:
     assert "{" not in told
 
 
+def test_status_shows_no_token_of_a_setting(shore: Shore) -> None:
+    """A setting that is no secret by name may hold one in its URL."""
+    hook = "webhook_url=https://hooks.example/cb?token=opensesame"
+    run_id = upload(shore, "a.pdf", "plangrep", "--set", hook)
+    told = shore.run("status", run_id, "--verbose").out
+    assert ("opensesame" in told, "/cb?token=REDACTED" in told) == (False, True)
+
+
 def test_status_counts_as_people_do(
     shore: Shore, quay: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -130,6 +131,21 @@ def test_a_reader_that_went_away_is_not_called_a_taken_port(empty_shore: Shore) 
     )
     os.close(theirs)
     assert (ended.returncode, ended.stderr) == (130, b"")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_told_to_stop_ends_well(number: signal.Signals) -> None:
+    """A supervisor sends SIGTERM, a person Ctrl-C: both are how it is meant to end."""
+    command = [sys.executable, "-m", "longshore", "sandbox", "--provider", "sendai", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--json", "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline()
+        server.send_signal(number)
+        _, err = server.communicate(timeout=20)
+    assert (server.returncode, err) == (0, b"")
 
 
 # --------------------------------------------------------------------------------- providers

@@ -40,6 +40,24 @@ def test_one_signal_ends_in_good_order(
     assert (code, again["succeeded"], again["bytes_sent"]) == (0, 1, 3 * PART)
 
 
+IN_THE_BACKGROUND = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell of a script does for `longshore ... &`
+from longshore.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_signal_that_is_ignored_stays_so(processes: Processes, slow: tuple[str, ...]) -> None:
+    """Ctrl-C for a script is not for what it does in the background."""
+    process = processes.start(*slow, "--json", program=("-c", IN_THE_BACKGROUND))
+    wait_for(processes, process, first_part)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, run_line(out)["succeeded"]) == (0, 1)
+    assert "stopping" not in err
+
+
 def test_two_signals_stop_at_once(processes: Processes, trouble: Trouble) -> None:
     """The second Ctrl-C waits for no answer; lines and counts agree, and the rest goes later."""
     rules = [{"method": "POST", "path": "*/append*", "nth": [2], "delay": 30}]
@@ -115,16 +133,19 @@ def test_a_signal_while_python_ends_adds_nothing(processes: Processes) -> None:
 
 SIGNAL_WHILE_TASKS_END = """
 import asyncio, os, signal, sys
+from contextlib import asynccontextmanager
 from longshore.cli import main, _status
 
-async def status(*_):
+@asynccontextmanager
+async def opened(*_):
     asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
     try:
         await asyncio.Event().wait()
+        yield
     finally:
         os.kill(os.getpid(), signal.SIGINT)
 
-_status._status = status
+_status.open_existing = opened
 sys.exit(main(sys.argv[1:]))
 """
 

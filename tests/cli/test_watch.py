@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from longshore.cli import _progress
+from longshore.cli.progress import _display
 from longshore.documents import Document
 from longshore.journal import (
     ChangeUnit,
@@ -60,9 +60,9 @@ def uploading(shore: Shore, monkeypatch: pytest.MonkeyPatch) -> Shore:
     asyncio.run(begin())
     monkeypatch.setattr(SQLiteJournal, "run", look)
     monkeypatch.setattr("longshore.cli._watch.PAUSE", 0.1)
-    monkeypatch.setattr("longshore.cli._meter.SETTLES", 0.0)
-    monkeypatch.setattr("longshore.cli._meter.TELLS", 0.1)
-    monkeypatch.setattr(_progress, "PAUSE", 0.04)
+    monkeypatch.setattr("longshore.cli.progress._meter.SETTLES", 0.0)
+    monkeypatch.setattr("longshore.cli.progress._meter.TELLS", 0.1)
+    monkeypatch.setattr(_display, "PAUSE", 0.04)
     return shore
 
 

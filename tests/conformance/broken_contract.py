@@ -163,6 +163,24 @@ class Stamping(Acme):
         return super().sign(request, now).with_header("X-Time", str(time.time()))
 
 
+@fails("signing_changes_nothing_else")
+class Rebuilding(Acme):
+    """It writes the request anew, and forgets what it does not know of."""
+
+    def sign(self, request: Request, now: float) -> Request:
+        signed = super().sign(request, now)
+        return Request(
+            signed.method,
+            signed.url,
+            signed.body,
+            signed.headers,
+            signed.step,
+            signed.retry,
+            signed.key_header,
+            signed.lost,
+        )
+
+
 @fails("the_text_form_hides_the_settings")
 class Boasting(Acme):
     def __repr__(self) -> str:

@@ -29,6 +29,7 @@ from longshore.provider import (
     Request,
     Session,
     Transfer,
+    immediately,
 )
 from longshore.sandbox import Call, Reply, VendorState, route
 from longshore.testing.conformance import run_checks
@@ -90,6 +91,20 @@ class Deleting(Acme):
 def test_a_vendor_may_delete_its_jobs() -> None:
     """A poll that takes a 404 for an expired job passes."""
     ended = run_checks(kit_of(Deleting, MODES[1:]), without=LONG)
+    assert [check for check in ended if check.outcome == "failed"] == []
+
+
+class Early(Acme):
+    """It looks into the session when a verb is called, and describes the request when driven."""
+
+    def abort(self, session: Session) -> Flow[None]:
+        assert self._upload(session)
+        return super().abort(session)
+
+
+def test_a_verb_may_look_at_what_it_is_given() -> None:
+    """A verb is called with the session and the job of an upload, not with empty ones."""
+    ended = run_checks(kit_of(Early, MODES[:1]), without=LONG)
     assert [check for check in ended if check.outcome == "failed"] == []
 
 
@@ -238,12 +253,36 @@ def test_a_redirect_may_be_an_answer() -> None:
     assert [check for check in ended if check.outcome == "failed"] == []
 
 
-def test_a_vendor_may_document_that_a_request_is_repeatable() -> None:
-    """With the page that says so, what makes a job may be called idempotent."""
-    kit = kit_of(Assuming, MODES[1:])
-    page = {"POST /v1/uploads/{id}/finish": "https://acme.example/docs/finish"}
-    ended = run_checks(replace(kit, repeatable=page), without=LONG)
-    assert [check.name for check in ended if check.outcome == "failed"] == []
+class Repeating(Acme):
+    """A second finish makes no second job, and there is a record of the first."""
+
+    def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
+        def again(_: LostRequest) -> Flow[Answer]:
+            return immediately(NotDone())
+
+        flow = super().complete(batch, session, receipts)
+        return (yield from changed(flow, lambda r: replace(r, url=f"{r.url}?once=1", lost=again)))
+
+
+@pytest.mark.parametrize(
+    ("provider", "page", "failing"),
+    [
+        (Repeating, "https://acme.example/docs/finish", []),
+        (Repeating, "", ["test_what_acted_is_never_called_undone"]),
+        (
+            Assuming,
+            "https://acme.example/docs/finish",
+            ["test_what_makes_a_job_is_not_just_repeated"],
+        ),
+    ],
+)
+def test_what_is_repeatable_leaves_a_record(
+    provider: type[Acme], page: str, failing: list[str]
+) -> None:
+    """Where a page says so, a lost request may come again without a look; not without a record."""
+    kit = replace(kit_of(provider, MODES[1:]), repeatable={"POST /v1/uploads/{id}/finish": page})
+    ended = run_checks(kit, without=LONG)
+    assert [check.name for check in ended if check.outcome == "failed"] == failing
 
 
 MISTAKES = {

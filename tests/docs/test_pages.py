@@ -97,6 +97,19 @@ def test_every_page_can_be_reached() -> None:
     assert set(DOCS.rglob("*.md")) - reached == set()
 
 
+def test_the_tests_against_attacks_are_there() -> None:
+    """What the threat model calls proved names a file or a folder of tests."""
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    named = set(re.findall(r"`(?:tests/(?:fuzz/)?)?(test_\w+\.py)`|`(tests/[\w/.]+)`", text))
+    missing = [
+        file or place
+        for file, place in named
+        if not ((ROOT / place).exists() if place else list((ROOT / "tests").rglob(file)))
+    ]
+    assert named
+    assert missing == []
+
+
 # ------------------------------------------------------------------------- the command line
 
 

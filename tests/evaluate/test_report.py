@@ -172,6 +172,19 @@ def test_an_engineer_finds_how_to_repeat_it(html: str) -> None:
         assert words in text
 
 
+def test_the_command_shows_no_token() -> None:
+    """A page is mailed; a setting that is no secret by name may hold one in its URL."""
+    found = many(1)
+    found.command = (
+        "longshore compare docs --set alpha:webhook_url='https://h/cb?token=pass' --to alpha"
+    )
+    text = Page(render(found)).text
+    assert ("token=pass" in text, "webhook_url='https://h/cb?token=REDACTED'" in text) == (
+        False,
+        True,
+    )
+
+
 def test_large_numbers_are_written_whole() -> None:
     """Not as 1.23457e+06."""
     page = render(comparison([row(requests=1_234_567, usage_credits=7_654_321.5, batch_id="b")]))

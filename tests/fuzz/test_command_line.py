@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.cli._tally import Tally
 from longshore.cli._terminal import Terminal
+from longshore.cli.progress import Tally
 from longshore.transfer import Policy
 from tests.cli.conftest import Ended, Shore
 from tests.fuzz.conftest import HostileVendor

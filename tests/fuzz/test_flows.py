@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from longshore.errors import LongshoreError
 from longshore.provider import Headers, Refused, Response
-from longshore.testing._drive import Sent
+from longshore.testing._carry import Sent
 from longshore.testing.conformance import Kit
 from longshore.testing.conformance._poison import poisoned
 from longshore.testing.conformance._story import Story, scripts, tell

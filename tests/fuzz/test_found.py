@@ -14,7 +14,7 @@ from longshore.documents import Document
 from longshore.errors import DocumentError, ProtocolError, SourceUnreadable
 from longshore.pipeline import find_documents
 from longshore.provider import Headers, Response
-from longshore.testing._drive import Sent
+from longshore.testing._carry import Sent
 from longshore.testing.conformance import Kit
 from longshore.testing.conformance._story import Story, tell
 from longshore_geolens.provider import _transfers

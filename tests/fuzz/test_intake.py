@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from longshore.documents import Document
 from longshore.errors import DocumentError, LongshoreError, UsageError
 from longshore.pipeline import find_documents
+from longshore.pipeline._glob import expand, is_glob
 from longshore.urls import is_absolute
 from tests.fuzz.hostile import JSON, TEXT, body_of, examples
 
@@ -90,14 +94,112 @@ def test_a_folder_that_cannot_be_listed_is_told(
         second.document("d")
 
 
-def test_a_glob_gives_a_file_once_although_a_link_leads_in_a_circle(
+@pytest.mark.parametrize("pattern", ["*/*", "*/a.pdf", "**/*.pdf", "**", "cl*/*.pdf"])
+def test_a_closed_folder_that_a_glob_leads_into_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    """Python's own glob passes it over; also where its files are named, and none can be seen."""
+    for name in ("open", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.pdf").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+
+    def refusing(look: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(path: Any, *more: Any, **words: Any) -> Any:
+            if str(path).startswith("closed/") or (look is listing and path == "closed"):
+                raise PermissionError(13, "Permission denied")
+            return look(path, *more, **words)
+
+        return refuse
+
+    listing = os.scandir
+    for name in ("scandir", "stat", "lstat"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    *others, closed = sorted(find_documents([pattern]), key=lambda c: c.path == "closed")
+    assert [c.path for c in others] == ([] if pattern == "cl*/*.pdf" else ["open/a.pdf"])
+    with pytest.raises(DocumentError, match="closed: the folder cannot be listed: Permission"):
+        closed.document("d")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("sub", "sub: links to folders are not followed, such as sub/again (1 in all)"),
+        ("*", "*: the files in folders that match do not go, such as sub (2 in all)"),
+        ("**", ""),
+        ("sub/*.pdf", ""),
+    ],
+)
+def test_folders_that_are_left_out_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    told: str,
+) -> None:
+    """Links to folders below a folder, and folders that a glob matches: once, with an example."""
+    (tmp_path / "sub").mkdir()
+    for name in ("a.pdf", "sub/b.pdf"):
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("again", "sub/again"):
+        (tmp_path / name).symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert list(find_documents([path]))
+    assert [message.partition(": name")[0] for message in caplog.messages] == [told] * bool(told)
+
+
+def test_a_key_by_another_name_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody's own keys are allowed; that one of them is no name for the vendor is said, once."""
+    lines = [
+        '{"path": "a.pdf", "filename": "b.pdf", "size": 3}\n',
+        '{"path": "c.pdf", "filename": "d.pdf", "size": 3}\n',
+        '{"path": "e.pdf", "filename": "f.pdf", "name": "g.pdf"}\n',
+    ]
+    found = list(find_documents(["-"], stdin=io.StringIO("".join(lines))))
+    assert [candidate.name for candidate in found] == ["", "", "g.pdf"]
+    assert caplog.messages == ["manifest: the key 'filename' is not read: ours is 'name'"]
+
+
+def test_a_glob_gives_a_file_once_although_links_lead_in_circles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was found some forty times, and would have been carried as often."""
+    """By its shortest name. One link gave forty names, two of them a million million."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.pdf").write_bytes(b"x")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.pdf").write_bytes(b"x")
     (tmp_path / "again").symlink_to(tmp_path)
-    assert [Path(c.path).name for c in find_documents(["**/*.pdf"])] == ["a.pdf"]
+    (tmp_path / "sub/again").symlink_to(tmp_path)
+    assert [c.path for c in find_documents(["**/*.pdf"])] == ["sub/a.pdf"]
+    assert [c.path for c in find_documents([f"{tmp_path}/*/*.pdf"])] == [f"{tmp_path}/sub/a.pdf"]
+
+
+_PARTS = st.sampled_from(["*", "**", "*.pdf", "a", "b?", "[ab]*", ".*", "", ".", "c", "*]"])
+
+
+@examples(300)
+@given(st.lists(_PARTS, min_size=1, max_size=4).map("/".join))
+def test_a_glob_names_what_the_standard_library_says(forest: str, pattern: str) -> None:
+    """Where no links are, and everything may be looked into."""
+    if is_glob(pattern):
+        paths, closed = expand(f"{forest}/{pattern}")
+        known = glob.glob(f"{forest}/{pattern}", recursive=True)  # noqa: PTH207
+        assert closed == {}
+        assert _files(paths) == _files(known)
+
+
+def _files(paths: Iterable[str]) -> set[str]:
+    return {re.sub("/+", "/", path) for path in paths if Path(path).is_file()}
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make folders in folders, with files in each."""
+    root = tmp_path_factory.mktemp("forest")
+    for folder in ("", "a", "a/bc", "a/.d", "bc", "bc/a/bc", ".d", ".d/a"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("a.pdf", "b1", ".c.pdf", "]"):
+            (root / folder / name).write_bytes(b"x")
+    return str(root)
 
 
 def test_a_path_that_is_too_long_is_a_document_that_is_missing() -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from longshore.documents import Piece
 from longshore.journal import Counters, UnitRecord
-from longshore.lifecycle import Outcome, Receipt, Transfer
+from longshore.lifecycle import Outcome, Receipt, Session, Transfer
 
 
 def test_a_changed_copy_is_that_of_pydantic() -> None:
@@ -56,3 +56,11 @@ def test_what_is_held_thousands_of_times_is_a_model_like_others() -> None:
     changed = transfer.model_copy(update={"number": 2})
     assert (changed.number, transfer.number, changed.pieces) == (2, 1, (piece,))
     assert Transfer(id="p", pieces=(piece,), number=1) == transfer
+
+
+def test_a_session_that_cannot_be_made_does_not_show_its_secrets() -> None:
+    """A provider's mistake is told in words, and pydantic's would repeat what it was given."""
+    with pytest.raises(ValidationError) as caught:
+        Session.model_validate({"transfers": (), "secrets": {"upload": ["hunter2abc"]}})
+    assert "secrets.upload" in str(caught.value)
+    assert "hunter2abc" not in str(caught.value)

@@ -165,3 +165,50 @@ def test_an_excerpt_of_hostile_json() -> None:
     assert excerpt(b'{"u": "https://a/?x=\\ud800"}') == '{"u": "https://a/?x=\ufffd"}'
     assert "\x1b" not in excerpt(b"\x1b[2Jgone")
     assert excerpt(b"[" * 100_000).startswith("[[[")
+
+
+@pytest.mark.parametrize("written", ["a%2fb%2bc%22d", "a/b%2Bc%22d", "a/b%2bc%22d", 'a\\/b+c\\"d'])
+def test_known_values_are_hidden_as_other_writers_put_them(written: str) -> None:
+    """Escapes in small letters, paths that keep their slashes, JSON that escapes them."""
+    assert Redactor(['a/b+c"d']).text(f"/x/{written}/y") == f"/x/{HIDDEN}/y"
+
+
+def test_half_a_secret_is_hidden_where_a_text_was_cut() -> None:
+    """An excerpt may end within the key that a vendor repeats; ordinary words stay."""
+    key = "k3yAbCdEf9Zq7wXy1234567890"
+    redactor = Redactor([key, "k3yAbC-other-key-of-ours"])
+    for letters in range(len(key)):
+        shown = redactor.text(excerpt(f"{'x' * (199 - letters)} {key} and more".encode()))
+        assert key[:6] not in shown
+    assert redactor.text("the key k3yAbCd… is not known") == f"the key {HIDDEN}… is not known"
+    assert (
+        redactor.text("k3yAbC is a word… and so is k3yAbC") == "k3yAbC is a word… and so is k3yAbC"
+    )
+
+
+@pytest.mark.parametrize("name", ["Set-Cookie", "cookie", "X-Upload-Token", "Authorization"])
+def test_header_fields_are_hidden_as_the_http_client_logs_them(name: str) -> None:
+    """At DEBUG httpcore writes them as pairs of bytes."""
+    fields = [(name.encode(), f"sid={SECRET}; Path=/".encode()), (b"X-Id", b"job_1")]
+    shown = redact_text(f"receive_response_headers.complete return_value=(b'HTTP/1.1', {fields})")
+    assert SECRET not in shown
+    assert "(b'X-Id', b'job_1')" in shown
+
+
+@pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "AccountKey", "jwt", "auth", "pwd"])
+def test_more_names_of_secrets_are_known(name: str) -> None:
+    """As other services call them."""
+    assert redact_headers({name: SECRET}) == {name: HIDDEN}
+    assert redact_text(f"https://a.example/?{name}={SECRET}&a=1").endswith(f"{name}={HIDDEN}&a=1")
+
+
+def test_what_a_storage_repeats_is_hidden() -> None:
+    """S3 answers a wrong signature with it, and with the id of the key."""
+    said = (
+        f"<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>{SECRET}</AWSAccessKeyId>"
+        f"<SignatureProvided>{SECRET}</SignatureProvided><Key>plans/a.pdf</Key></Error>"
+    )
+    shown = redact_text(said)
+    assert SECRET not in shown
+    assert "<Code>SignatureDoesNotMatch</Code>" in shown
+    assert "<Key>plans/a.pdf</Key>" in shown

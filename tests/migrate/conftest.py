@@ -106,7 +106,9 @@ class Road:
 
     @contextmanager
     def killed(
-        self, place: str = "longshore.migrate._route.begin", crash: Callable[..., Any] = _crash
+        self,
+        place: str = "longshore.migrate.routes._carry.begin",
+        crash: Callable[..., Any] = _crash,
     ) -> Iterator[None]:
         """What is done within ends where it comes to a place."""
         with self._patch.context() as patched:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from longshore.journal import SQLiteJournal, open_journal
-from longshore.migrate._fallback import give_up
+from longshore.migrate.routes._fallback import give_up
 from tests.migrate.conftest import Road
 
 
@@ -43,7 +43,7 @@ async def test_it_is_not_sent_again_when_more_is_given_up_later(road: Road) -> N
             raise RuntimeError("killed")
         return await give_up(journal, run, to, trouble)
 
-    with road.killed("longshore.migrate._route.give_up", crash):
+    with road.killed("longshore.migrate.routes._carry.give_up", crash):
         await road.upload(road.files(2, "scan.png"), batch_size=1)
     async with open_journal(road.journal) as journal:
         _, other = await journal.runs()
@@ -67,7 +67,7 @@ async def test_it_is_not_sent_again_when_a_crash_came_before_it_was_noted(
             raise RuntimeError("killed")
 
     commit, left = SQLiteJournal.change_documents, list[str]()
-    monkeypatch.setattr("longshore.migrate._fallback._PAGE", 1)
+    monkeypatch.setattr("longshore.migrate.routes._fallback._PAGE", 1)
     with road.killed("longshore.journal.SQLiteJournal.change_documents", crash):
         await road.upload(road.files(2))
     async with open_journal(road.journal) as journal:

@@ -222,7 +222,7 @@ async def test_a_route_holds_no_document_that_is_left_open(
         if isinstance(event, DocumentFinished):
             told.append(event.record.document.name)
 
-    monkeypatch.setattr("longshore.migrate._route.execute", executed)
+    monkeypatch.setattr("longshore.migrate.routes._carry.execute", executed)
     stop, paths = asyncio.Event(), road.files(20)
     stop.set()
     arrival = await road.upload(paths, stop=stop, listener=watch)

@@ -40,7 +40,7 @@ async def test_an_outage_in_the_middle_hands_over_only_what_was_not_begun(
     road: Road, monkeypatch: pytest.MonkeyPatch, tries: int
 ) -> None:
     """What may be with the vendor waits for it, as long as it takes; all is carried once."""
-    monkeypatch.setattr("longshore.migrate._route.OUTAGE_PAUSE", 0.01)
+    monkeypatch.setattr("longshore.migrate.routes._carry.OUTAGE_PAUSE", 0.01)
     text = 'primary = "plangrep"\nfallback = ["sendai"]\nfallback_after = 0'
     road.build(text, "sendai", plangrep=[outage_of(tries)])
     arrival = await road.upload(road.files(4), concurrency=1, batch_size=1)
@@ -100,7 +100,7 @@ async def test_a_hand_over_that_is_cancelled_comes_to_its_end(
             carrying.cancel()
             return await begin(*arguments, **more)
 
-        monkeypatch.setattr("longshore.migrate._route.begin", cancelled)
+        monkeypatch.setattr("longshore.migrate.routes._carry.begin", cancelled)
         with pytest.raises(asyncio.CancelledError):
             await carrying
         arrival = await arrival_now(journal, passage, 0.0)
@@ -267,7 +267,7 @@ async def test_a_fallback_whose_key_is_gone_is_passed_over(
     """The next one steps in; the listener is told why not the first."""
     text = 'primary = "plangrep"\nfallback = ["sendai", "subworkflow"]'
     road.build(text, "sendai", "subworkflow", plangrep=[{"status": 401}])
-    with road.killed("longshore.migrate._route.execute"):
+    with road.killed("longshore.migrate.routes._carry.execute"):
         await road.upload(road.files(2))
     monkeypatch.delenv("LONGSHORE_SENDAI_API_KEY")
     async with open_journal(road.journal) as journal:
@@ -302,7 +302,7 @@ async def test_what_was_given_up_and_can_go_nowhere_is_told_before_anything_is_s
 
 async def test_a_slow_shadow_holds_nobody_up(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its jobs are left to `resume`; its documents are with the vendor all the same."""
-    monkeypatch.setattr("longshore.migrate._route.SHADOW_GRACE", 0.2)
+    monkeypatch.setattr("longshore.migrate.routes._carry.SHADOW_GRACE", 0.2)
     road.build('primary = "plangrep"\nshadow = ["subworkflow"]', "plangrep")
     road.start("subworkflow", [], SLOW)
     told: list[tuple[str, DocumentRecord]] = []
@@ -340,8 +340,8 @@ async def test_each_document_of_a_run_is_told_of_once(
     road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what became of it in the end, however often its run had to be executed."""
-    monkeypatch.setattr("longshore.migrate._route.OUTAGE_PAUSE", 0.01)
-    monkeypatch.setattr("longshore.migrate._route.SHADOW_GRACE", 0.2)
+    monkeypatch.setattr("longshore.migrate.routes._carry.OUTAGE_PAUSE", 0.01)
+    monkeypatch.setattr("longshore.migrate.routes._carry.SHADOW_GRACE", 0.2)
     text = (
         'primary = "plangrep"\nfallback = ["sendai"]\nfallback_after = 0\nshadow = ["subworkflow"]'
     )

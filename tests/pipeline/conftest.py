@@ -6,13 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from longshore.pipeline import Executor, _executor, _incompatible
+from longshore.pipeline import Executor, _active, _executor, _incompatible
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the mailbox and the journal every few milliseconds."""
     monkeypatch.setattr(_executor, "_TICK", 0.01)
+    monkeypatch.setattr(_active, "_SELDOM", 0.01)
     monkeypatch.setattr(_executor, "GRACE", 0.05)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from longshore.journal import Taken
 from longshore.lifecycle import Outcome, State, Status
-from longshore.pipeline import _executor, advance
+from longshore.pipeline import _active, _executor, advance
 from longshore.pipeline._aside import Aside
 from longshore.pipeline._scratch import Intent
 from longshore.pipeline._unit import Unit
@@ -50,7 +50,7 @@ async def test_what_is_kept_is_not_read_again(
     world: World, monkeypatch: pytest.MonkeyPatch, room: int, least: int, most: int
 ) -> None:
     """Each job gets its polls, and is read again only where there is no room to keep it."""
-    monkeypatch.setattr(_executor, "_KEPT", room)
+    monkeypatch.setattr(_active, "_KEPT", room)
     taken = count_takes(world)
     await world.plan(*[[4, 4]] * _JOBS, concurrency=4)
 

@@ -75,8 +75,8 @@ async def test_the_window_bounds_what_is_in_memory(monkeypatch: pytest.MonkeyPat
     launch = Executor._launch
 
     def look(self: Executor) -> None:
-        sizes.append(len(self._active))
-        assert len(self._turns) <= len(self._active) + 150
+        sizes.append(len(self._active.units))
+        assert len(self._turns) <= len(self._active.units) + 150
         assert len(set(self._turns._line)) == len(self._turns)
         launch(self)
 
@@ -415,10 +415,10 @@ async def test_a_batch_that_the_mailbox_holds_does_not_leave_memory() -> None:
     await world.plan([4])
     executor = Executor(await world.engine(), RunOptions(concurrency=4), asyncio.Event())
     await executor._refill()
-    unit = executor._active["b0000"]
+    unit = executor._active.units["b0000"]
     later = Next("later", unit.record.at, unit.record.why)
-    async with executor._hold(unit.id):
+    async with executor._active.hold(unit.id):
         executor._set_aside(unit, later)
-        assert executor._active == {"b0000": unit}
+        assert executor._active.units == {"b0000": unit}
     executor._set_aside(unit, later)
-    assert executor._active == {}
+    assert executor._active.units == {}

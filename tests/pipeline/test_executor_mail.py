@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ async def test_what_is_cancelled_out_of_memory_stays_out_of_it() -> None:
     seen: list[list[str]] = []
 
     def told(unit_id: str) -> None:
-        seen.append(list(executor._active))
+        seen.append(list(executor._active.units))
         executor._wake(unit_id)
 
     await executor._mailbox.deal(told)
@@ -122,17 +123,26 @@ async def test_what_was_over_moves_again_and_is_over_later(*, mail: bool) -> Non
     assert report.run.finished_at > first.run.finished_at
 
 
-async def test_an_action_that_the_account_cannot_pay_for_leaves_the_run_over() -> None:
-    """Nothing of it moves: a resume has nothing to do."""
+@pytest.mark.parametrize("mail", [True, False])
+@pytest.mark.parametrize("status", [402, 422])
+async def test_what_was_refused_makes_no_run_last_longer(*, mail: bool, status: int) -> None:
+    """Of the job nothing moves, of the run nothing: both ended when they did."""
     world = hasty(Retrying)
     await world.plan([4])
     world.vendor.states = ["broken"]
-    await run(world)
-    world.vendor.script = {"POST /act/job-s1/approve": [reply({}, 402)]}
-    unit, approve = await world.journal.unit("b0000"), Action(name="approve")
-    with pytest.raises(AccountError):
-        await act(world.journal, world.target(), unit, approve, environment=world.environment())
-    assert (await world.journal.run("run")).finished_at is not None
+    first, over = await run(world), await world.journal.unit("b0000")
+    world.vendor.script = {"POST /act/job-s1/approve": [reply({}, status)]}
+    world.clock._start += 1000.0
+    if mail:
+        await world.journal.post("run", "act", {"unit": "b0000", "action": "approve"})
+        await run(world)
+    else:
+        unit, approve = await world.journal.unit("b0000"), Action(name="approve")
+        with pytest.raises(AccountError) if status == 402 else nullcontext():
+            await act(world.journal, world.target(), unit, approve, environment=world.environment())
+    assert world.vendor.count("POST /act/job-s1/approve") == 1
+    assert (await world.journal.run("run")).finished_at == first.run.finished_at
+    assert (await world.journal.unit("b0000")).finished_at == over.finished_at
 
 
 @pytest.mark.parametrize(("verb", "body"), [("cancel", {}), ("wake", {"unit": "b0000"})])
@@ -176,7 +186,8 @@ async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
     await world.plan([4])
     engine = await world.engine()
     from longshore.pipeline import advance
-    from longshore.pipeline._mailbox import Mailbox, _alone
+    from longshore.pipeline._asked import alone
+    from longshore.pipeline._mailbox import Mailbox
 
     await advance("b0000", engine=engine, until=lambda unit: unit.job is not None)
     (unit,) = await world.journal.take("b0000")
@@ -185,7 +196,7 @@ async def test_a_wake_asks_at_once_but_not_sooner_than_the_floor() -> None:
     later = world.clock.now() + 60.0
     await world.journal.commit("b0000", unit.unit.epoch, [ChangeUnit({"at": later})])
     await world.journal.post("run", "wake", {"unit": "b0000"})
-    assert [unit_id async for unit_id in Mailbox(engine, _alone(engine)).read()] == ["b0000"]
+    assert [unit_id async for unit_id in Mailbox(engine, alone(engine)).read()] == ["b0000"]
     assert (await world.journal.unit("b0000")).at <= world.clock.now()
 
 

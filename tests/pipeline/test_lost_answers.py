@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longshore.errors import RequestRefused, UnknownOutcome, VendorUnavailable
+from longshore.errors import AccountError, RequestRefused, UnknownOutcome, VendorUnavailable
 from longshore.journal import FactKind
 from longshore.pipeline import FlowRunner, take
 from longshore.pipeline._interruptions import Restart, Suspended
@@ -403,3 +403,27 @@ async def test_a_requests_own_time_out_is_what_a_question_waits_for() -> None:
         await run(world, flow())
     assert held.value.at == world.clock.now() + 300.0
     assert isinstance(world.vendor, Vendor)
+
+
+@pytest.mark.parametrize("status", [200, 402])
+async def test_account_trouble_is_believed_where_the_status_says_so_too(status: int) -> None:
+    """A 402 has not acted and leaves again; nobody knows what a 200 that is held has done."""
+    world = calm()
+    world.vendor.script = {
+        "POST /one": [reply({"error": "no credits"}, status), reply({"id": "5"})]
+    }
+
+    def flow() -> Flow[str]:
+        answer = (yield post("one", lost=Remedy.HOLD)).json()
+        if "error" in answer:
+            raise AccountError(answer["error"])
+        return str(answer["id"])
+
+    with pytest.raises(AccountError, match="no credits"):
+        await run(world, flow())
+    if status == 402:
+        assert await run(world, flow()) == "5"
+    else:
+        with pytest.raises(UnknownOutcome):
+            await run(world, flow())
+    assert world.vendor.count("POST /one") == (2 if status == 402 else 1)

@@ -22,7 +22,8 @@ from longshore.lifecycle import (
     Transfer,
 )
 from longshore.pipeline import Notice
-from longshore.pipeline._mailbox import Mailbox, _alone
+from longshore.pipeline._asked import alone
+from longshore.pipeline._mailbox import Mailbox
 from longshore.provider import Flow, Raw, Remedy, Request, Response
 from longshore.transfer import Outgoing
 from tests.pipeline.support import LOST, Acme, Journal, OneRequest, Vendor, World, hasty, reply
@@ -308,7 +309,7 @@ async def test_a_message_that_the_journal_fails_stays() -> None:
     await world.plan([4], [4], [4])
     await world.journal.post("run", "cancel", {})
     engine = await world.engine()
-    mailbox = Mailbox(engine, _alone(engine))
+    mailbox = Mailbox(engine, alone(engine))
     full = [False, True, False, False]
     world.journal.refuse = lambda writes: cancelled(writes) and full.pop(0)
 
@@ -329,7 +330,7 @@ async def test_a_cancellation_that_comes_as_the_reading_ends_is_not_lost(
     world, may_end = hasty(), asyncio.Event()
     await world.plan([4])
     engine = await world.engine()
-    mailbox = Mailbox(engine, _alone(engine))
+    mailbox = Mailbox(engine, alone(engine))
 
     async def mail(_run_id: str) -> Sequence[Message]:
         await may_end.wait()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from longshore.lifecycle import Batch, Outcome, Session
-from longshore.pipeline import Executor, RunOptions, _executor, advance, cancel_run
+from longshore.pipeline import Executor, RunOptions, _active, _executor, advance, cancel_run
 from longshore.provider import Flow
 from longshore.transfer import Outgoing
 from tests.pipeline.support import Acme, calm, hasty
@@ -35,7 +35,7 @@ async def test_a_secret_is_hidden_as_long_as_its_batch_is_in_memory(
     To hide all secrets for ever would cost more and more.
     """
     monkeypatch.setattr(_executor, "_KEEP", 0.0)
-    monkeypatch.setattr(_executor, "_KEPT", room)
+    monkeypatch.setattr(_active, "_KEPT", room)
     world = hasty(Secretive)
     world.vendor.states = ["busy", "busy", "busy", "done"]
     await world.plan(*[[4]] * _JOBS, concurrency=4)

@@ -21,7 +21,7 @@ from longshore.pipeline import (
     run_step,
     take,
 )
-from longshore.pipeline._steps import ask_to_cancel
+from longshore.pipeline._verbs import ask_to_cancel
 from longshore.provider import Flow, Headers, Refused, Request, Response, Retry
 from tests.pipeline.support import LOST, Acme, OneRequest, calm, hasty, reply
 from tests.pipeline.test_steps import facts, live

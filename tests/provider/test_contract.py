@@ -119,6 +119,23 @@ def test_the_defaults_are_those_of_a_plain_vendor() -> None:
     assert bare.sign(request, 0.0) == request
 
 
+@pytest.mark.parametrize(
+    ("tokens", "kind", "words"),
+    [
+        (("e1", "e2"), NotImplementedError, "Provider has no complete"),
+        (("",), ProtocolError, "the upload's receipt has no token"),
+    ],
+)
+def test_what_one_receipt_does_not_tell_is_said(
+    tokens: tuple[str, ...], kind: type[Exception], words: str
+) -> None:
+    """The default takes the one receipt's token for the job's id, and says where it cannot."""
+    session = Session(transfers=(Transfer.whole(BATCH),))
+    receipts = tuple(session.transfers[0].receipt(token) for token in tokens)
+    with pytest.raises(kind, match=words):
+        Provider(SETTINGS).complete(BATCH, session, receipts)
+
+
 def test_all_names_of_the_contract_exist_once() -> None:
     """A plugin author imports from this module only."""
     assert len(set(contract.__all__)) == len(contract.__all__)

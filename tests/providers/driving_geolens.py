@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from longshore.provider import Batch, Flow, Job, Refused, Response, Session
-from longshore.testing._drive import Pier, Sent
+from longshore.testing._carry import Sent
+from longshore.testing._drive import Pier
 from longshore.transfer import AnswerLost
 from longshore_geolens import GeoLens, GeoLensSettings
 from longshore_geolens.sandbox import GeoLensSandbox

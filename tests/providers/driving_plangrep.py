@@ -15,7 +15,7 @@ from longshore.provider import (
     Setup,
     Status,
 )
-from longshore.testing._drive import GivenUp, Sent
+from longshore.testing._carry import GivenUp, Sent
 from longshore.testing._drive import Pier as Driven
 from longshore.transfer import AnswerLost
 from longshore_plangrep import Plangrep, PlangrepSettings

@@ -26,6 +26,7 @@ ROOMS = (
     "urls",
     "redaction",
     "errors",
+    "_certificates",
     "_faults",
     "_shelf",
     "_switch",

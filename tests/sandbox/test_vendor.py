@@ -137,6 +137,35 @@ def test_bad_calls_are_answers(
     assert status == ask(Desk(), "POST", path, body, headers).status
 
 
+class Formal(Desk):
+    """It says every error in a form of its own."""
+
+    def error(self, status: int, message: str) -> Reply:
+        return Reply.text(status, f"sorry: {message}")
+
+    @route("POST", "/never")
+    def never(self, call: Call, now: float) -> Reply:
+        self.refuse(418, "never")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "text"),
+    [
+        ("POST", "/never", b"", 418, "sorry: never"),
+        ("POST", "/jobs", b"[]", 400, "sorry: the JSON body must be an object"),
+        ("GET", "/nowhere", b"", 404, "sorry: no such endpoint: GET /nowhere"),
+        ("GET", "/jobs", b"", 405, "sorry: method not allowed"),
+    ],
+)
+def test_every_error_has_the_vendors_form(
+    method: str, path: str, body: bytes, status: int, text: str
+) -> None:
+    """One method says how; refusals, unreadable bodies and unknown paths go through it."""
+    reply = ask(Formal(), method, path, body)
+    assert (reply.status, reply.body.decode()) == (status, text)
+    assert reply.headers.get("allow") == ("POST" if status == 405 else None)
+
+
 def test_two_handlers_of_one_route_are_an_error() -> None:
     """A vendor with an ambiguous table cannot be defined."""
     with pytest.raises(TypeError, match="two handlers"):
@@ -209,6 +238,25 @@ def test_a_wrong_assumption_says_what_is_right(overrides: dict[str, Any], messag
     """Unknown names list the known ones; wrong values say what they must be."""
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
         Desk(overrides)
+
+
+class Guarded(Vendor):
+    """With a key, files that trigger something, and scopes."""
+
+    table = (
+        Assumption("api_key", "", "the only key; empty: any", "option"),
+        Assumption("failing", "*fail*", "files of these names fail", "option"),
+        Assumption("scopes", "jobs:read, jobs:write", "what the key may do", "option"),
+    )
+
+
+def test_an_assumption_is_a_value_a_pattern_or_words() -> None:
+    """Any key but none is good until one is named; a pattern has no case; words are listed."""
+    any_key, one_key = Guarded().assumptions, Guarded({"api_key": "k"}).assumptions
+    assert [any_key.allows("api_key", key) for key in ("", "k", "x")] == [False, True, True]
+    assert [one_key.allows("api_key", key) for key in ("", "k", "x")] == [False, True, False]
+    assert [any_key.matches("failing", name) for name in ("FAIL.pdf", "a.pdf")] == [True, False]
+    assert any_key.words("scopes") == ["jobs:read", "jobs:write"]
 
 
 def test_a_walk_goes_through_its_states() -> None:

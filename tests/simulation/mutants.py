@@ -21,9 +21,9 @@ from longshore.journal import (
     PutFact,
     Write,
 )
-from longshore.pipeline import _advance, _conclude, _ready, _runner
+from longshore.pipeline import Engine, _advance, _conclude, _follow, _lost, _ready, _runner
 from longshore.pipeline._flow_facts import FlowFacts
-from longshore.pipeline._runner import FlowRunner
+from longshore.pipeline._lost import LostAnswer
 from longshore.pipeline._scratch import SCRATCH
 from longshore.pipeline._unit import Unit
 from longshore.provider import NotDone, Request, Response
@@ -205,17 +205,17 @@ def ignore_losses(patch: Patch) -> None:
     async def ignore(*_: Any) -> None:
         return None
 
-    patch.setattr(FlowRunner, "_resolve", ignore)
-    patch.setattr(FlowRunner, "_give_up", lambda *_, **__: None)
+    patch.setattr(LostAnswer, "resolve", ignore)
+    patch.setattr(LostAnswer, "_give_up", lambda *_, **__: None)
 
 
 def believe_refusals(patch: Patch) -> None:
     """Take the refusal of a repeat for the answer to the try before it."""
 
-    async def nothing(*_: Any) -> None:
+    async def nothing(*_: Any, **__: Any) -> None:
         return None
 
-    patch.setattr(FlowRunner, "_despite", nothing)
+    patch.setattr(LostAnswer, "despite", nothing)
 
 
 def double_counters(patch: Patch) -> None:
@@ -361,7 +361,7 @@ MUTANTS = (
         "a lost request is asked about at once",
         "engine",
         "subworkflow/single",
-        lambda patch: patch.setattr(FlowRunner, "_patience", lambda *_: -1e6),
+        lambda patch: patch.setattr(Engine, "patience", lambda *_: -1e6),
         LATE,
     ),
     Mutant(
@@ -374,7 +374,7 @@ MUTANTS = (
         "secrets outlive their batch",
         "engine",
         "subworkflow/session",
-        lambda patch: patch.setattr(_conclude, "_UPLOAD", SCRATCH),
+        lambda patch: patch.setattr(_follow, "UPLOAD", SCRATCH),
     ),
     Mutant(
         "what was begun is not given back",
@@ -403,7 +403,7 @@ MUTANTS = (
         "a torn file is left out and the rest sent again",
         "engine",
         "sendai/batch",
-        lambda patch: patch.setattr(_runner, "makes_work", lambda *_: False),
+        lambda patch: patch.setattr(_lost, "makes_work", lambda *_: False),
         frozenset({"changed"}),
     ),
     Mutant(

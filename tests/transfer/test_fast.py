@@ -16,6 +16,7 @@ import pytest
 
 from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Bytes, Json
+from longshore.transfer._client import Client
 from longshore.transfer._fast import install
 from longshore.transfer._http import HttpTransport
 from tests.transfer.local import Local
@@ -291,7 +292,7 @@ async def test_without_sendfile_it_stands_aside(
 async def test_without_the_pool_that_it_knows_it_stands_aside() -> None:
     """An httpx that looks different inside is left alone."""
     transport = httpx.MockTransport(lambda _request: httpx.Response(200))
-    async with httpx.AsyncClient(transport=transport) as client:
+    async with Client(transport=transport) as client:
         with ThreadPoolExecutor(1) as threads:
             context = ssl.create_default_context()
             swapped = install(client, context=context, keep_alive=1.0, max_reply=9, threads=threads)

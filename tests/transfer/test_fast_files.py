@@ -16,7 +16,7 @@ import pytest
 from longshore.documents import Piece, SourceFile
 from longshore.errors import SourceChanged
 from longshore.provider import Raw
-from longshore.transfer import AnswerLost
+from longshore.transfer import AnswerLost, NotSent
 from longshore.transfer._http import HttpTransport
 from tests.transfer.local import Local
 from tests.transfer.wire import (
@@ -219,7 +219,7 @@ async def test_cancelling_waits_for_the_thread_that_uses_the_file(
 async def test_closing_ends_what_is_on_its_way(
     local: Local, tls: ssl.SSLContext, size: int, *, secure: bool
 ) -> None:
-    """It is a lost answer, and no cancellation: nobody asked for that."""
+    """It is a lost answer, or was not sent, and no cancellation: nobody asked for that."""
     os.truncate(local.path, 64 * MIB)
     begun = asyncio.Event()
 
@@ -234,7 +234,8 @@ async def test_closing_ends_what_is_on_its_way(
         await begun.wait()
         await asyncio.sleep(0.02)  # the large one waits for room
         await transport.aclose()
-        with pytest.raises(AnswerLost):
+        # The large one has not left as a whole: anyio before 4.16 lets its next read find that out.
+        with pytest.raises(AnswerLost if size == 100 else (AnswerLost, NotSent)):
             await task
 
 

@@ -333,3 +333,10 @@ async def test_many_requests_share_few_connections() -> None:
     assert set(statuses) == {200}
     assert len(server.peers) <= 4
     await transport.aclose()
+
+
+def test_a_request_shows_no_credentials() -> None:
+    """Those who report crashes write down what was in each frame."""
+    made = outgoing("https://s3.example/a?sig=hunter2", headers={"Authorization": "hunter2"})
+    assert "hunter2" not in repr(made)
+    assert "PUT" in repr(made)

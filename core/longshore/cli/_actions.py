@@ -16,20 +16,14 @@ from longshore.cli._text import printable
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord, Taken, UnitRecord
     from longshore.lifecycle import Action
-    from longshore.pipeline import Acted, Event
+    from longshore.pipeline import Event
 
 __all__ = ["act", "actions"]
 
 
 @command("longshore actions", "longshore actions 4f1c2a9b --json")
-def actions(terminal: Terminal, run: SomeRun = None) -> int:
+async def actions(terminal: Terminal, run_id: SomeRun = None) -> int:
     """List what jobs offer to be done, as commands to type; changes nothing."""
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_actions(terminal, run))
-
-
-async def _actions(terminal: Terminal, run_id: str | None) -> int:
     from longshore.journal import units_of
 
     async with open_existing(terminal) as journal:
@@ -83,7 +77,7 @@ async def _offer(terminal: Terminal, journal: Journal, run: RunRecord, taken: Ta
 
 
 @command("longshore act job_123 resume", "longshore act my-target/job_123 complete:task_9")
-def act(
+async def act(
     terminal: Terminal,
     job: Annotated[str, typer.Argument(metavar="JOB", help="A vendor_job_id, or TARGET/id.")],
     action: Annotated[
@@ -92,12 +86,6 @@ def act(
     set: Set = None,
 ) -> int:
     """Do what a job offers. A run that is being executed is asked to do it within a second."""
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_act(terminal, job, action, pairs(set)))
-
-
-async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._resume import target_of
     from longshore.pipeline import (
@@ -109,6 +97,7 @@ async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -
     )
     from longshore.pipeline import act as do
 
+    given, asked = pairs(set), read_action(action)
     refused: list[str] = []
 
     def listen(event: Event) -> None:
@@ -117,27 +106,25 @@ async def _act(terminal: Terminal, job: str, word: str, given: dict[str, str]) -
         elif isinstance(event, DocumentFinished):
             tell_document(terminal, event.run, event.record, event.unit)
 
-    action = read_action(word)
     async with open_existing(terminal) as journal:
         unit = await find_job(journal, job)
         run = await journal.run(unit.run_id)
         check_names(given, [run.target])
         target = target_of(terminal, run, given)
-        acted: Acted | None = None
         with Interrupt(terminal) as interrupt:
             interrupt.sending = True
-            with interrupt.working():
-                acted = await do(
-                    journal, target, unit, action,
-                    environment=Environment(), listener=listen, stop=interrupt.stop,
-                )  # fmt: skip
+            acting = do(
+                journal, target, unit, asked,
+                environment=Environment(), listener=listen, stop=interrupt.stop,
+            )  # fmt: skip
+            acted = await interrupt.until_cut_off(acting)
             stopped = interrupt.stop.is_set()
             if acted is None:  # whether it is done, the vendor knows
                 terminal.last(terminal.typed(f"longshore resume {run.id}"))
                 interrupt.told()
                 return INTERRUPTED
     if acted.asked:
-        _tell_asked(terminal, run, unit, action)
+        _tell_asked(terminal, run, unit, asked)
         return INTERRUPTED if stopped else 0
     for text in refused:
         terminal.last(printable(f"longshore: {text}"))

@@ -166,5 +166,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sentence(text: str) -> str:
-    line = printable(" ".join(text.split()).rstrip(".")).replace("Value error, ", "")
+    line = printable(" ".join(text.split()).rstrip(".")).partition(", unable to parse")[0]
+    for theirs, ours in (("Value error, ", ""), ("Input should be ", "it should be ")):
+        line = line.replace(theirs, ours)  # pydantic's words, by which Typer refuses a value
     return line[:1].lower() + line[1:]

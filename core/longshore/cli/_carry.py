@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from longshore.cli._lines import kept_settings, next_steps, run_text, tell_document
+from longshore.cli._lines import kept_settings, next_steps, tell_document, tell_run
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
-from longshore.cli._told import Told
 from longshore.errors import IncompatibleState, LongshoreError, RunInUse
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._offers import Ended
     from longshore.journal import Journal, RunRecord
-    from longshore.pipeline import Event, Listener, RunReport
+    from longshore.pipeline import DocumentFinished, Event, Listener, RunReport, Told
     from longshore.targets import Target
 
-__all__ = ["carry", "finish"]
+__all__ = ["carry", "not_told"]
 
 
 async def carry(
@@ -49,8 +48,8 @@ async def carry(
         LongshoreError: it could not be executed at all.
     """
     from longshore.cli._offers import Ended
-    from longshore.cli._progress import open_display
-    from longshore.pipeline import capabilities_of
+    from longshore.cli.progress import open_display
+    from longshore.pipeline import Told, capabilities_of
 
     ended, told = Ended(), Told()
     interrupt.sending = True
@@ -64,20 +63,19 @@ async def carry(
             try:
                 _tell(terminal, event, ended, told)
             except BrokenPipeError:
-                terminal.deaf()
-                interrupt.stop.set()  # nobody reads any more: as if they had pressed Ctrl-C
+                interrupt.deaf()
 
         report = await _executed(journal, target, run, interrupt, listen)
     report.seconds = time.monotonic() - began
     if interrupt.at_once:
-        async for event in told.rest(journal, run):
+        async for event in not_told(journal, run, told):
             listen(event)
     offers = [] if report.trouble else await ended.commands(terminal, journal, run)
     kept: Iterable[str] = ()
     if report.trouble is not None:
         how = again or terminal.typed(f"longshore resume {run.id}")
         kept = kept_settings(terminal, target.name, target.settings_public, given, how)
-    finish(terminal, report, offers, again, kept)
+    _finish(terminal, report, offers, again, kept)
     interrupt.told()
     return report
 
@@ -89,12 +87,12 @@ async def _executed(
     from longshore.pipeline import Environment, execute, summary
 
     try:
-        with interrupt.working():
-            return await execute(
-                journal, target, run, Environment(), listener=listen, stop=interrupt.stop
-            )
-        report = await summary(journal, run)
-        report.interrupted = True
+        report = await interrupt.until_cut_off(
+            execute(journal, target, run, Environment(), listener=listen, stop=interrupt.stop)
+        )
+        if report is None:
+            report = await summary(journal, run)
+            report.interrupted = True
     except (RunInUse, IncompatibleState):
         raise
     except LongshoreError as error:
@@ -107,7 +105,7 @@ def _tell(terminal: Terminal, event: Event, ended: Ended, told: Told) -> None:
     from longshore.pipeline import DocumentFinished, Notice, Retried
 
     if isinstance(event, DocumentFinished):
-        told.note(event.record)
+        told.add(event.record)
         ended.see(event.record, event.unit)
         tell_document(terminal, event.run, event.record, event.unit)
     elif isinstance(event, Notice):
@@ -116,7 +114,7 @@ def _tell(terminal: Terminal, event: Event, ended: Ended, told: Told) -> None:
         terminal.event(printable(f"longshore: again in {event.seconds:.1f} s: {event.why}"))
 
 
-def finish(
+def _finish(
     terminal: Terminal,
     report: RunReport,
     offers: Sequence[str],
@@ -128,8 +126,7 @@ def finish(
 
     line = run_line(report)
     try:
-        terminal.line(line)
-        terminal.say(run_text(line))
+        tell_run(terminal, line)
     except BrokenPipeError:
         terminal.deaf()
     if report.trouble is not None:
@@ -143,3 +140,15 @@ def finish(
         terminal.note("longshore: nothing could go")
     for step in next_steps(terminal, line, offers, again=again):
         terminal.note(step)
+
+
+async def not_told(journal: Journal, run: RunRecord, told: Told) -> AsyncIterator[DocumentFinished]:
+    """Yield the documents of a run that nobody told of, as the journal knows them.
+
+    They are left to tell when a second signal ends a command.
+    """
+    from longshore.journal import with_units
+    from longshore.pipeline import DocumentFinished
+
+    async for record, unit in with_units(journal, run.id, lambda one: one not in told):
+        yield DocumentFinished(run, record, unit)

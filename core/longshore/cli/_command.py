@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias, get_type_hints
 
 import typer
 
@@ -63,13 +63,14 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 
 P = ParamSpec("P")
 
+_Code: TypeAlias = int | None
+_Command: TypeAlias = Callable[Concatenate[Terminal, P], _Code | Coroutine[Any, Any, _Code]]
 
-def command(
-    *examples: str,
-) -> Callable[[Callable[Concatenate[Terminal, P], int | None]], Callable[..., None]]:
+
+def command(*examples: str) -> Callable[[_Command[P]], Callable[..., None]]:
     """Make a function a command: it gets a ``Terminal`` and returns its exit code.
 
-    One that returns None leaves the rest to a command of its own group.
+    It may be async. One that returns None leaves the rest to a command of its own group.
 
     The options that every command has are added to its own and end up in the ``Terminal``.
 
@@ -77,7 +78,7 @@ def command(
         examples: command lines for the end of its help.
     """
 
-    def decorate(function: Callable[Concatenate[Terminal, P], int | None]) -> Callable[..., None]:
+    def decorate(function: _Command[P]) -> Callable[..., None]:
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             common: dict[str, Any] = {name: kwargs.pop(name) for name in _COMMON}
@@ -126,21 +127,27 @@ def _epilog(examples: tuple[str, ...]) -> str:
 
 
 def _observed(
-    function: Callable[Concatenate[Terminal, P], int | None],
-    terminal: Terminal,
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> int | None:
+    function: _Command[P], terminal: Terminal, *args: P.args, **kwargs: P.kwargs
+) -> _Code:
     """Run a command, with the observers that the environment asks for."""
     if not any(_OBSERVER.fullmatch(name) for name in os.environ):
-        return function(terminal, *args, **kwargs)
+        return _done(function, terminal, *args, **kwargs)
     from longshore.events import observing
 
     with observing():
-        return function(terminal, *args, **kwargs)
+        return _done(function, terminal, *args, **kwargs)
 
 
-def _guarded(terminal: Terminal, work: Callable[[], int | None]) -> int | None:
+def _done(function: _Command[P], terminal: Terminal, *args: P.args, **kwargs: P.kwargs) -> _Code:
+    result = function(terminal, *args, **kwargs)
+    if not isinstance(result, Coroutine):
+        return result
+    from longshore.cli._interrupt import run_async  # late: the help does without asyncio
+
+    return run_async(result)
+
+
+def _guarded(terminal: Terminal, work: Callable[[], _Code]) -> _Code:
     """Turn what goes wrong into a line, a hint and an exit code."""
     try:
         return work()

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from longshore.cli._carry import not_told
 from longshore.cli._command import INTERRUPTED, command
-from longshore.cli._held_up import HeldUp
-from longshore.cli._lines import columns, tell_document, tell_kept
+from longshore.cli._compare_shown import Places, again, finish, line_of
+from longshore.cli._lines import tell_document
 from longshore.cli._parameters import BatchSize, PartSize, Paths, options_of, pairs
-from longshore.cli._progress import SILENT, Displays, open_displays
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import colour, printable
-from longshore.cli._told import Told
+from longshore.cli.progress import SILENT, Displays, HeldUp, open_displays
 from longshore.errors import UsageError
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
-    from longshore.evaluate import Comparison, Entry, Figures, Request, Side
+    from longshore.evaluate import Comparison, Entry, Request
     from longshore.journal import Journal
     from longshore.pipeline import DocumentFinished, Event
 
 __all__ = ["compare"]
-
-_Places: TypeAlias = Mapping[str, Path | None]
-"""The options that name what is written, and where."""
 
 
 @command(
     "longshore compare plans/ --to one --to another --report report.html",
     "longshore compare 'scans/*.pdf' --to one --to another --repeat 3 --csv figures.csv --json",
 )
-def compare(
+async def compare(
     terminal: Terminal,
     *,
     paths: Paths,
@@ -73,7 +69,9 @@ def compare(
     batch_size: BatchSize = None,
     bwlimit: Annotated[
         str | None,
-        typer.Option(metavar="RATE", help="Bytes a second that may leave, to each target."),
+        typer.Option(
+            metavar="RATE", help="Bytes a second that may leave, to each target; 0: no cap."
+        ),
     ] = None,
     give_up_after: Annotated[
         str, typer.Option(metavar="TIME", help="How long a target's outage is waited out.")
@@ -87,7 +85,6 @@ def compare(
     The same command again goes on with a comparison that is not finished. --set NAME=VALUE is for
     every target, --set TARGET:NAME=VALUE for one.
     """
-    from longshore.cli._interrupt import run_async
     from longshore.evaluate import Request, check_extra, check_folder
 
     if report is not None:
@@ -115,7 +112,7 @@ def compare(
         _write(jsonl, found.write_jsonl)
 
     places = {"--report": report, "--csv": csv, "--jsonl": jsonl, "--results": results}
-    return run_async(_compare(terminal, request, places, keep, new=new))
+    return await _compare(terminal, request, places, keep, new=new)
 
 
 def _write(file: Path | None, write: Callable[[Path], None]) -> None:
@@ -133,7 +130,7 @@ def _write(file: Path | None, write: Callable[[Path], None]) -> None:
 async def _compare(
     terminal: Terminal,
     request: Request,
-    places: _Places,
+    places: Places,
     keep: Callable[[Comparison], None],
     *,
     new: bool,
@@ -143,33 +140,34 @@ async def _compare(
     from longshore.journal import open_journal
     from longshore.pipeline import Environment
 
-    found: Comparison | None = None
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
             watch = _Watch(terminal, interrupt)
-            display = open_displays(terminal, request.to, watch.text, watch.held_up)
-            with display as watch.display, interrupt.working():
-                found = await compare_in(
-                    journal,
-                    request,
-                    Environment(),
-                    new=new,
-                    folder=places["--results"],
-                    watch=watch.see,
-                    stop=interrupt.stop,
-                    begun=watch.begun,
-                    keep=keep,
+            display = open_displays(terminal, request.to, watch.text, watch.held_up.texts)
+            with display as watch.display:
+                found = await interrupt.until_cut_off(
+                    compare_in(
+                        journal,
+                        request,
+                        Environment(),
+                        new=new,
+                        folder=places["--results"],
+                        watch=watch.see,
+                        stop=interrupt.stop,
+                        begun=watch.begun,
+                        keep=keep,
+                    )
                 )
             if found is None:
                 await _tell_how_it_stands(terminal, journal, request, places, watch)
             else:
-                _finish(terminal, found, places, request.settings)
+                finish(terminal, found, places, request.settings)
             interrupt.told()
     return INTERRUPTED if found is None else found.exit_code
 
 
 async def _tell_how_it_stands(
-    terminal: Terminal, journal: Journal, request: Request, places: _Places, watch: _Watch
+    terminal: Terminal, journal: Journal, request: Request, places: Places, watch: _Watch
 ) -> None:
     """Tell of what nobody told of yet, and how to go on; a second signal came."""
     from longshore.evaluate import sides_now
@@ -178,21 +176,11 @@ async def _tell_how_it_stands(
         await watch.see_the_rest(journal)
         for side in await sides_now(journal, watch.entries):
             side.reports[-1].seconds = watch.seconds
-            terminal.line(_run_line(side))
+            terminal.line(line_of(side))
     except BrokenPipeError:
         terminal.deaf()
     command = request.command([entry.target for entry in watch.entries])
-    terminal.last(f"go on with it:     {_again(terminal, command, places)}")
-
-
-def _run_line(side: Side) -> dict[str, Any]:
-    """Describe a target's runs as one: the counts of several rounds are sums."""
-    from longshore.pipeline import run_line
-
-    line = run_line(side.report)
-    if len(side.reports) > 1:
-        line["run_ids"] = [report.run.id for report in side.reports]
-    return line
+    terminal.last(f"go on with it:     {again(terminal, command, places)}")
 
 
 # ------------------------------------------------------------------------------- meanwhile
@@ -202,21 +190,23 @@ class _Watch:
     """Tells of documents as they are finished, and now and then how far all of it is."""
 
     def __init__(self, terminal: Terminal, interrupt: Interrupt) -> None:
+        from longshore.pipeline import Told
+
         self._terminal = terminal
         self._interrupt = interrupt
         self.display: Displays = SILENT
+        self.held_up = HeldUp()
         self.entries: Sequence[Entry] = ()
         self._began = time.monotonic()
         self._all: Counter[str] = Counter()
         self._finished: Counter[str] = Counter()
         self._told: defaultdict[str, Told] = defaultdict(Told)
-        self._held_up = HeldUp()
 
     def begun(self, entries: Sequence[Entry], continued: bool) -> None:
         """Take notice that there is something now that can be continued."""
         self.entries = entries
         for entry in entries:
-            self._held_up.expect(entry.target)
+            self.held_up.expect(entry.target)
         self._interrupt.sending = True
         if continued:
             id = entries[0].run.notes["comparison"]
@@ -226,9 +216,9 @@ class _Watch:
         """Take notice of one event."""
         from longshore.pipeline import BytesMoved, DocumentFinished, Notice, RunStarted
 
-        if round == 1 or not isinstance(event, RunStarted | BytesMoved):
+        if round == 1 or not isinstance(event, RunStarted | BytesMoved | DocumentFinished):
             self.display.see(target, event)  # its bar is that of the first round
-        if said := self._held_up.see(target, event):
+        if said := self.held_up.see(target, event):
             self._terminal.event(said)
         try:
             match event:
@@ -236,21 +226,20 @@ class _Watch:
                     self._all[target] += documents
                 case DocumentFinished():
                     self._finished[target] += 1
-                    self._told[event.run.id].note(event.record)
+                    self._told[event.run.id].add(event.record)
                     self._tell(target, round, event)
                 case Notice(text):
                     self._terminal.event(printable(f"longshore: {target}: {text}"))
                 case _:
                     pass
         except BrokenPipeError:
-            self._terminal.deaf()
-            self._interrupt.stop.set()
+            self._interrupt.deaf()
 
     async def see_the_rest(self, journal: Journal) -> None:
         """Take notice of the documents that nobody told of."""
         self.display = SILENT
         for entry in self.entries:
-            async for event in self._told[entry.run.id].rest(journal, entry.run):
+            async for event in not_told(journal, entry.run, self._told[entry.run.id]):
                 self.see(entry.target.name, entry.round, event)
 
     def _tell(self, target: str, round: int, event: DocumentFinished) -> None:
@@ -271,84 +260,9 @@ class _Watch:
     def text(self) -> str:
         """Say how far it is."""
         told = [f"{name} {self._finished[name]} of {count}" for name, count in self._all.items()]
-        return ", ".join([*told, *self.held_up()])
-
-    def held_up(self) -> list[str]:
-        """Say why it does not go faster, if anything is known of that."""
-        return self._held_up.texts()
+        return ", ".join([*told, *self.held_up.texts()])
 
     @property
     def seconds(self) -> float:
         """How long the command has been at work."""
         return time.monotonic() - self._began
-
-
-# -------------------------------------------------------------------------------- the end
-
-_HEAD = (
-    "target", "documents", "not taken", "succeeded", "to done", "95 %",
-    "target", "requests", "retries", "429", "credits", "results",
-)  # fmt: skip
-_HALF = len(_HEAD) // 2
-"""Two tables, one below the other: side by side they are wider than many a terminal."""
-
-
-def _finish(
-    terminal: Terminal,
-    found: Comparison,
-    places: _Places,
-    given: Mapping[str, str],
-) -> None:
-    """Print the runs and the table, what went wrong with an account, and what to type next."""
-    from longshore.lifecycle import Outcome
-
-    for side in found.sides:
-        terminal.line(_run_line(side))
-    rows = [_HEAD, *(_cells(name, figures) for name, figures in found.figures.items())]
-    for text in columns([row[:_HALF] for row in rows]):
-        terminal.say(text)
-    terminal.say()
-    for text in columns([row[_HALF:] for row in rows]):
-        terminal.say(text)
-    again = _again(terminal, found.command, places)
-    for side in found.sides:
-        trouble = side.report.trouble
-        if trouble is not None:
-            terminal.note(f"longshore: {side.target} could not go on:")
-            terminal.fail(trouble)
-    reports = [report for side in found.sides for report in side.reports]
-    if any(report.open for report in reports) or any(report.interrupted for report in reports):
-        if any(report.outcomes.get(Outcome.NEEDS_ACTION) for report in reports):
-            terminal.note(f"what can be done:  {terminal.typed('longshore actions')}")
-        terminal.last(f"go on with it:     {again}")
-    for side in found.sides:
-        if side.report.trouble is not None:
-            tell_kept(terminal, side.target, side.settings, given, again)
-    if report := places["--report"]:
-        terminal.say(f"report: {report}")
-
-
-def _again(terminal: Terminal, command: str, places: _Places) -> str:
-    """Write the command again, with its files: without them it would be over, nothing written."""
-    named = [f" {flag} {shlex.quote(str(path))}" for flag, path in places.items() if path]
-    return terminal.typed(command + "".join(named))
-
-
-def _cells(name: str, figures: Figures) -> tuple[str, ...]:
-    from longshore.units import format_seconds
-
-    done, share, credits = figures.to_done, figures.succeeded, figures.credits
-    return (
-        name,
-        str(figures.documents),
-        str(figures.refused),
-        "-" if share is None else f"{100 * share:.1f} %",
-        format_seconds(done.median) if done else "-",
-        format_seconds(done.p95) if done else "-",
-        name,
-        str(figures.requests),
-        str(figures.retries),
-        str(figures.troubles["throttled"]),
-        "-" if credits is None else f"{credits:.10g}",
-        str(figures.results),
-    )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from longshore.cli._command import command
 from longshore.cli._demo_shown import Row, next_steps, refusals, table
 from longshore.cli._interrupt import run_async
-from longshore.cli._progress import Displays, open_displays
 from longshore.cli._terminal import Terminal
+from longshore.cli.progress import Displays, open_displays
 from longshore.errors import PluginError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def demo(terminal: Terminal) -> int:
 
     The sandboxes behave as the vendors' documentation says; nothing leaves this machine.
     """
+    # not async: nothing in a thread of its loop writes there any more when it is removed
     with TemporaryDirectory(prefix="longshore-demo-") as folder:
         return run_async(_demo(terminal, Path(folder)))
 
@@ -150,6 +151,7 @@ class _Carrier:
         """Carry all documents that the vendor takes."""
         from longshore.pipeline import (
             Candidate,
+            DocumentFinished,
             Environment,
             RunOptions,
             begin,
@@ -165,9 +167,8 @@ class _Carrier:
 
         def listen(event: Event) -> None:
             display.see(name, event)
-            record = getattr(event, "record", None)
-            if record is not None:
-                line = document_line(run, record, getattr(event, "unit", None))
+            if isinstance(event, DocumentFinished):
+                line = document_line(run, event.record, event.unit)
                 self.row.add(line)
                 self.terminal.line(line)
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from longshore.cli._command import INTERRUPTED
 from longshore.cli._terminal import Terminal
 
-__all__ = ["Interrupt", "run_async"]
+__all__ = ["Interrupt", "ended_by_signals", "run_async"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ class Interrupt:
     """What signals do while a command works.
 
     Before anything was sent a signal simply ends the command. Then the first one sets ``stop``,
-    the second cuts off what is done ``working``, a third ends the process.
+    the second cuts off the work, a third ends the process. One that the process was told to ignore
+    when it began, such as the Ctrl-C of a background job of a script, stays ignored.
 
     Attributes:
         stop: set by the first signal.
@@ -54,25 +55,34 @@ class Interrupt:
         """Catch the signals until ``run_async`` ends; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                # Not the loop's own handlers: those cannot end a read from a terminal.
-                signal.signal(number, self._caught)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    # Not the loop's own handlers: those cannot end a read from a terminal.
+                    signal.signal(number, self._caught)
         return self
 
     def __exit__(self, *exc: object) -> None:
         """There is nothing left that could end in good order."""
         self.sending = False
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Let a second signal cut off what is done; what follows tells how it stands."""
+    async def until_cut_off(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do a work that ends in good order by ``stop``; None where a second signal cuts it off.
+
+        What follows tells how it stands then.
+        """
         self._work = asyncio.current_task()
         try:
-            yield
+            return await work
         except asyncio.CancelledError:
             if not self.at_once:
                 raise
+            return None
         finally:
             self._work = None
+
+    def deaf(self) -> None:
+        """Nobody reads stdout any more: end as if they had pressed Ctrl-C."""
+        self._terminal.deaf()
+        self.stop.set()
 
     def told(self) -> None:
         """All is told: end the process if a second signal came; else one that comes now does."""
@@ -108,8 +118,9 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine."""
     _allow_open_files()
     # What Python takes apart at its end would print a traceback into the last lines.
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with _fewer_collections(), _ended_by_signals():
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with _fewer_collections(), ended_by_signals():
         return asyncio.run(_woken(work))
 
 
@@ -148,7 +159,7 @@ def _end(*_: object) -> None:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """Let a signal end the command where nothing catches it; give the signals back."""
     if threading.current_thread() is not threading.main_thread():
         yield

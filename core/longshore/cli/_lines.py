@@ -22,9 +22,9 @@ __all__ = [
     "kept_settings",
     "next_steps",
     "number",
-    "run_text",
     "tell_document",
     "tell_kept",
+    "tell_run",
     "when",
 ]
 
@@ -100,7 +100,13 @@ def columns(lines: Sequence[Sequence[str]], *, left: Container[int] = (0,)) -> I
         yield "  ".join(cells).rstrip()
 
 
-def run_text(line: Mapping[str, Any]) -> str:
+def tell_run(terminal: Terminal, line: Mapping[str, Any]) -> None:
+    """Print how it stands with a run."""
+    terminal.line(line)
+    terminal.say(("shadow " if line["event"] == "shadow_run" else "") + _run_text(line))
+
+
+def _run_text(line: Mapping[str, Any]) -> str:
     """Sum up a run in one line."""
     from longshore.units import format_bytes, format_seconds
 

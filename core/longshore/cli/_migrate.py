@@ -98,7 +98,7 @@ def _migrate(
     checked by its SHA-256. The same command again goes on with a migration that is not finished;
     what the other target has already is not carried again.
     """
-    if calls_another(ctx):
+    if calls_another(ctx):  # not async: so nothing is loaded for the help of that one
         return None
     from longshore.cli._interrupt import run_async
     from longshore.migrate import Request
@@ -224,7 +224,7 @@ def _plan_text(line: dict[str, Any]) -> str:
 
 
 @command("longshore migrate verify map.jsonl", "longshore migrate verify map.db --only-to --json")
-def _verify(
+async def _verify(
     terminal: Terminal,
     map: Annotated[Path, typer.Argument(metavar="MAP", help="As `migrate --map` wrote it.")],
     only_to: Annotated[
@@ -239,22 +239,17 @@ def _verify(
 
     Only asks; nothing is sent or deleted. What a vendor gives no means to check is told.
     """
-    from longshore.cli._interrupt import run_async
-
-    for key in pairs(set):
+    given = pairs(set)
+    for key in given:
         if ":" not in key.partition(".")[0]:
             raise UsageError(f"--set {key}: of which target?", hint="--set TARGET:NAME=VALUE")
-    return run_async(_ask(terminal, map, pairs(set), only_to=only_to))
-
-
-async def _ask(terminal: Terminal, path: Path, given: dict[str, str], *, only_to: bool) -> int:
     from longshore.migrate import verify_in
     from longshore.pipeline import Environment
 
     async with open_if_there(terminal) as journal:
         found = await verify_in(
             journal,
-            path,
+            map,
             Environment(),
             only_to=only_to,
             settings=given,
@@ -263,7 +258,7 @@ async def _ask(terminal: Terminal, path: Path, given: dict[str, str], *, only_to
     for check in found.checks:
         _tell_check(terminal, check)
     if not found.checks:
-        terminal.note(f"longshore: {path} names no document: there was nothing to ask about")
+        terminal.note(f"longshore: {map} names no document: there was nothing to ask about")
     return found.exit_code
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from longshore.cli._terminal import Terminal
+from longshore.cli._text import printable
 from longshore.errors import UsageError
 
 if TYPE_CHECKING:
-    from longshore.pipeline import RunOptions
+    from longshore.pipeline import Candidate, RunOptions
 
 __all__ = [
     "BatchSize", "BwLimit", "Concurrency", "Follow", "GiveUpAfter", "MaxFailures", "PartSize",
-    "Paths", "Run", "Set", "SomeRun", "check_names", "options_of", "pairs", "said",
+    "Paths", "Run", "Set", "SomeRun", "candidates_of", "check_names", "options_of", "pairs", "said",
 ]  # fmt: skip
 
 Paths = Annotated[
@@ -58,7 +60,7 @@ BatchSize = Annotated[
 ]
 
 BwLimit = Annotated[
-    str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M.")
+    str | None, typer.Option(metavar="RATE", help="Bytes a second that may leave: 5M; 0: no cap.")
 ]
 
 Follow = Annotated[
@@ -105,6 +107,18 @@ def check_names(given: Iterable[str], targets: Sequence[str]) -> None:
                 f"--set {key}: {target!r} is none of the targets",
                 hint=f"there are: {', '.join(targets)}",
             )
+
+
+def candidates_of(terminal: Terminal, paths: Sequence[str]) -> Iterator[Candidate]:
+    """Find the documents that a user typed, each once; what is left out is said.
+
+    Raises:
+        UsageError: a directory holds no file, a glob matches none, or a manifest is malformed.
+        ConfigurationError: a package for a URL is missing.
+    """
+    from longshore.pipeline import find_once
+
+    return find_once(paths, lambda text: terminal.note(printable(f"longshore: {text}")))
 
 
 def options_of(command: str, **given: Any) -> RunOptions:

@@ -16,6 +16,7 @@ from longshore.cli._parameters import (
     PartSize,
     Paths,
     Set,
+    candidates_of,
     check_names,
     options_of,
     pairs,
@@ -43,7 +44,7 @@ _WORTH_A_LINE = 60.0
     "longshore plan plans/ --to my-target --to another",
     "longshore plan plans/ --to my-target --ask",
 )
-def plan(
+async def plan(
     terminal: Terminal,
     *,
     paths: Paths,
@@ -59,11 +60,9 @@ def plan(
     batch_size: BatchSize = None,
 ) -> int:
     """Show what an upload would do: batches, parts, bytes, and what is refused, and why."""
-    from longshore.cli._interrupt import run_async
-
     options = options_of("plan", part_size=part_size, batch_size=batch_size)
     check_names(pairs(set), to)
-    return run_async(show_plan(terminal, paths, to, pairs(set), options, ask=ask))
+    return await show_plan(terminal, paths, to, pairs(set), options, ask=ask)
 
 
 async def show_plan(
@@ -81,7 +80,6 @@ async def show_plan(
     Returns:
         0, or 2 when nothing could go to one of them that is to get some, not only as a shadow.
     """
-    from longshore.cli._once import found_once
     from longshore.pipeline import Environment, capabilities_of
     from longshore.targets import overrides_of, resolve_target
 
@@ -89,7 +87,7 @@ async def show_plan(
         resolve_target(name, overrides=overrides_of(name, given), config_file=terminal.config)
         for name in targets
     ]
-    candidates: Iterable[Candidate] = found_once(terminal, paths)
+    candidates: Iterable[Candidate] = candidates_of(terminal, paths)
     shares: Shares | None = None
     if route is not None:
         from longshore.migrate import shares_of
@@ -195,7 +193,7 @@ def _text(line: dict[str, Any], *, ask: bool) -> str:
 
 def _at_least(capabilities: Capabilities, total: Plan) -> str:
     """Say how long the vendor's rate makes it, where that is worth a line."""
-    from longshore.cli._budget import per
+    from longshore.cli.progress import per
     from longshore.units import format_seconds
 
     rate, writes = capabilities.rate, total.batches + total.parts

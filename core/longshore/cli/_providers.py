@@ -197,22 +197,17 @@ def _size(size: int | None) -> str:
 
 
 @command("longshore providers check my-target")
-def _check(terminal: Terminal, name: Name, set: Set = None) -> int:
+async def _check(terminal: Terminal, name: Name, set: Set = None) -> int:
     """Check that a target's settings are complete, and ask the vendor what prepare asks.
 
     For some vendors this finds or makes what an upload needs, such as a project. Others are
     asked nothing before an upload: then neither the address nor the key is tried.
     """
-    from longshore.cli._interrupt import run_async
-    from longshore.targets import target_now
-
-    return run_async(_ask(terminal, target_now(name, pairs(set), terminal.config)))
-
-
-async def _ask(terminal: Terminal, target: Target) -> int:
     from longshore.cli._plan import ask_vendor
     from longshore.pipeline import Environment, RunOptions
+    from longshore.targets import target_now
 
+    target = target_now(name, pairs(set), terminal.config)
     setup, _, asked = await ask_vendor(target, RunOptions(), Environment())
     terminal.line({
         "event": "check",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ import typer
 
 from longshore.cli._command import command
 from longshore.cli._interrupt import run_async
-from longshore.cli._parameters import Set, pairs
+from longshore.cli._parameters import Set, candidates_of, pairs
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
 from longshore.errors import PluginError, UsageError
@@ -76,24 +78,31 @@ def record(
 async def _upload(
     terminal: Terminal, paths: list[str], to: str, given: dict[str, str], cassette: Path
 ) -> int:
-    from longshore.cli._once import found_once
-    from longshore.pipeline import DocumentFinished, Event, document_line, run_line
-    from longshore.targets import require, resolve_target
+    from longshore.pipeline import DocumentFinished, Event, JobAccepted, document_line, run_line
+    from longshore.targets import target_now
     from longshore.testing.cassettes import record_upload
 
-    target = resolve_target(to, overrides=given, config_file=terminal.config)
-    require(target)
+    target = target_now(to, given, terminal.config)
     _check_place(cassette)
 
+    jobs: dict[str, str] = {}  # batch -> what the vendor has of it, unless it is over
+
     def listen(event: Event) -> None:
-        if isinstance(event, DocumentFinished):
+        if isinstance(event, JobAccepted):
+            jobs[event.unit_id] = event.job_id
+        elif isinstance(event, DocumentFinished):
+            jobs.pop(event.record.unit_id or "", None)
             line = document_line(event.run, event.record, event.unit)
             terminal.line(line)
             terminal.say(printable(f"{line['state']}  {line['path']}"))
 
-    candidates = list(found_once(terminal, paths))
+    candidates = list(candidates_of(terminal, paths))
     before = _content(cassette)
-    report = await record_upload(target, candidates, cassette, listener=listen)
+    try:
+        report = await record_upload(target, candidates, cassette, listener=listen)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        _tell_left(terminal, jobs.values())
+        raise
     terminal.line(_line(cassette, _compared(before, cassette)))
     terminal.line(run_line(report))
     if report.trouble is not None:
@@ -101,6 +110,13 @@ async def _upload(
     terminal.say(f"written: {cassette}")
     terminal.note("longshore: read it before you share it; the names of documents are in it")
     return report.exit_code
+
+
+def _tell_left(terminal: Terminal, jobs: Iterable[str]) -> None:
+    """Say what an interrupted recording leaves: it has no journal that would know of it later."""
+    words = ", ".join(f"job {id}" for id in jobs) or "what was begun, if anything was"
+    what = "nothing is recorded, and nothing can be resumed"
+    terminal.last(printable(f"longshore: {what}; left at the vendor: {words}"))
 
 
 def _check_place(cassette: Path) -> None:

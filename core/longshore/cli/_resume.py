@@ -26,10 +26,10 @@ __all__ = ["rerun", "resume"]
 
 
 @command("longshore resume", "longshore resume 4f1c2a9b --json")
-def resume(
+async def resume(
     terminal: Terminal,
     *,
-    run: SomeRun = None,
+    run_id: SomeRun = None,
     set: Set = None,
     wait: Follow = True,
     on_incompatible: Annotated[
@@ -42,18 +42,10 @@ def resume(
     The settings are those that the run began with. Secrets come freshly; --set may change those,
     base_url and how to talk to the vendor (time-outs, pace, concurrency).
     """
-    from longshore.cli._interrupt import run_async
-
-    restart = on_incompatible == "restart"
-    return run_async(_resume(terminal, run, pairs(set), wait=wait, restart=restart))
-
-
-async def _resume(
-    terminal: Terminal, run_id: str | None, given: dict[str, str], *, wait: bool, restart: bool
-) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.pipeline import worst
 
+    given = pairs(set)
     if run_id is None and is_named_in_vain(terminal):  # the first start of a service is no mistake
         terminal.note(printable(f"longshore: nothing to resume: no journal {terminal.journal} yet"))
         return 0
@@ -67,15 +59,15 @@ async def _resume(
                 given=given,
                 interrupt=interrupt,
                 wait=wait,
-                restart=restart,
+                restart=on_incompatible == "restart",
             )
             if run_id is not None:
                 run = await journal.run(run_id)
-                _check_names(given, [run])
+                _check_targets(given, [run])
                 return await go(run)
             unfinished = await _unfinished(journal)
             if unfinished:
-                _check_names(given, unfinished)
+                _check_targets(given, unfinished)
             else:
                 terminal.note("longshore: nothing to resume")
             for run in unfinished:
@@ -105,7 +97,7 @@ async def _unfinished(journal: Journal) -> list[RunRecord]:
     return list(found.values())
 
 
-def _check_names(given: Mapping[str, str], runs: Iterable[RunRecord]) -> None:
+def _check_targets(given: Mapping[str, str], runs: Iterable[RunRecord]) -> None:
     """Check that ``--set target:key=value`` names a target of these runs, or of their routes.
 
     Raises:
@@ -194,9 +186,9 @@ def target_of(terminal: Terminal, run: RunRecord, given: dict[str, str]) -> Targ
 
 
 @command("longshore rerun 4f1c2a9b --failed")
-def rerun(
+async def rerun(
     terminal: Terminal,
-    run: Run,
+    run_id: Run,
     failed: Annotated[
         bool, typer.Option("--failed", help="What failed, expired or was cancelled.")
     ] = False,
@@ -207,22 +199,17 @@ def rerun(
 
     The settings are those that the run began with, as for resume.
     """
-    from longshore.cli._interrupt import run_async
-
-    if not failed:
-        raise UsageError("rerun of what?", hint=terminal.typed(f"longshore rerun {run} --failed"))
-    return run_async(_rerun(terminal, run, pairs(set), wait=wait))
-
-
-async def _rerun(terminal: Terminal, run_id: str, given: dict[str, str], *, wait: bool) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.pipeline import Environment, capabilities_of
     from longshore.pipeline import rerun as plan_again
 
-    environment = Environment()
+    if not failed:
+        hint = terminal.typed(f"longshore rerun {run_id} --failed")
+        raise UsageError("rerun of what?", hint=hint)
+    given, environment = pairs(set), Environment()
     async with open_existing(terminal) as journal:
         run = await journal.run(run_id)
-        _check_names(given, [run])
+        _check_targets(given, [run])
         target = target_of(terminal, run, given)
         with Interrupt(terminal) as interrupt:
             interrupt.sending = True  # planned in part, the run would be what nobody asked for

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from longshore.cli._held_up import HeldUp
-from longshore.cli._lines import next_steps, run_text, tell_document, tell_kept
+from longshore.cli._carry import not_told
+from longshore.cli._lines import next_steps, tell_document, tell_kept, tell_run
 from longshore.cli._offers import Ended
-from longshore.cli._progress import SILENT, Displays, open_displays
+from longshore.cli._parameters import candidates_of
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
-from longshore.cli._told import Told
+from longshore.cli.progress import SILENT, Displays, HeldUp, open_displays
 
 if TYPE_CHECKING:
     from longshore.cli._interrupt import Interrupt
@@ -44,14 +44,13 @@ def targets_of(route: Route) -> list[str]:
 async def upload_by_route(terminal: Terminal, request: RouteRequest) -> int:
     """Begin an upload by a route and carry it as far as it goes."""
     from longshore.cli._interrupt import Interrupt
-    from longshore.cli._once import found_once
     from longshore.journal import open_journal
     from longshore.migrate import begin_passage
     from longshore.pipeline import Environment
 
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
-            found = found_once(terminal, request.paths)
+            found = candidates_of(terminal, request.paths)
             passage = await begin_passage(journal, request, Environment(), found)
             return await _carry(terminal, journal, passage, request, interrupt)
 
@@ -94,11 +93,12 @@ async def _carry(
     for notice in passage.notices:
         terminal.note(printable(f"longshore: {notice}"))
     watch = _Watch(terminal, interrupt)
-    arrival: Arrival | None = None
-    display = open_displays(terminal, targets_of(passage.route), watch.text, watch.held_up)
-    with display as watch.display, interrupt.working():
-        arrival = await carry_passage(
-            journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
+    targets = targets_of(passage.route)
+    with open_displays(terminal, targets, watch.text, watch.held_up.texts) as watch.display:
+        arrival = await interrupt.until_cut_off(
+            carry_passage(
+                journal, passage, request, Environment(), watch=watch.see, stop=interrupt.stop
+            )
         )
     if arrival is None:
         await watch.see_the_rest(journal, passage)
@@ -117,15 +117,17 @@ class _Watch:
     """Tells what happens on the way, each document by the run that carries it."""
 
     def __init__(self, terminal: Terminal, interrupt: Interrupt) -> None:
+        from longshore.pipeline import Told
+
         self._terminal = terminal
         self._interrupt = interrupt
         self.display: Displays = SILENT
+        self.held_up = HeldUp()
         self.ended: defaultdict[str, Ended] = defaultdict(Ended)
         self._documents: dict[str, int] = {}  # what a fallback carries is one of the mains'
         self._finished = 0
         self._began = time.monotonic()
         self._told: defaultdict[str, Told] = defaultdict(Told)
-        self._held_up = HeldUp()
 
     def see(self, leg: Leg, event: Event) -> None:
         """Take notice of one event."""
@@ -133,14 +135,14 @@ class _Watch:
         from longshore.pipeline import DocumentFinished, Notice, RunStarted
 
         self.display.see(leg.run.target, event)
-        if said := self._held_up.see(leg.run.target, event):
+        if said := self.held_up.see(leg.run.target, event):
             self._terminal.event(said)
         match event:
             case DocumentFinished(record=record):
                 if record.error is None or record.error.kind != HANDED_OVER:
                     self._tell(leg, event)
             case RunStarted(documents=documents):
-                self._held_up.expect(leg.target)
+                self.held_up.expect(leg.target)
                 if leg.role == "main":
                     self._documents[leg.run.id] = documents
             case Notice(text):
@@ -152,13 +154,13 @@ class _Watch:
         """Take notice of the documents that nobody told of."""
         self.display = SILENT
         for leg in passage.legs:
-            async for event in self._told[leg.run.id].rest(journal, leg.run):
+            async for event in not_told(journal, leg.run, self._told[leg.run.id]):
                 self.see(leg, event)
 
     def _tell(self, leg: Leg, event: DocumentFinished) -> None:
         from longshore.pipeline import document_line
 
-        self._told[leg.run.id].note(event.record)
+        self._told[leg.run.id].add(event.record)
         self.ended[leg.run.id].see(event.record, event.unit)
         self._finished += leg.role != "shadow"
         try:
@@ -168,17 +170,12 @@ class _Watch:
                 line = document_line(event.run, event.record, event.unit)
                 self._terminal.line({**line, "event": "shadow"})
         except BrokenPipeError:
-            self._terminal.deaf()
-            self._interrupt.stop.set()
+            self._interrupt.deaf()
 
     def text(self) -> str:
         """Say how far it is."""
         told = f"{self._finished} of {sum(self._documents.values())} documents"
-        return ", ".join([told, *self.held_up()])
-
-    def held_up(self) -> list[str]:
-        """Say why it does not go faster, if anything is known of that."""
-        return self._held_up.texts()
+        return ", ".join([told, *self.held_up.texts()])
 
     @property
     def seconds(self) -> float:
@@ -240,8 +237,7 @@ def _tell_run(
     from longshore.pipeline import run_line
 
     line = run_line(report)
-    terminal.line({**line, "event": "shadow_run"} if shadow else line)
-    terminal.say(("shadow " if shadow else "") + run_text(line))
+    tell_run(terminal, {**line, "event": "shadow_run"} if shadow else line)
     if not shadow and report.trouble is None and not report.interrupted:
         for step in next_steps(terminal, line, offers):
             terminal.note(step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from longshore.cli._command import INTERRUPTED, TROUBLE, command
 from longshore.cli._journal import open_existing
-from longshore.cli._lines import number, run_text, tell_document
+from longshore.cli._lines import number, tell_document, tell_run
 from longshore.cli._parameters import Run, Set, check_names, pairs
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
@@ -16,28 +16,24 @@ from longshore.errors import LongshoreError, RunInUse
 
 if TYPE_CHECKING:
     from longshore.journal import Abandoned, Journal, RunRecord
-    from longshore.pipeline import Cancelled, Event
+    from longshore.pipeline import Event
 
 __all__ = ["cancel", "forget", "gc"]
 
 
 @command("longshore cancel 4f1c2a9b")
-def cancel(terminal: Terminal, run: Run, set: Set = None) -> int:
+async def cancel(terminal: Terminal, run_id: Run, set: Set = None) -> int:
     """Cancel what is not over in a run, at the vendor too where it offers that.
 
     Where another process executes the run, that one is asked to do it.
     """
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_cancel(terminal, run, pairs(set)))
-
-
-async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int:
     from longshore.cli._interrupt import Interrupt
     from longshore.cli._resume import target_of
     from longshore.journal import units_of
     from longshore.pipeline import Environment, Notice
     from longshore.pipeline import cancel as do
+
+    given = pairs(set)
 
     def listen(event: Event) -> None:
         if isinstance(event, Notice):
@@ -48,12 +44,11 @@ async def _cancel(terminal: Terminal, run_id: str, given: dict[str, str]) -> int
         check_names(given, [run.target])
         target = target_of(terminal, run, given)
         batches = [unit.id async for unit in units_of(journal, run.id) if not unit.outcome.terminal]
-        done: Cancelled | None = None
         with Interrupt(terminal) as interrupt:
             interrupt.sending = True
-            with interrupt.working():
-                environment, stop = Environment(), interrupt.stop
-                done = await do(journal, target, run, environment, listener=listen, stop=stop)
+            environment, stop = Environment(), interrupt.stop
+            ending = do(journal, target, run, environment, listener=listen, stop=stop)
+            done = await interrupt.until_cut_off(ending)
             stopped = interrupt.stop.is_set()
             if done is not None and done.by == "nobody":
                 _tell_asked(terminal, run)
@@ -87,9 +82,7 @@ async def _tell_batches(
         left += not taken.unit.outcome.terminal
         for record in taken.documents:
             tell_document(terminal, run, record, taken.unit)
-    line = run_line(await report_of(journal, await journal.run(run.id)))
-    terminal.line(line)
-    terminal.say(run_text(line))
+    tell_run(terminal, run_line(await report_of(journal, await journal.run(run.id))))
     return left
 
 
@@ -103,17 +96,11 @@ def _tell_asked(terminal: Terminal, run: RunRecord) -> None:
 
 
 @command("longshore forget 4f1c2a9b")
-def forget(terminal: Terminal, run: Run) -> int:
+async def forget(terminal: Terminal, run_id: Run) -> int:
     """Delete a run from the journal; nothing changes at the vendor.
 
     Which vendor jobs were ours stays known, so that no later upload takes one for its own.
     """
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_forget(terminal, run))
-
-
-async def _forget(terminal: Terminal, run_id: str) -> int:
     async with open_existing(terminal) as journal:
         run = await journal.run(run_id)
         async with journal.lock_run(run.id):
@@ -133,14 +120,9 @@ async def _forget(terminal: Terminal, run_id: str) -> int:
 
 
 @command("longshore gc")
-def gc(terminal: Terminal, set: Set = None) -> int:
+async def gc(terminal: Terminal, set: Set = None) -> int:
     """Give abandoned sessions back to the vendors: uploads begun that nobody will finish."""
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_gc(terminal, pairs(set)))
-
-
-async def _gc(terminal: Terminal, given: dict[str, str]) -> int:
+    given = pairs(set)
     queue: defaultdict[str, list[Abandoned]] = defaultdict(list)
     given_back, code = 0, 0
     async with open_existing(terminal) as journal:

@@ -158,6 +158,8 @@ def _tell_idle(terminal: Terminal, plan: Faults, served: list[str]) -> None:
 def _serve(
     terminal: Terminal, plugins: Plugins, vendors: list[Vendor], faults: Faults | None, port: int
 ) -> None:
+    from longshore.cli._interrupt import ended_by_signals
+
     try:
         from longshore.sandbox import run_forever
     except ImportError as error:
@@ -174,7 +176,8 @@ def _serve(
             terminal.say()
         terminal.note("longshore: the sandboxes run until Ctrl-C; copy the lines to another shell")
 
-    run_forever(vendors, port=port, faults=faults, ready=ready)
+    with ended_by_signals():  # a server raises SIGTERM once more when it has ended in good order
+        run_forever(vendors, port=port, faults=faults, ready=ready)
 
 
 def variables(plugins: Plugins, vendor: Vendor) -> Mapping[str, str]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from longshore.cli._command import command
 from longshore.cli._journal import open_existing
-from longshore.cli._lines import counts, entries, next_steps, number, run_text, tell_document, when
+from longshore.cli._lines import counts, entries, next_steps, number, tell_document, tell_run, when
 from longshore.cli._offers import Ended
 from longshore.cli._parameters import SomeRun
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
+from longshore.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,14 +23,8 @@ __all__ = ["status"]
 
 
 @command("longshore status", "longshore status 4f1c2a9b --json")
-def status(terminal: Terminal, run: SomeRun = None) -> int:
+async def status(terminal: Terminal, run_id: SomeRun = None) -> int:
     """List the runs, or show one of them document by document; changes nothing."""
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_status(terminal, run))
-
-
-async def _status(terminal: Terminal, run_id: str | None) -> int:
     async with open_existing(terminal) as journal:
         if run_id is None:
             runs = await journal.runs()
@@ -63,11 +58,12 @@ async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
                 terminal.say(printable(attempt))
     abandoned = len(await journal.abandoned(run.id))
     line = run_state(await report_of(journal, run), abandoned)
-    terminal.line(line)
-    terminal.say(run_text(line))
+    tell_run(terminal, line)
     if terminal.verbose:
         begun = f"begun {when(run.created_at)} with {run.provider} {run.provider_version}"
-        settings = ", ".join(f"{name} = {value}" for name, value in entries(run.settings))
+        settings = redact_text(
+            ", ".join(f"{name} = {value}" for name, value in entries(run.settings))
+        )
         terminal.say(printable(f"{begun}; settings: {settings or 'none'}"))
     if abandoned:
         gc = terminal.typed("longshore gc")

@@ -17,6 +17,7 @@ from longshore.cli._parameters import (
     PartSize,
     Paths,
     Set,
+    candidates_of,
     check_names,
     options_of,
     pairs,
@@ -34,7 +35,7 @@ __all__ = ["upload"]
     "longshore upload plans/ --to my-target",
     "longshore upload 'scans/*.pdf' --to my-target --set poll_interval=5s --json",
 )
-def upload(
+async def upload(
     terminal: Terminal,
     *,
     paths: Paths,
@@ -70,7 +71,6 @@ def upload(
     give_up_after: GiveUpAfter = "24h",
 ) -> int:
     """Carry documents to a target, and follow their jobs until they are over."""
-    from longshore.cli._interrupt import run_async
     from longshore.cli._plan import show_plan
     from longshore.targets import ROUTE
 
@@ -101,14 +101,14 @@ def upload(
         targets = targets_of(route)
     check_names(given, targets)
     if dry_run:
-        return run_async(show_plan(terminal, paths, targets, given, options, route=route))
+        return await show_plan(terminal, paths, targets, given, options, route=route)
     if route is not None:
         from longshore.cli._route import upload_by_route
         from longshore.migrate import RouteRequest
 
         request = RouteRequest(name, tuple(paths), given, options, terminal.config)
-        return run_async(upload_by_route(terminal, request))
-    return run_async(_upload(terminal, paths, name, given, options))
+        return await upload_by_route(terminal, request)
+    return await _upload(terminal, paths, name, given, options)
 
 
 async def _upload(
@@ -116,7 +116,6 @@ async def _upload(
 ) -> int:
     from longshore.cli._carry import carry
     from longshore.cli._interrupt import Interrupt
-    from longshore.cli._once import found_once
     from longshore.journal import open_journal
     from longshore.pipeline import Environment, begin
     from longshore.targets import overrides_of, target_now
@@ -125,7 +124,7 @@ async def _upload(
     target = target_now(to, own, terminal.config)
     with Interrupt(terminal) as interrupt:
         async with open_journal(terminal.journal) as journal:
-            found = found_once(terminal, paths)
+            found = candidates_of(terminal, paths)
             run = await begin(journal, target, found, options, Environment())
             report = await carry(terminal, journal, target, run, interrupt, given=own)
     return report.exit_code

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from longshore.cli._command import command
 from longshore.cli._journal import open_existing
-from longshore.cli._lines import run_text, tell_document
+from longshore.cli._lines import tell_document, tell_run
 from longshore.cli._parameters import SomeRun
-from longshore.cli._progress import Display, open_display
-from longshore.cli._tally import Standing
 from longshore.cli._terminal import Terminal
+from longshore.cli.progress import Display, Standing, open_display
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,17 +35,11 @@ By its own clock: where that seems to be wrong or long ago, half of this tells w
 
 
 @command("longshore watch", "longshore watch 4f1c2a9b --json")
-def watch(terminal: Terminal, run: SomeRun = None) -> int:
+async def watch(terminal: Terminal, run_id: SomeRun = None) -> int:
     """Follow a run that another process executes, by default the newest.
 
     Changes nothing. Ends with the run, or when nobody executes it.
     """
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_watch(terminal, run))
-
-
-async def _watch(terminal: Terminal, run_id: str | None) -> int:
     from longshore.cli._status import report_of
     from longshore.errors import RunNotFound
     from longshore.pipeline import run_line
@@ -61,9 +54,7 @@ async def _watch(terminal: Terminal, run_id: str | None) -> int:
         with open_display(terminal, journal) as display:
             run = await _follow(_Look(terminal, journal, display), run, journal)
         report = await report_of(journal, run)
-        line = run_line(report)
-        terminal.line(line)
-        terminal.say(run_text(line))
+        tell_run(terminal, run_line(report))
         if run.finished_at is None:
             again = terminal.typed(f"longshore resume {run.id}")
             terminal.note(f"longshore: nobody executes the run now: {again}")

@@ -157,7 +157,7 @@ def _count(terminal: Terminal, receiver: Receiver) -> None:
 
 
 @command("longshore webhooks address my-target --public-url https://hooks.example.com")
-def address(
+async def address(
     terminal: Terminal,
     *,
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Whose vendor is told.")],
@@ -169,16 +169,11 @@ def address(
 
     A delivery there wakes the batches whose job ids stand in it. Keep the address to yourself.
     """
-    from longshore.cli._interrupt import run_async
-
-    return run_async(_address(terminal, target, _checked(public_url)))
-
-
-async def _address(terminal: Terminal, target: str, base: str) -> int:
     from longshore.journal import open_journal
     from longshore.targets import resolve_target
     from longshore.webhooks import address_of
 
+    base = _checked(public_url)
     name = resolve_target(target, config_file=terminal.config).name
     async with open_journal(terminal.journal) as journal:
         url = address_of(journal, name, base)

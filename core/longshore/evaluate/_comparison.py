@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -16,6 +17,7 @@ from longshore.evaluate._agreement import Agreement, agree
 from longshore.evaluate._details import Detail
 from longshore.evaluate._figures import Figures, figures_of
 from longshore.evaluate._rows import Row
+from longshore.journal import Counters
 from longshore.lifecycle import Outcome
 from longshore.pipeline import RunReport, exit_code
 from longshore.provider import DocumentResult
@@ -48,24 +50,7 @@ class Side:
     @property
     def report(self) -> RunReport:
         """All rounds as one: the run is the last round's, the counts are sums."""
-        last = self.reports[-1]
-        if len(self.reports) == 1:
-            return last
-        outcomes: dict[Outcome, int] = {}
-        totals = self.reports[0].totals
-        for report in self.reports:
-            for outcome, count in report.outcomes.items():
-                outcomes[outcome] = outcomes.get(outcome, 0) + count
-        for report in self.reports[1:]:
-            totals = totals.plus(report.totals)
-        return RunReport(
-            last.run,
-            outcomes,
-            totals,
-            seconds=sum(report.seconds for report in self.reports),
-            trouble=next((r.trouble for r in self.reports if r.trouble), None),
-            interrupted=any(report.interrupted for report in self.reports),
-        )
+        return _as_one(self.reports)
 
     @property
     def trouble(self) -> str | None:
@@ -159,18 +144,7 @@ class Comparison:
         An account in trouble is 2, whatever the others did. A target that takes none of the
         documents is no trouble as long as another takes some.
         """
-        reports = [side.report for side in self.sides]
-        outcomes: dict[Outcome, int] = {}
-        for report in reports:
-            for outcome, count in report.outcomes.items():
-                outcomes[outcome] = outcomes.get(outcome, 0) + count
-        together = RunReport(
-            reports[0].run,
-            outcomes,
-            trouble=next((report.trouble for report in reports if report.trouble), None),
-            interrupted=any(report.interrupted for report in reports),
-        )
-        return exit_code(together)
+        return exit_code(_as_one([side.report for side in self.sides]))
 
     # ------------------------------------------------------------------ files
 
@@ -198,6 +172,26 @@ class Comparison:
         from longshore.evaluate._report import render
 
         _opened(path).write_text(render(self), "utf-8")
+
+
+def _as_one(reports: Sequence[RunReport]) -> RunReport:
+    """Sum reports up; the run is the last one's."""
+    last = reports[-1]
+    if len(reports) == 1:
+        return last
+    outcomes: Counter[Outcome] = Counter()
+    totals = Counters()
+    for report in reports:
+        outcomes.update(report.outcomes)
+        totals = totals.plus(report.totals)
+    return RunReport(
+        last.run,
+        outcomes,
+        totals,
+        seconds=sum(report.seconds for report in reports),
+        trouble=next((report.trouble for report in reports if report.trouble), None),
+        interrupted=any(report.interrupted for report in reports),
+    )
 
 
 def _opened(path: str | PathLike[str]) -> Path:

@@ -71,6 +71,7 @@ def render(comparison: Comparison) -> str:
 
     return environment.get_template("page.html").render(
         c=comparison,
+        command=redact_text(comparison.command),
         style=part("page.css"),
         script=part("page.js"),
         data=Markup(_script_json(_data(comparison))),  # noqa: S704

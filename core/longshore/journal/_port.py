@@ -55,7 +55,10 @@ class Journal(Protocol):
         ...
 
     async def forget_run(self, run_id: str) -> None:
-        """Delete a run and all that belongs to it; its claims stay."""
+        """Delete a run and all that belongs to it, but for its claims.
+
+        Another run may ask what became of a request of its own: a job of this one is no answer.
+        """
         ...
 
     def lock_run(self, run_id: str) -> AbstractAsyncContextManager[None]:

@@ -6,6 +6,7 @@ from longshore.pipeline._abandoned import give_back, is_open
 from longshore.pipeline._actions import Acted, Offer, act, find_job, offer_of, read_action
 from longshore.pipeline._advance import advance, advance_unit, prepare, take
 from longshore.pipeline._alone import planning_alone
+from longshore.pipeline._asked import act_on, cancel_run, cancel_unit, offered
 from longshore.pipeline._cancel import Cancelled, cancel
 from longshore.pipeline._engine import Engine, capabilities_of
 from longshore.pipeline._enqueue import Plan, PlannedBatch, enqueue, plan, recheck
@@ -33,7 +34,6 @@ from longshore.pipeline._hold import hold_run
 from longshore.pipeline._hooks import batch_of_token, hook_key, token_of
 from longshore.pipeline._incompatible import OnIncompatible, restart_incompatible
 from longshore.pipeline._intake import Candidate, find_documents
-from longshore.pipeline._mailbox import act_on, cancel_run, cancel_unit, offered
 from longshore.pipeline._once import find_once
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._ready import Next, ready

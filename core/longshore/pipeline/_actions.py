@@ -12,11 +12,12 @@ from longshore.errors import RunInUse, UsageError
 from longshore.journal import DocumentRecord, Journal, RunRecord, Taken, UnitRecord
 from longshore.lifecycle import Action, Outcome
 from longshore.pipeline._advance import prepare, take
+from longshore.pipeline._asked import act_on, check_offer, offered
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import DocumentFinished, Event, Listener, Notice
 from longshore.pipeline._hold import hold_run, tries
-from longshore.pipeline._mailbox import act_on, check_offer, mail_for, offered
+from longshore.pipeline._mailbox import mail_for
 from longshore.pipeline._run import settle
 from longshore.pipeline._unit import Unit
 from longshore.targets import Target
@@ -199,7 +200,8 @@ async def _act_here(engine: Engine, unit_id: str, action: Action, notices: Seque
     try:
         await act_on(engine, unit, action)
     finally:
-        over = await settle(engine.journal, engine.run.id, engine.clock.now())
+        ended = engine.over_since or engine.clock.now()  # what was refused moves nothing
+        over = await settle(engine.journal, engine.run.id, ended)
     taken = await engine.journal.facts(unit_id)
     for record in taken.documents:
         engine.emit(DocumentFinished(engine.run, record, taken.unit))

@@ -10,11 +10,12 @@ from typing import Literal
 from longshore.errors import AccountError, RunInUse
 from longshore.journal import Journal, RunRecord, units_of
 from longshore.pipeline._advance import prepare
+from longshore.pipeline._asked import cancel_run
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._environment import Environment
 from longshore.pipeline._events import DocumentFinished, Listener
 from longshore.pipeline._hold import hold_run, tries
-from longshore.pipeline._mailbox import cancel_run, mail_for
+from longshore.pipeline._mailbox import mail_for
 from longshore.pipeline._run import settle
 from longshore.targets import Target
 

@@ -15,7 +15,7 @@ from longshore.pipeline._events import Event, Listener
 from longshore.pipeline._hooks import Hooks
 from longshore.pipeline._places import Places
 from longshore.pipeline._unit import Step, Unit
-from longshore.provider import Provider, ProviderSettings
+from longshore.provider import Provider, ProviderSettings, Request
 from longshore.redaction import Redactor
 from longshore.sources import SMALL
 from longshore.transfer import Clock, Driver
@@ -71,6 +71,7 @@ class Engine:
         landed: is told of a step whose last request was answered; what is left is its commit.
         places: for requests; who has none waits before the request leaves.
         follows: asked whether a unit's next step may follow a step at once, in one go with it.
+        over_since: when the run was over, as long as nothing that was asked of it since was done.
         trouble: the last reason why the account could not go on.
         losers: the batches that have lost answers of late.
         began: when it was made.
@@ -89,6 +90,7 @@ class Engine:
     until: Callable[[Unit], bool] | None = None
     listener: Listener | None = None
     hooks: Hooks | None = None
+    over_since: float | None = None
     trouble: AccountError | None = None
     losers: Losers = field(default_factory=Losers)
     began: float = field(init=False)
@@ -132,6 +134,10 @@ class Engine:
     def callback(self, unit_id: str) -> str | None:
         """Return the address at which the vendor reports about a batch."""
         return self.hooks.url(unit_id) if self.hooks is not None else None
+
+    def patience(self, request: Request) -> float:
+        """Seconds in which an answer must come, and a request that seems lost may still arrive."""
+        return request.timeout or self.provider.settings.timeout
 
     def pause(self, seconds: float) -> float:
         """The pause between two questions of a flow, as the settings overrule it."""

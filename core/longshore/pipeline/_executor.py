@@ -7,22 +7,20 @@ their budgets. Units that wait long leave memory; the journal says when they are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from contextlib import suppress
 from math import inf
 
 from longshore.errors import JournalError, LongshoreError, PluginError, VendorUnavailable
 from longshore.journal import ChangeUnit
 from longshore.lifecycle import Outcome
 from longshore.pipeline._abandoned import give_all_back
-from longshore.pipeline._advance import BEAT, equip, prepare, take, take_all
-from longshore.pipeline._aside import Aside
+from longshore.pipeline._active import LOOK, Active
+from longshore.pipeline._advance import BEAT, prepare
 from longshore.pipeline._engine import Engine
 from longshore.pipeline._enqueue import recheck
 from longshore.pipeline._events import Notice
 from longshore.pipeline._flights import Flights
-from longshore.pipeline._mailbox import Held, Mailbox
+from longshore.pipeline._mailbox import Mailbox
 from longshore.pipeline._options import RunOptions
 from longshore.pipeline._places import Places
 from longshore.pipeline._ready import Next, ready
@@ -37,11 +35,11 @@ __all__ = ["Executor"]
 _KEEP = 2.0
 """Seconds: a unit that is due again sooner stays in memory."""
 
-_LOOK, _TICK = 0.25, 1.0
-"""Seconds between looks into the journal (so late may a poll be), and into the mailbox."""
+_TICK = 1.0
+"""Seconds between two looks into the mailbox."""
 
-_KEPT = 16_384
-"""Documents whose jobs wait for their next poll in memory; 5 kB each."""
+_ASIDE = Step("aside")
+"""Writes down until when a unit leaves memory; no flow."""
 
 
 class Executor:
@@ -59,20 +57,15 @@ class Executor:
         self._stop = stop
         self._concurrency = options.concurrency or engine.capabilities.concurrency
         self._window = max(4 * self._concurrency, 32)
-        self._active: dict[str, Unit] = {}
+        self._active = Active(engine, self._window)
         self._turns = Turns()
         self._flights = Flights()
         engine.landed, engine.follows = self._flights.note_landing, self._follows
         engine.places = Places(self._room, self._flights.wake)
-        self._left: set[str] = set()  # came as far as wanted, without a job yet
-        self._aside = Aside(_KEPT)
-        self._taking = asyncio.Lock()
-        self._held: set[str] = set()  # by the mailbox
-        self._mailbox = Mailbox(engine, self._hold)
-        self._hungry = True
+        self._mailbox = Mailbox(engine, self._active.hold)
         self._others_run = False  # jobs that are out of memory, as far as is known
         self._failures, self._began = 0, engine.clock.now()
-        self._looked_at = self._paused_at = self._paused_until = 0.0
+        self._paused_at = self._paused_until = 0.0
         self._fatal: Exception | None = None
         self.teller = Teller(engine)
 
@@ -142,55 +135,9 @@ class Executor:
         return self._stop.is_set() or self._fatal is not None or self._engine.refused
 
     async def _refill(self) -> None:
-        """Take more units, as long as there is room and the journal has any that are due."""
-        now = self._engine.clock.now()
-        self._hungry |= now - self._looked_at >= _LOOK  # units that left memory may be due
-        if not self._can_refill() or (self._has_plenty() and now - self._looked_at < _TICK):
-            return
-        async with self._taking:
-            room = self._window - len(self._active)
-            self._looked_at = now
-            due = await self._due(now, room)
-            for unit in await self._take(due):
-                self._active[unit.id] = unit
-                self._turns.line_up(unit.id)
-        self._hungry = len(due) == room
-
-    async def _take(self, due: Sequence[str]) -> list[Unit]:
-        """Have units in memory, those that are not there any more in one go from the journal."""
-        engine = self._engine
-        kept = {unit.id: equip(engine, unit) for unit in map(self._aside.pop, due) if unit}
-        if left := [unit_id for unit_id in due if unit_id not in kept]:
-            kept |= {unit.id: unit for unit in await take_all(engine, left)}
-        return [kept[unit_id] for unit_id in due]
-
-    async def _due(self, now: float, room: int) -> tuple[str, ...]:
-        """Choose units: half the room is for what was begun, if that is due.
-
-        Else a job would only be asked about when every document has been sent.
-        """
-        known = self._known()
-        if self._enough_failures():
-            return await self._find(now, room, besides=known, begun=True)
-        begun = await self._find(now, room // 2, besides=known, begun=True)
-        return begun + await self._find(now, room - len(begun), besides=known.union(begun))
-
-    @property
-    def _find(self) -> Callable[..., Awaitable[tuple[str, ...]]]:
-        """Names units of this run that are due, as the journal has them."""
-        engine = self._engine
-        return partial(engine.journal.due, engine.run.id, unsent=engine.until is not None)
-
-    def _can_refill(self) -> bool:
-        return self._hungry and len(self._active) < self._window
-
-    def _has_plenty(self) -> bool:
-        """True while asking the journal for a few more units would only cost time."""
-        return len(self._turns) > 0 and len(self._active) > self._window * 3 // 4
-
-    def _known(self) -> frozenset[str]:
-        """Units that the journal need not name: in memory, or gone as far as wanted."""
-        return frozenset(self._active) | self._left | self._held
+        waiting, begun = len(self._turns), self._enough_failures()
+        for unit in await self._active.refill(lined_up=waiting, begun=begun):
+            self._turns.line_up(unit.id)
 
     def _enough_failures(self) -> bool:
         most = self._options.max_failures
@@ -207,7 +154,7 @@ class Executor:
             if self._flights.in_flight > room + room // 4:
                 self._engine.driver.concurrency.full()
                 return
-            if (unit := self._active.get(self._turns.pop())) is not None:
+            if (unit := self._active.units.get(self._turns.pop())) is not None:
                 self._look_at(unit, now)
 
     def _room(self) -> int:
@@ -218,8 +165,8 @@ class Executor:
         """Begin one step of a unit, if it has any."""
         engine = self._engine
         if self._enough_failures() and unit.untouched:
-            self._active.pop(unit.id)
-            self._left.add(unit.id)  # for a resume
+            self._active.units.pop(unit.id)
+            self._active.left.add(unit.id)  # for a resume
             return
         if engine.until is not None and not unit.asked and engine.until(unit):
             if unit.running:
@@ -227,7 +174,7 @@ class Executor:
             # A job that nobody waits for is left; its documents' digests are wanted all the same.
             if unit.job is None or not (engine.checksum and unit.lacks_digest()):
                 if unit.job is None:
-                    self._left.add(unit.id)
+                    self._active.left.add(unit.id)
                 self._leave(unit)
                 return
         steps = ready(unit, now, engine.capabilities, checksum=engine.checksum, limit=1)
@@ -258,24 +205,6 @@ class Executor:
             return False  # others have their turn first
         return self._flights.turn_to(step)
 
-    def _park(self, unit: Unit, outcome: Next, now: float) -> None:
-        """Deal with a unit that can do nothing now."""
-        if outcome.state == "busy":
-            return  # the end of a step brings it back
-        soon = outcome.at - now <= _KEEP and len(self._active) < self._window
-        # What is only known in memory must stay there.
-        stays = bool(unit.asked) or unit.unwanted or unit.record.outcome is Outcome.UNKNOWN
-        if outcome.state in ("finished", "unknown"):
-            self._leave(unit)
-        elif soon or stays or len(self._active) <= self._window // 2:
-            self._turns.line_up_at(outcome.at, unit.id)
-        else:
-            self._set_aside(unit, outcome)
-
-    def _others_wait(self) -> bool:
-        """True when jobs that are asked about again and again would keep others out of memory."""
-        return self._hungry and len(self._active) >= self._window
-
     def _waits_for_nobody(self, unit: Unit) -> bool:
         """True for a blocked job that this command has asked about, when only such are left.
 
@@ -283,13 +212,33 @@ class Executor:
         """
         if unit.record.outcome is not Outcome.NEEDS_ACTION or unit.record.polled_at < self._began:
             return False
-        return not self._others_run and not any(other.moves for other in self._active.values())
+        return not self._others_run and not any(u.moves for u in self._active.units.values())
+
+    def _others_wait(self) -> bool:
+        """True when jobs that are asked about again and again would keep others out of memory."""
+        return self._active.hungry and self._active.full
+
+    # ------------------------------------------------------------------ leaving memory
+
+    def _park(self, unit: Unit, outcome: Next, now: float) -> None:
+        """Deal with a unit that can do nothing now."""
+        if outcome.state == "busy":
+            return  # the end of a step brings it back
+        soon = outcome.at - now <= _KEEP and not self._active.full
+        # What is only known in memory must stay there.
+        stays = bool(unit.asked) or unit.unwanted or unit.record.outcome is Outcome.UNKNOWN
+        if outcome.state in ("finished", "unknown"):
+            self._leave(unit)
+        elif soon or stays or len(self._active.units) <= self._window // 2:
+            self._turns.line_up_at(outcome.at, unit.id)
+        else:
+            self._set_aside(unit, outcome)
 
     def _set_aside(self, unit: Unit, outcome: Next) -> None:
         """Let a unit leave memory until it is due, once the journal says so."""
         known = (unit.record.at, unit.record.why) == (outcome.at, outcome.why)
-        if unit.id in self._held:  # the mailbox may be about to change when it is due
-            self._turns.line_up_at(self._engine.clock.now() + _LOOK, unit.id)
+        if unit.id in self._active.held:  # the mailbox may be about to change when it is due
+            self._turns.line_up_at(self._engine.clock.now() + LOOK, unit.id)
         elif known and not (unit.unsaved or unit.deferred or unit.running):
             self._let_go(unit)
         else:
@@ -300,36 +249,33 @@ class Executor:
         change = ChangeUnit({"at": outcome.at, "why": outcome.why})
         await unit.write(self._engine.journal, [change, unit.cost()])
         unit.running.discard(_ASIDE.flow)
-        if unit.asked or unit.unwanted or unit.running or unit.verdict or unit.id in self._held:
+        held = unit.id in self._active.held
+        if unit.asked or unit.unwanted or unit.running or unit.verdict or held:
             self._turns.line_up(unit.id)  # somebody asked for something meanwhile
         else:
             self._let_go(unit)
 
     def _let_go(self, unit: Unit) -> None:
-        self._active.pop(unit.id, None)
-        self._aside.put(unit)
-        self._engine.forget(unit)
-        self._hungry = True
+        self._active.let_go(unit)
         self._flights.wake()  # no step ends that would do it
 
     def _leave(self, unit: Unit) -> None:
         """The unit is done with, for this command."""
-        self._active.pop(unit.id, None)
         self._others_run = False  # to be looked up again
         for record in unit.documents.values():
             self._failures += record.outcome is Outcome.FAILED
             self.teller.tell(record, unit.record)
-        self._engine.forget(unit)
+        self._active.drop(unit)
 
     # ------------------------------------------------------------------ waiting
 
     async def _wait(self) -> None:
         """Wait for the end of a step, a timer, more work in the journal, or the stop."""
         now = self._engine.clock.now()
-        until = self._turns.soonest(now + _LOOK)
+        until = self._turns.soonest(now + LOOK)
         if now < self._paused_until:
             until = min(until, self._paused_until)
-        elif self._can_refill() and not self._flights:
+        elif self._active.hungry and not self._active.full and not self._flights:
             until = min(until, now + 0.05)
         await self._flights.wait(until - now)
         self._look_at_the_ended()
@@ -371,15 +317,14 @@ class Executor:
 
     async def _is_over(self) -> bool:
         """True when nothing can move any more without somebody's help."""
-        active = self._active.values()
-        if any(unit.moves or unit.record.polled_at < self._began for unit in active):
+        active, find = self._active, self._active.find
+        if any(unit.moves or unit.record.polled_at < self._began for unit in active.units.values()):
             return False  # nobody asked about those in this command
-        known = self._known()
-        self._others_run = bool(await self._find(inf, 1, besides=known, begun=True))
+        self._others_run = bool(await find(inf, 1, begun=True))
         if self._others_run or self._enough_failures():
             return not self._others_run
-        due = await self._find(self._began, 1, besides=known)
-        self._hungry |= bool(due)  # nobody looked at it in this command
+        due = await find(self._began, 1)
+        active.hungry |= bool(due)  # nobody looked at it in this command
         return not due
 
     # ------------------------------------------------------------------ the end
@@ -399,7 +344,7 @@ class Executor:
 
     async def _save_costs(self) -> None:
         """Count the requests that led to nothing yet; at once: a locked journal is waited for."""
-        units = [unit for unit in self._active.values() if unit.unsaved]
+        units = [unit for unit in self._active.units.values() if unit.unsaved]
         work = [unit.write(self._engine.journal, [unit.cost()]) for unit in units]
         for error in await asyncio.gather(*work, return_exceptions=True):
             if error is not None and not isinstance(error, JournalError):
@@ -426,25 +371,5 @@ class Executor:
 
     def _wake(self, unit_id: str) -> None:
         """Something was asked of a unit."""
-        self._hungry = True
+        self._active.hungry = True
         self._turns.line_up(unit_id)
-
-    @asynccontextmanager
-    async def _hold(self, unit_id: str) -> AsyncIterator[Held]:
-        """Give the mailbox a unit: the one in memory, or one that is not taken meanwhile."""
-        try:
-            async with self._taking:
-                self._held.add(unit_id)
-                if (unit := self._active.get(unit_id)) is not None:
-                    held = Held(unit, scheduled=True)
-                else:
-                    self._aside.pop(unit_id)
-                    held = Held(await take(self._engine, unit_id))
-            yield held
-            if held.unit.unwanted:  # few: those that may have a job
-                self._active[unit_id] = held.unit
-        finally:
-            self._held.discard(unit_id)
-
-
-_ASIDE = Step("aside")

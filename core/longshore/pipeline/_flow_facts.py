@@ -25,35 +25,36 @@ class FlowFacts:
         durable: False for a flow that nothing depends on.
 
     Attributes:
+        engine, unit, flow: as given.
         came: answers that are not durable yet.
     """
 
     def __init__(self, engine: Engine, unit: Unit, flow: str, *, durable: bool) -> None:
-        self._engine = engine
-        self._unit = unit
-        self._flow = flow
+        self.engine = engine
+        self.unit = unit
+        self.flow = flow
         self._durable = durable
         self.came: list[tuple[Request, Response]] = []
 
     def intent(self, request: Request) -> Intent:
         """The open intent of a request, with the times that our present clock would have told."""
-        intent, planned = self._unit.intents[self._flow, request.step], self._unit.record.created_at
-        now, skew = self._engine.clock.now(), self._engine.driver.skew
+        intent, planned = self.unit.intents[self.flow, request.step], self.unit.record.created_at
+        now, skew = self.engine.clock.now(), self.engine.driver.skew
         return intent.told_by(now, skew, planned=planned)
 
     def new_intent(self, request: Request) -> list[Write]:
         """What is to be written before a request leaves."""
         if request.retry is Retry.IDEMPOTENT:
             return []
-        engine, work = self._engine, makes_work(request)
+        engine, work = self.engine, makes_work(request)
         now, skew = engine.clock.now(), engine.driver.skew
         intent = Intent(digest_of(request), now, makes_work=work, skew=skew)
-        return [self._unit.fact(FactKind.INTENT, self._flow, request.step, intent.json())]
+        return [self.unit.fact(FactKind.INTENT, self.flow, request.step, intent.json())]
 
     async def keep(self, request: Request, intent: Intent) -> None:
         """Make an intent durable in place of the one before."""
         value = intent.json()
-        await self._write([self._unit.fact(FactKind.INTENT, self._flow, request.step, value)])
+        await self._write([self.unit.fact(FactKind.INTENT, self.flow, request.step, value)])
 
     async def found(self, request: Request, intent: Intent, response: Response) -> None:
         """Make the answer that a question found durable, before a rival makes it doubtful.
@@ -61,33 +62,33 @@ class FlowFacts:
         Its intent stays: until the job is claimed, who asks about an equal one sees a rival.
         """
         value = Answered(intent.digest, response).json()
-        await self._write([self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)])
+        await self._write([self.unit.fact(FactKind.ANSWER, self.flow, request.step, value)])
 
     async def forget(self, request: Request) -> None:
         """Drop the intent of a request that surely did not act."""
-        if (self._flow, request.step) in self._unit.intents:
-            await self._write([DropFacts((FactKind.INTENT,), self._flow, request.step)])
+        if (self.flow, request.step) in self.unit.intents:
+            await self._write([DropFacts((FactKind.INTENT,), self.flow, request.step)])
 
     async def forget_all(self, requests: Sequence[Request]) -> None:
         """Drop all that is known of requests."""
         kinds = (FactKind.INTENT, FactKind.ANSWER)
         if requests:
-            await self._write([DropFacts(kinds, self._flow, r.step) for r in requests])
+            await self._write([DropFacts(kinds, self.flow, r.step) for r in requests])
 
     async def flush(self, more: Sequence[Write] = ()) -> None:
         """Make what came durable, and more: nothing leaves before what came before it is."""
         writes = [*starmap(self._answered, self.came), *more]
         self.came = []
-        if writes or self._unit.deferred:
+        if writes or self.unit.deferred:
             await self._write(writes)
 
     def _answered(self, request: Request, response: Response) -> Write:
-        intent = self._unit.intents.get((self._flow, request.step))
+        intent = self.unit.intents.get((self.flow, request.step))
         value = Answered(intent.digest if intent else digest_of(request), response).json()
-        return self._unit.fact(FactKind.ANSWER, self._flow, request.step, value)
+        return self.unit.fact(FactKind.ANSWER, self.flow, request.step, value)
 
     async def _write(self, writes: list[Write]) -> None:
         if self._durable:
-            await self._unit.write(self._engine.journal, writes)
+            await self.unit.write(self.engine.journal, writes)
         else:
-            self._unit.apply(writes)
+            self.unit.apply(writes)

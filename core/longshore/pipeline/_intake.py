@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import json
+import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from io import TextIOWrapper
@@ -18,19 +18,27 @@ from longshore._closest import closest
 from longshore.documents import Document, shown
 from longshore.errors import SourceMissing, SourceUnreadable, UsageError
 from longshore.journal import journals_among
+from longshore.pipeline._glob import expand, is_glob
 from longshore.redaction import redact_text
 from longshore.sources import Found, describe, find_remote, is_remote
 from longshore.urls import is_absolute
 
 __all__ = ["Candidate", "find_documents"]
 
-_MAGIC = ("*", "?", "[")
+_log = logging.getLogger(__name__)
+
 _ONE_FILE = "each line of a manifest names one file"
 _JSON = json.JSONDecoder()
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?: *;[ -~]*)?", re.ASCII)
 
 _KEYS = frozenset({"path", "name", "media_type"})
 """Of a manifest's entry."""
+
+_THEIR_WORDS = {
+    "content_type": "media_type", "file_name": "name", "filename": "name",
+    "mime_type": "media_type", "mimetype": "media_type",
+}  # fmt: skip
+"""What others call them."""
 
 _LONGEST_LINE = 1 << 20
 """Characters of a line of a manifest: less."""
@@ -86,7 +94,7 @@ class Candidate:
         if _is_folder(self.path):
             return f"{_ONE_FILE}: list the folder's files, or give the folder as PATH"
         web = self.path.startswith(("http://", "https://"))  # where a ? begins a query
-        glob = any(mark in self.path for mark in _MAGIC) and not os.path.lexists(self.path)
+        glob = is_glob(self.path) and not os.path.lexists(self.path)
         if glob and not web:
             return f"check the path; {_ONE_FILE}: a glob is given as PATH"
         return ""
@@ -117,7 +125,7 @@ def find_documents(paths: Iterable[str], *, stdin: TextIO | None = None) -> Iter
             yield from (Candidate(found.url, info=found.info) for found in find_remote(path))
         elif _is_folder(path):
             yield from _directory(str(Path(path)))
-        elif any(mark in path for mark in _MAGIC) and not os.path.lexists(path):
+        elif is_glob(path) and not os.path.lexists(path):
             yield from _glob(path)
         else:
             yield Candidate(path)
@@ -136,24 +144,45 @@ def _directory(folder: str) -> Iterator[Candidate]:
 
 
 def _glob(pattern: str) -> Iterator[Candidate]:
-    """Give what matches, each once: ``**`` follows a link that leads in a circle forty times."""
-    paths = glob.glob(pattern, recursive=True)  # noqa: PTH207 - patterns may be absolute
+    """Give the files that match, each once: a link may lead to a folder that matches, too.
+
+    Folders that match are told, unless ``**`` leads into them.
+    """
+    paths, closed = expand(pattern)
     once: dict[Path, str] = {}
+    folders: list[str] = []
     for path in sorted(paths, key=lambda path: (len(path), path)):
-        if not _is_folder(path):
+        if _is_folder(path):
+            folders.append(path)
+        else:
             once.setdefault(_place(Path(path)), path)
-    if not once:
+    if "**" not in pattern:
+        _tell(pattern, "the files in folders that match do not go", folders)
+    if not (once or closed):
         raise UsageError(f"{pattern}: no file matches", hint="check the pattern")
-    yield from map(Candidate, sorted(once.values()))
+    for path in sorted([*once.values(), *closed]):
+        yield _unlisted(path, closed[path]) if path in closed else Candidate(path)
+
+
+def _unlisted(folder: str, error: OSError) -> Candidate:
+    """What is in a folder that cannot be listed must not be missing in silence."""
+    return Candidate(folder, trouble=f"the folder cannot be listed: {error.strerror}")
+
+
+def _tell(path: str, what: str, folders: Sequence[str]) -> None:
+    if folders:
+        example = shown(folders[0])
+        words = "%s: %s, such as %s (%d in all): name those that are meant"
+        _log.warning(words, shown(path), what, example, len(folders))
 
 
 def _walk(folder: str) -> Iterator[Candidate]:
     """Give all that is below a folder, sorted; what is no file is refused later, by its name.
 
     Hidden names and journals are left out, and links to folders are not followed: they may lead in
-    a circle.
-    A folder that cannot be listed is told too: what is in it must not be missing in silence.
+    a circle. Those links are told, and so is a folder that cannot be listed.
     """
+    links: list[str] = []
     waiting = [(folder, True)]  # no recursion: folders may lie deeper than Python calls
     while waiting:
         path, is_folder = waiting.pop()
@@ -161,13 +190,17 @@ def _walk(folder: str) -> Iterator[Candidate]:
             yield Candidate(path)
             continue
         try:
-            waiting += reversed(_listed(path))
+            waiting += reversed(_listed(path, links))
         except OSError as error:
-            yield Candidate(path, trouble=f"the folder cannot be listed: {error.strerror}")
+            yield _unlisted(path, error)
+    _tell(folder, "links to folders are not followed", links)
 
 
-def _listed(folder: str) -> list[tuple[str, bool]]:
-    """Return the files and folders in a folder, sorted; True: a folder to be walked."""
+def _listed(folder: str, links: list[str]) -> list[tuple[str, bool]]:
+    """Return the files and folders in a folder, sorted; True: a folder to be walked.
+
+    Links to folders are added to the other links.
+    """
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     journals = journals_among(folder, [entry.name for entry in found])
@@ -177,7 +210,9 @@ def _listed(folder: str) -> list[tuple[str, bool]]:
         if entry.name.startswith(".") or entry.name in journals:
             continue
         is_folder = entry.is_dir(follow_symlinks=False)
-        if is_folder or not entry.is_symlink() or not _is_folder(path):
+        if not is_folder and entry.is_symlink() and _is_folder(path):
+            links.append(path)
+        else:
             listed.append((path, is_folder))
     return listed
 
@@ -232,6 +267,8 @@ def _entry(text: str, number: int) -> Candidate:
 def _check_keys(keys: frozenset[str]) -> None:
     """Refuse a key that looks like a known one misspelt; others are somebody else's, and allowed.
 
+    That what others call ours is not read, is told.
+
     Raises:
         ValueError: there is one.
     """
@@ -239,6 +276,9 @@ def _check_keys(keys: frozenset[str]) -> None:
         if near := closest(key, _KEYS - keys, cutoff=0.75):
             known = ", ".join(sorted(_KEYS))
             raise ValueError(f"there is no key {key!r}: {near} (known: {known})")
+        ours = _THEIR_WORDS.get(key)
+        if ours is not None and ours not in keys:
+            _log.warning("manifest: the key %r is not read: ours is %r", key, ours)
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from longshore.errors import (
     AccountError,
-    DocumentError,
     LongshoreError,
     PluginError,
+    ProtocolError,
     RequestRefused,
     ResumeMismatch,
     SessionLost,
@@ -21,11 +21,8 @@ from longshore.lifecycle import Job, Receipt, Session, Setup, Status
 from longshore.pipeline._unit import Unit
 from longshore.provider import (
     Abandon,
-    Answer,
     Flow,
-    Found,
     Multipart,
-    NotDone,
     Provider,
     ProviderSettings,
     Refused,
@@ -33,20 +30,16 @@ from longshore.provider import (
     Request,
     Response,
     Retry,
-    Undecided,
     Wait,
     refusal_of,
 )
 
 __all__ = [
-    "RETURNS", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "check_whole",
-    "checked_answer", "digest_of", "held_hint", "is_dear", "key_of", "makes_work", "move",
-    "read_refusal", "torn_by", "words_of_loss",
+    "RETURNS", "UNKNOWN_HINT", "begin", "check_returned", "check_same", "digest_of", "is_dear",
+    "key_of", "makes_work", "move", "read_refusal", "unusable",
 ]  # fmt: skip
 
 UNKNOWN_HINT = "look at the vendor's own pages; going on with the run asks again"
-
-_TORN_HINT = "look at the vendor's own pages what it made of it, then upload the file again"
 
 T = TypeVar("T")
 
@@ -102,17 +95,6 @@ def check_returned(verb: str, value: object) -> None:
         raise PluginError(f"{verb} returns {type(value).__name__}, and not {kind.__name__}")
 
 
-def checked_answer(value: object) -> Answer:
-    """Return what an ask flow found.
-
-    Raises:
-        PluginError: it found nothing of the kind.
-    """
-    if isinstance(value, Found | NotDone | Undecided):
-        return value
-    raise PluginError(f"an ask flow returns an Answer, not {type(value).__name__}")
-
-
 def _broken(error: Exception) -> PluginError:
     words = " ".join(str(error).split())
     return PluginError(f"the provider's flow broke off: {type(error).__name__}: {words}")
@@ -123,6 +105,7 @@ def move(step: Callable[..., Request | Wait], *arguments: Any) -> Request | Wait
     try:
         item = step(*arguments)
     except AccountError as error:  # as if the refusal that told it had not been caught
+        # Not so an answer below 300: the vendor may have acted, whatever its words are.
         raise Refused(Response(0), error) from error
     except (StopIteration, LongshoreError, Refused):
         raise
@@ -146,33 +129,6 @@ def check_same(request: Request, before: str) -> None:
         )
 
 
-def words_of_loss(request: Request, why: str = "") -> str:
-    """Say which answer was lost, and why if this process knows."""
-    words = f"the answer to {request.method} {request.step!r} was lost"
-    return f"{words}: {why}" if why else words
-
-
-def held_hint(reference: str) -> str:
-    """Say what to do where nobody can ask what became of a request."""
-    return f"look for {reference}, or the files, at the vendor; upload again what is not there"
-
-
-def check_whole(unit: Unit, flow: str) -> None:
-    """Go no further with what a file changed under.
-
-    Raises:
-        UnknownOutcome: one of the flow's requests left with parts of two files.
-    """
-    for (name, _), intent in unit.intents.items():
-        if intent.torn and name == flow:
-            raise UnknownOutcome("a file changed while it was sent", hint=_TORN_HINT)
-
-
-def torn_by(error: DocumentError) -> UnknownOutcome:
-    """Say what it means that a file changed while it was sent."""
-    return UnknownOutcome(f"{error.message}; the vendor may be at work on it", hint=_TORN_HINT)
-
-
 def read_refusal(
     provider: Provider[ProviderSettings], request: Request, response: Response
 ) -> LongshoreError | None:
@@ -193,6 +149,11 @@ def read_refusal(
     if not isinstance(error, LongshoreError | None):
         raise PluginError(f"refusal returns {type(error).__name__}, and no LongshoreError")
     return error or refusal_of(response)
+
+
+def unusable(error: ProtocolError) -> UnknownOutcome:
+    """Say what it means that a reply cannot be used to what made the vendor work: no failure."""
+    return UnknownOutcome(f"the vendor may be at work: {error.message}", hint=UNKNOWN_HINT)
 
 
 def _storage_refusal(response: Response) -> LongshoreError:

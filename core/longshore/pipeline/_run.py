@@ -260,7 +260,7 @@ async def execute(
         await _tell_the_rest(journal, run, executor.teller, documents)
         outcomes, ended = await journal.outcomes(run.id), environment.clock.now()
         try:
-            await settle(journal, run.id, ended, outcomes)
+            await settle(journal, run.id, engine.over_since or ended, outcomes)
         except JournalError as error:  # the disk is full, still or since: a resume notes it
             trouble = trouble or error
         run, cost = await journal.run(run.id), await journal.cost(run.id)

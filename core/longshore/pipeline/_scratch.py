@@ -10,10 +10,13 @@ from pydantic import JsonValue
 from longshore.journal import FactKind
 from longshore.provider import Headers, Response
 
-__all__ = ["SCRATCH", "Answered", "Intent", "Timer"]
+__all__ = ["SCRATCH", "UPLOAD", "Answered", "Intent", "Timer"]
 
 SCRATCH = (FactKind.INTENT, FactKind.ANSWER, FactKind.TIMER)
 """What a flow needs to be run again, and nobody needs once it has a result."""
+
+UPLOAD = (*SCRATCH, FactKind.SESSION, FactKind.RECEIPT)
+"""What is of no use without its session; it holds the secrets."""
 
 _STEP = 30.0
 """Seconds: by less two clocks may seem to move apart, because an answer was long on its way."""

@@ -1,4 +1,4 @@
-"""Telling what a step changed, once it is durable, and what the step cost."""
+"""Telling what a step brought about and changed, and what it cost."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from longshore.pipeline._events import (
     BytesMoved,
     DocumentChanged,
     JobAccepted,
+    Polled,
     Retried,
     StepEnded,
+    TransferSent,
 )
 from longshore.pipeline._interruptions import Suspended
 from longshore.pipeline._unit import Step, Unit
@@ -60,7 +62,19 @@ class Watched:
 
     def done(self) -> None:
         """The step has its result: in the journal, or on the way there with what follows it."""
+        if self._engine.listener is not None:
+            self._tell_result()
         self._how = "done"
+
+    def _tell_result(self) -> None:
+        unit, step = self._unit, self._step
+        if step.verb == "send" and unit.session is not None:
+            transfer, all_of_them = unit.transfers[step.object], len(unit.session.transfers)
+            size, number = transfer.size, transfer.number
+            self._engine.emit(TransferSent(unit.id, self._about, size, number, all_of_them))
+        elif step.verb == "poll" and unit.job is not None and unit.status is not None:
+            outcome, word = unit.record.outcome, unit.status.word
+            self._engine.emit(Polled(unit.id, unit.job.id, outcome, word))
 
     def failed(self, failure: Exception) -> None:
         """The step waits for something, or did not go well."""

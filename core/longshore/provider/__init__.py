@@ -64,31 +64,22 @@ if TYPE_CHECKING:
         combine,
     )
     from longshore.planning import cut
-    from longshore.provider._flows import Flow, Wait, immediately
+    from longshore.provider._bodies import Body, Bytes, File, Json, Multipart, Raw
+    from longshore.provider._flows import Ask, Flow, Request, Wait, immediately
+    from longshore.provider._headers import Headers
     from longshore.provider._inventory import Holding, Inventory
-    from longshore.provider._messages import (
+    from longshore.provider._lost import (
         Abandon,
         Answer,
-        Ask,
-        Body,
-        Bytes,
-        File,
         Found,
-        Headers,
-        Json,
         LostRequest,
-        Multipart,
         NotDone,
-        Raw,
-        Refused,
         Remedy,
-        Request,
-        Response,
         Retry,
         Undecided,
-        upload_url,
     )
     from longshore.provider._provider import Provider, ProviderSettings, refusal_of
+    from longshore.provider._responses import Refused, Response, upload_url
     from longshore.provider._results import (
         Artifact,
         DocumentResult,
@@ -109,25 +100,24 @@ __all__ = [
     "Abandon", "Accepted", "AccountError", "Action", "Answer", "Artifact", "Ask", "Batch",
     "BatchError", "Body", "ByteSize", "Bytes", "Capabilities", "Card", "Document", "DocumentResult",
     "DocumentStatus", "FieldValue", "File", "Flow", "Forbidden", "Found", "Frozen", "Headers",
-    "Holding", "Inventory", "Job", "Json", "Limits", "LongshoreError", "LostRequest",
-    "Multipart", "NotDone",
-    "PartRule", "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError",
+    "Holding", "Inventory", "Job", "Json", "Limits", "LongshoreError", "LostRequest", "Multipart",
+    "NotDone", "PartRule", "PaymentRequired", "Piece", "Place", "PollSchedule", "ProtocolError",
     "Provider", "ProviderSettings", "Rate", "Raw", "Receipt", "Refused", "Remedy", "Request",
-    "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost",
-    "Setup", "State", "Status", "Table", "TextPiece", "Token", "Transfer",
-    "Unauthorized", "Undecided",
-    "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine",
-    "cut", "excerpt", "hookimpl", "immediately", "on_demand", "quoted", "refusal_of",
-    "upload_url", "url_expiry", "words_in",
+    "RequestRefused", "Response", "Results", "Retry", "Seconds", "Session", "SessionLost", "Setup",
+    "State", "Status", "Table", "TextPiece", "Token", "Transfer", "Unauthorized", "Undecided",
+    "UnknownOutcome", "VendorTimes", "VendorUnavailable", "Wait", "WaitExpired", "combine", "cut",
+    "excerpt", "hookimpl", "immediately", "on_demand", "quoted", "refusal_of", "upload_url",
+    "url_expiry", "words_in",
 ]  # fmt: skip
 
 hookimpl = HookimplMarker("longshore")
 """Marks a function of a plugin as one of Longshore's hooks."""
 
 _HOMES = (
-    "_model", "capabilities", "documents", "errors", "lifecycle", "planning", "provider._flows",
-    "provider._inventory", "provider._messages", "provider._provider", "provider._results",
-    "provider._token", "provider._words", "redaction", "units", "urls",
+    "_model", "capabilities", "documents", "errors", "lifecycle", "planning", "provider._bodies",
+    "provider._flows", "provider._headers", "provider._inventory", "provider._lost",
+    "provider._provider", "provider._responses", "provider._results", "provider._token",
+    "provider._words", "redaction", "units", "urls",
 )  # fmt: skip
 
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from longshore.provider._provider import Provider
 
 __all__ = ["Card"]
 
@@ -32,8 +28,8 @@ class Card:
     title: str = ""
     documentation: str = ""
 
-    def load(self) -> type[Provider[Any]]:
-        """Import the class; whatever is wrong with its module is raised."""
+    def load(self) -> object:
+        """Import what stands at its place; whatever is wrong with the module is raised."""
         module, _, name = self.at.partition(":")
-        found: type[Provider[Any]] = getattr(import_module(module), name)
+        found: object = getattr(import_module(module), name)
         return found

@@ -19,9 +19,9 @@ from longshore.errors import (
 )
 from longshore.lifecycle import Action, Batch, Job, Receipt, Session, Setup, Status, Transfer
 from longshore.provider._card import Card
-from longshore.provider._flows import Flow, immediately
+from longshore.provider._flows import Flow, Request, immediately
 from longshore.provider._inventory import Inventory
-from longshore.provider._messages import Request, Response
+from longshore.provider._responses import Response
 from longshore.provider._results import Results
 from longshore.provider._token import Token
 from longshore.provider._words import said_by
@@ -170,7 +170,14 @@ class Provider(Generic[S_co]):
 
     def complete(self, batch: Batch, session: Session, receipts: tuple[Receipt, ...]) -> Flow[Job]:
         """Say that all has been sent; by default the one send made the job."""
+        if len(receipts) != 1:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no complete: without one there is a single transfer, "
+                "and the token of its receipt is the job's id"
+            )
         (receipt,) = receipts
+        if not receipt.token:
+            raise ProtocolError("nothing tells the job's id: the upload's receipt has no token")
         return immediately(Job(id=receipt.token, data=receipt.data, documents=receipt.documents))
 
     def poll(self, job: Job) -> Flow[Status]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from longshore.errors import ProtocolError
-from longshore.provider._messages import Response
+from longshore.provider._responses import Response
 from longshore.redaction import excerpt
 
 __all__ = ["said_by", "words_in"]

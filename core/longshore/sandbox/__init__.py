@@ -23,16 +23,16 @@ vendor documents and names everything else as an `Assumption`. Simulators call i
 
         def guard(self, call, now):                  # asked before every route
             if call.bearer != "test-key":
-                return Reply.json(self.assumptions["missing_key"], {"message": "no"})
+                return self.error(self.assumptions["missing_key"], "no")
             if wait := self.limit.take(call.bearer, now):
-                return Reply.json(429, {"message": "slow down"}).retry_after(wait)
+                return self.error(429, "slow down").retry_after(wait)
             return None
 
         @route("POST", "/v1/jobs")
         def create(self, call, now):
             files = call.form().files("file")        # strict; BadCall becomes bad_call(error)
             if not files:
-                raise Refuse(Reply.json(422, {"message": "file is missing"}))
+                self.refuse(422, "file is missing")      # in its error form: override `error`
             job = self.new_id("job_")                # counted, never random
             self.jobs[job] = (now, files)
             return Reply.json(202, {"id": job, "createdAt": iso_time(now)})

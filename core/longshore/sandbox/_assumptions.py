@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from longshore._closest import closest
@@ -85,6 +86,18 @@ class Assumptions(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def allows(self, name: str, value: str) -> bool:
+        """Tell whether a value is the only one that an assumption lets pass; "" lets any pass."""
+        return bool(value) and self[name] in ("", value)
+
+    def matches(self, name: str, text: str) -> bool:
+        """Tell whether a text fits the pattern that an assumption is, in whatever case."""
+        return fnmatchcase(text.lower(), self[name].lower())
+
+    def words(self, name: str) -> list[str]:
+        """Return the words that an assumption holds, such as scopes: `a b` or `a,b`."""
+        return str(self[name]).replace(",", " ").split()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the table as `longshore sandbox --assumptions` shows it."""

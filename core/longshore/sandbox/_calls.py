@@ -218,9 +218,13 @@ class Reply:
         """Answer without a body."""
         return cls(status, Headers(headers or {}))
 
+    def with_header(self, name: str, value: str) -> Reply:
+        """Return this answer with one more header field."""
+        return replace(self, headers=Headers({**self.headers, name.lower(): value}))
+
     def retry_after(self, seconds: int) -> Reply:
         """Return this answer with `Retry-After`."""
-        return replace(self, headers=Headers({**self.headers, "retry-after": str(seconds)}))
+        return self.with_header("retry-after", str(seconds))
 
     def value(self) -> Any:
         """Return the body as JSON, for tests and simulators."""

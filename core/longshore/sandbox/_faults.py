@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -163,7 +163,7 @@ def _rule(where: str, value: Any) -> Fault:
     _check_values(where, value)
     nth = value.get("nth", ())
     rule = replace(Fault(**value), nth=(nth,) if isinstance(nth, int) else tuple(nth))
-    if all(getattr(rule, f.name) == getattr(Fault(), f.name) for f in fields(Fault)[6:]):
+    if replace(rule, vendor="*", method="*", path="*", nth=(), first=None, every=None) == Fault():
         raise ValueError(f"{where} does nothing: give status, drop, delay, truncate, ...")
     return rule
 

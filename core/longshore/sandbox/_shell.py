@@ -173,12 +173,10 @@ class RunningSandbox:
 
     def state(self, name: str) -> dict[str, Any]:
         """Return the inspection view of one vendor, consistent between two calls."""
-        loop = self._server.loop
+        app, loop = self._house.apps[name], self._server.loop
         if loop is None or not self._thread.is_alive():
-            recorder = self._house.apps[name]
-            return recorder.recorder.state(recorder.clock())
-        future = asyncio.run_coroutine_threadsafe(self._house.apps[name].state(), loop)
-        return future.result()
+            return app.recorder.state(app.clock())
+        return asyncio.run_coroutine_threadsafe(app.state(), loop).result()
 
     def close(self) -> None:
         """Stop serving and remove the spooled bodies. Documents in blobs are gone after it."""

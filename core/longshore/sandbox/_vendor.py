@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple, TypedDict, TypeVar
+from typing import Any, ClassVar, NamedTuple, NoReturn, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from longshore.sandbox._assumptions import Assumption, Assumptions
@@ -254,23 +254,31 @@ class Vendor:
         """Check credentials, scopes, rate limits; a reply ends the call. Default: all may pass."""
         return None
 
+    def error(self, status: int, message: str) -> Reply:
+        """Put an error into the vendor's own form; what is refused below goes through it."""
+        return Reply.json(status, {"message": message})
+
     def bad_call(self, error: BadCall) -> Reply:
-        """Say in the vendor's words that a body or header cannot be read."""
-        return Reply.json(error.status, {"message": str(error)})
+        """Say that a body or header cannot be read."""
+        return self.error(error.status, str(error))
 
     def not_found(self, call: Call) -> Reply:
         """Answer an unknown path."""
-        return Reply.json(404, {"message": f"no such endpoint: {call.method} {call.path}"})
+        return self.error(404, f"no such endpoint: {call.method} {call.path}")
 
     def wrong_method(self, call: Call, allowed: list[str]) -> Reply:
         """Answer a known path with another method."""
-        return Reply.json(405, {"message": "method not allowed"}, {"Allow": ", ".join(allowed)})
+        return self.error(405, "method not allowed").with_header("Allow", ", ".join(allowed))
 
     def state(self, now: float) -> VendorState:
         """Return what the vendor holds, for the neutral inspection view."""
         return {"documents": [], "jobs": [], "parts": self.storage_parts()}
 
     # ------------------------------------------------------------ for vendors to use
+
+    def refuse(self, status: int, message: str) -> NoReturn:
+        """End the call with an error, anywhere inside a handler."""
+        raise Refuse(self.error(status, message))
 
     def storage_parts(self) -> dict[str, dict[str, int]]:
         """Return the part counts of all storages."""

@@ -55,8 +55,7 @@ def fill(
 def _complete_path(layer: Layer, folder: Path) -> None:
     """Write out where the certificates are: a run may be resumed from another folder."""
     if isinstance(path := layer.values.get("ca_bundle"), str) and path:
-        origin = layer.origin(("ca_bundle",))
-        start = origin.folder if origin else folder
+        start = _folder(layer, ("ca_bundle",), folder)
         layer.values["ca_bundle"] = str(start / os.path.expanduser(path))  # noqa: PTH111
 
 
@@ -74,10 +73,16 @@ def _follow_at(layer: Layer, way: Way, environ: Mapping[str, str], folder: Path)
         origin = layer.origin(way)
         place[last] = follow(
             place[last],
-            folder=origin.folder if origin else folder,
+            folder=_folder(layer, way, folder),
             environ=environ,
             where=f"{'.'.join(way)}{f', {origin.words}' if origin else ''}",
         )
+
+
+def _folder(layer: Layer, way: Way, otherwise: Path) -> Path:
+    """Return where the relative paths in a value start: beside the file that it came from."""
+    origin = layer.origin(way)
+    return origin.folder if origin else otherwise
 
 
 def _error(

@@ -245,8 +245,8 @@ def _check_changes(flags: Layer, allowed: set[Way]) -> None:
         if not any(way[: len(free)] == free for free in allowed):
             raise ConfigurationError(
                 f"the setting {'.'.join(way)!r} cannot change while a run is resumed",
-                hint="upload again for that; what may change: base_url, secrets, "
-                + ", ".join(sorted(REFRESHED)),
+                hint="upload again for that, and longshore forget removes this run; "
+                f"what may change: base_url, secrets, {', '.join(sorted(REFRESHED))}",
             )
 
 
@@ -273,18 +273,15 @@ def require(target: Target) -> None:
 def _check_certificates(target: Target) -> None:
     """Read ``ca_bundle`` as a connection will, before there is a run that could not go on."""
     settings = target.provider.settings
-    if not (settings.verify and (path := settings.ca_bundle)):
+    if not (settings.verify and settings.ca_bundle):
         return
-    import ssl
+    from longshore._certificates import trusting  # ssl takes its time
 
-    where = {"capath" if os.path.isdir(path) else "cafile": path}  # noqa: PTH112
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**where)
-    except (OSError, ValueError) as error:  # ssl.SSLError is one; a NUL in the name is the other
-        why = getattr(error, "strerror", None) or error
+        trusting(settings.ca_bundle)
+    except ConfigurationError as error:
         raise ConfigurationError(
-            f"ca_bundle {path}: {why} (target {target.name!r})",
-            hint="name a file (or an OpenSSL folder) of PEM certificates",
+            f"{error.message} (target {target.name!r})", hint=error.hint
         ) from error
 
 

@@ -30,7 +30,7 @@ from longshore.transfer._retry import (
     retry_with_clock,
     retry_with_stamina,
 )
-from longshore.transfer._segments import Encoded, Segment, encode
+from longshore.transfer._segments import Encoded, encode
 from longshore.transfer._tally import Tally
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerLost", "Bandwidth", "Clock", "Concurrency", "Deliver", "Driver", "Encoded", "Flight",
-    "GiveUp", "Lost", "NotSent", "Outgoing", "Pace", "Policy", "Retries", "RetryIn", "Segment",
+    "GiveUp", "Lost", "NotSent", "Outgoing", "Pace", "Policy", "Retries", "RetryIn",
     "Source", "Sources", "Tally", "Transport", "Verdict", "decide", "encode", "http_transport",
     "quiet_http_logs", "retry_after", "retry_with_clock", "retry_with_stamina",
 ]  # fmt: skip

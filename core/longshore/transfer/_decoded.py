@@ -33,7 +33,7 @@ def decoded(body: bytes, encoding: str, *, most: int, status: int) -> bytes:
         return body
     if word not in ("gzip", "x-gzip", "deflate"):
         raise ProtocolError(
-            f"the reply is packed in a way that was not asked for: {word[:40]!r}", status=status
+            f"the reply is packed in a way that was not asked for: {encoding[:40]!r}", status=status
         )
     unpack = zlib.decompressobj(_EITHER)
     try:

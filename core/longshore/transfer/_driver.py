@@ -9,21 +9,14 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 from longshore.documents import Document
-from longshore.errors import (
-    DocumentError,
-    ProtocolError,
-    SourceChanged,
-    SourceUnreadable,
-    VendorUnavailable,
-)
+from longshore.errors import DocumentError, SourceChanged, SourceUnreadable, VendorUnavailable
 from longshore.provider import Provider, ProviderSettings, Request, Response
-from longshore.redaction import redact_text
 from longshore.transfer._concurrency import Concurrency
-from longshore.transfer._given import encoded, fields_of, signed
+from longshore.transfer._described import check_absolute, encoded, fields_of, signed
+from longshore.transfer._endings import Ending, came_to_nothing, may_have_acted, trouble_of, why_of
 from longshore.transfer._pace import Bandwidth, Pace
 from longshore.transfer._port import (
     AnswerLost,
@@ -132,7 +125,7 @@ class Driver:
             PluginError: the body or the credentials cannot be made; that try does not leave.
         """
         if request.absolute:
-            self._check_absolute(request.url)
+            check_absolute(request.url, self._base)
         body = encoded(self._provider, request, key)
         deadline, acted = math.inf, False
         tally.acted = tally.repeated = False
@@ -144,28 +137,28 @@ class Driver:
             if number > 1:
                 await tally.another()
             try:
-                outcome = await carry(request, key, body, documents, tally)
+                ending = await carry(request, key, body, documents, tally)
             except DocumentError as error:  # the file is not what an earlier try carried
                 error.sent |= acted
                 raise
             jitter = self._rng.random()  # one for each try: recordings count on the sequence
-            if isinstance(outcome, Response) and outcome.status < 400:  # nothing to decide
-                return outcome
-            acted |= _may_have_acted(outcome)
-            tally.acted = acted or not _came_to_nothing(outcome)
+            if isinstance(ending, Response) and ending.status < 400:  # nothing to decide
+                return ending
+            acted |= may_have_acted(ending)
+            tally.acted = acted or not came_to_nothing(ending)
             now = self._clock.now()
             if number == 1:  # neither the wait for a turn nor a long upload uses up the patience
                 deadline = now + self._policy.seconds
             verdict = decide(
                 request,
                 number,
-                outcome,
+                ending,
                 now=now,
                 deadline=deadline,
                 jitter=jitter,
                 policy=self._policy,
             )
-            return self._follow(verdict, request, outcome, tally)
+            return self._follow(verdict, request, ending, tally)
 
         return await self._retries(attempt)
 
@@ -196,16 +189,16 @@ class Driver:
         body: Encoded,
         documents: Mapping[str, Document],
         tally: Tally,
-    ) -> Response | NotSent | AnswerLost:
+    ) -> Ending:
         """Try with a token; a 401 says that it holds no more, and that nothing was done."""
         assert self._tokens is not None
         token, acted = self._provider.token, tally.acted
-        outcome = await self._try(request, key, body, documents, tally)
-        if isinstance(outcome, Response) and outcome.status == 401 and self._tokens.refused(token):
+        ending = await self._try(request, key, body, documents, tally)
+        if isinstance(ending, Response) and ending.status == 401 and self._tokens.refused(token):
             tally.acted = acted
             await tally.another()
-            outcome = await self._try(request, key, body, documents, tally)
-        return outcome
+            ending = await self._try(request, key, body, documents, tally)
+        return ending
 
     async def _try(
         self,
@@ -214,7 +207,7 @@ class Driver:
         body: Encoded,
         documents: Mapping[str, Document],
         tally: Tally,
-    ) -> Response | NotSent | AnswerLost:
+    ) -> Ending:
         if not request.absolute:
             tally.idle = True
             read, tokens = request.method in ("GET", "HEAD"), self._tokens
@@ -235,9 +228,7 @@ class Driver:
             outgoing = self._outgoing(request, key, body, sources, tally)
             return await self._send(request, outgoing, tally)
 
-    async def _send(
-        self, request: Request, outgoing: Outgoing, tally: Tally
-    ) -> Response | NotSent | AnswerLost:
+    async def _send(self, request: Request, outgoing: Outgoing, tally: Tally) -> Ending:
         tally.requests += 1
         acted, tally.acted, tally.reading = tally.acted, True, outgoing.sources.values()
         flight = self.concurrency.began()
@@ -291,15 +282,10 @@ class Driver:
             request = request.with_header(request.key_header, key)
         if not request.absolute and described is not self._granting:
             request = signed(self._provider, request, self._clock.now())
-        headers = fields_of(request)
-        if body.content_type and "content-type" not in {name.lower() for name in headers}:
-            headers["Content-Type"] = body.content_type
-        if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
-            headers["Content-Length"] = str(body.size)
         return Outgoing(
             method=request.method,
             url=request.url if request.absolute else self._base + request.url,
-            headers=headers,
+            headers=fields_of(request, body),
             body=body,
             sources=sources,
             timeout=request.timeout or self._provider.settings.timeout,
@@ -307,39 +293,33 @@ class Driver:
             throttle=self._throttle,
         )
 
-    def _follow(
-        self,
-        verdict: Verdict,
-        request: Request,
-        outcome: Response | NotSent | AnswerLost,
-        tally: Tally,
-    ) -> Response:
-        throttled = isinstance(outcome, Response) and outcome.status == 429
-        if (kind := _trouble(outcome)) is not None:
+    def _follow(self, verdict: Verdict, request: Request, ending: Ending, tally: Tally) -> Response:
+        throttled = isinstance(ending, Response) and ending.status == 429
+        if (kind := trouble_of(ending)) is not None:
             tally.troubles[kind] = tally.troubles.get(kind, 0) + 1
         match verdict:
             case Deliver():
-                assert isinstance(outcome, Response)
-                return outcome
+                assert isinstance(ending, Response)
+                return ending
             case RetryIn(seconds):
                 if throttled and not request.absolute:
                     self._pace.throttled(seconds)
-                tally.repeated |= not isinstance(outcome, NotSent)
-                tally.retried(_why(outcome), seconds)
+                tally.repeated |= not isinstance(ending, NotSent)
+                tally.retried(why_of(ending), seconds)
                 tally.idle = True
                 raise Again(seconds)
             case Lost(seconds):
-                raise AnswerLost(_why(outcome), after=seconds)
+                raise AnswerLost(why_of(ending), after=seconds)
             case GiveUp(seconds):
                 if throttled and not request.absolute:
                     self._pace.throttled(seconds or 1.0)
-                said = "answers with" if isinstance(outcome, Response) else "does not answer:"
+                said = "answers with" if isinstance(ending, Response) else "does not answer:"
                 raise VendorUnavailable(
-                    f"{_where(request, self._base)} {said} {_why(outcome)}",
+                    f"{_where(request, self._base)} {said} {why_of(ending)}",
                     hint="check base_url and the network",
-                    status=outcome.status if isinstance(outcome, Response) else None,
+                    status=ending.status if isinstance(ending, Response) else None,
                     retry_after=seconds,
-                    connected=not isinstance(outcome, NotSent),
+                    connected=not isinstance(ending, NotSent),
                 )
 
     def _note(self, request: Request, response: Response) -> None:
@@ -354,40 +334,9 @@ class Driver:
             skew = date - now
             self.skew = skew if abs(skew) > 2.0 else 0.0  # Date has whole seconds only
 
-    def _check_absolute(self, url: str) -> None:
-        allowed = ("http", "https") if self._base.lower().startswith("http:") else ("https",)
-        end = url.find("/", len("https://"))  # the parts of a document differ behind it
-        if not _is_place(url if end < 0 else url[:end], allowed):
-            raise ProtocolError(
-                f"the vendor sent an upload address that is not https: {redact_text(url)}",
-                hint="nothing is sent in the clear unless base_url itself is http",
-            )
-
-
-@lru_cache(maxsize=64)
-def _is_place(beginning: str, schemes: tuple[str, ...]) -> bool:
-    """Tell whether a URL that begins like this leads to a host, by one of these schemes."""
-    try:
-        parts = urlsplit(beginning)
-        return parts.scheme in schemes and bool(parts.hostname)
-    except ValueError:  # no URL at all
-        return False
-
 
 def _errno(error: Exception) -> int | None:
     return getattr(error.__cause__, "errno", None)
-
-
-def _may_have_acted(outcome: Response | NotSent | AnswerLost) -> bool:
-    """Tell whether a try that is repeated may have made the vendor work all the same."""
-    if isinstance(outcome, Response):
-        return outcome.status >= 500 or outcome.status == 408
-    return isinstance(outcome, AnswerLost)
-
-
-def _came_to_nothing(outcome: Response | NotSent | AnswerLost) -> bool:
-    """Tell whether a try surely did nothing at the vendor."""
-    return isinstance(outcome, NotSent) or (isinstance(outcome, Response) and outcome.status == 429)
 
 
 def _check(sources: Mapping[str, Source], *, sent: bool) -> None:
@@ -398,18 +347,6 @@ def _check(sources: Mapping[str, Source], *, sent: bool) -> None:
     except SourceChanged as changed:
         changed.sent = sent
         raise
-
-
-def _why(outcome: Response | NotSent | AnswerLost) -> str:
-    if isinstance(outcome, Response):
-        return f"status {outcome.status}"
-    return str(outcome) or type(outcome).__name__
-
-
-def _trouble(outcome: Response | NotSent | AnswerLost) -> str | None:
-    if isinstance(outcome, Response):
-        return str(outcome.status) if outcome.status >= 400 else None
-    return "not_sent" if isinstance(outcome, NotSent) else "answer_lost"
 
 
 def _where(request: Request, base: str) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpcore
-import httpx
 
 __all__ = ["read_while_writing"]
 
@@ -21,18 +20,9 @@ _READ = 1 << 16
 _SMALL = 1 << 16  # what fits into the kernel's buffer leaves without waiting
 
 
-def read_while_writing(client: httpx.AsyncClient) -> None:
-    """Let a client's new connections notice early answers, proxied ones too.
-
-    httpx has no public way to hand a network backend to its pools. Where these attributes are
-    missing nothing is changed, and an early answer may be lost.
-    """
-    transports = (client._transport, *client._mounts.values())  # noqa: SLF001
-    for transport in transports:
-        pool: Any = getattr(transport, "_pool", None)
-        backend = getattr(pool, "_network_backend", None)
-        if isinstance(backend, httpcore.AsyncNetworkBackend):
-            pool._network_backend = _Backend(backend)  # noqa: SLF001
+def read_while_writing(backend: httpcore.AsyncNetworkBackend) -> httpcore.AsyncNetworkBackend:
+    """Let the connections that a backend makes notice early answers."""
+    return _Backend(backend)
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
@@ -90,7 +80,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise httpcore.ReadTimeout("no answer in time") from error
         except asyncio.CancelledError:
-            if self._early.cancelled():  # not who waits here: the connection was closed
+            if self._early.cancelled() and not _is_cancelled():  # the connection was closed
                 raise httpcore.ReadError("closed") from None
             raise
         self._early = None
@@ -111,3 +101,9 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether who waits here is, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

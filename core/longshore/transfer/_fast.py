@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import select
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
-from threading import Lock
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import httpcore
-import httpx
 
 from longshore.transfer._body import Body
+from longshore.transfer._client import Client
 from longshore.transfer._dial import dial
 from longshore.transfer._fast_reply import Reply
-from longshore.transfer._fast_upload import Upload
+from longshore.transfer._fast_request import counted, head_of
+from longshore.transfer._fast_upload import Errand, Upload
 from longshore.transfer._fast_wire import Wire
 
 __all__ = ["FastPool", "Origin", "install"]
@@ -35,15 +33,9 @@ __all__ = ["FastPool", "Origin", "install"]
 Origin: TypeAlias = tuple[bytes, bytes, int]
 """Scheme, host and port."""
 
-_HEAD = re.compile(  # bodies leave uncoded: nothing may say otherwise
-    rb"[A-Z]++ [\x21-\x7e]++ HTTP/1\.1\r\n"
-    rb"(?:(?!(?i:transfer-encoding):)"
-    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)++\r\n"
-)
-
 
 def install(
-    client: httpx.AsyncClient,
+    client: Client,
     *,
     context: ssl.SSLContext,
     keep_alive: float,
@@ -51,17 +43,10 @@ def install(
     threads: Executor,
 ) -> FastPool | None:
     """Swap the pool of a client's own transport; None where that cannot be done."""
-    able = hasattr(os, "sendfile") and hasattr(select, "poll") and os.name == "posix"
-    transport: Any = getattr(client, "_transport", None)
-    if (
-        not able
-        or not isinstance(getattr(transport, "_pool", None), httpcore.AsyncConnectionPool)
-        or not hasattr(client, "_transport_for_url")
-    ):
+    if not (hasattr(os, "sendfile") and hasattr(select, "poll") and os.name == "posix"):
         return None
     context.set_alpn_protocols(["http/1.1"])
-    pool = transport._pool = FastPool(context, keep_alive, max_reply, threads)  # noqa: SLF001
-    return pool
+    return client.with_pool(lambda: FastPool(context, keep_alive, max_reply, threads))
 
 
 class FastPool:
@@ -118,7 +103,7 @@ class FastPool:
             httpcore exceptions, as httpx's transport expects them.
             LongshoreError: see ``Body.small``, ``Upload.run`` and ``Reply.feed``.
         """
-        head = _head(method, target, headers)
+        head = head_of(method, target, headers)
         self._check_open()
         body = content if type(content) is Body and not content.throttled else None
         small = await body.small(head) if body is not None else None
@@ -130,7 +115,7 @@ class FastPool:
             elif body is not None:
                 await self._upload(wire, head, body, reply, times)
             else:
-                await wire.exchange(head, _counted(headers, content), reply, times)
+                await wire.exchange(head, counted(headers, content), reply, times)
         except BaseException:
             wire.abort()
             raise
@@ -166,7 +151,7 @@ class FastPool:
             times=times,
             tell=lambda count: loop.call_soon_threadsafe(progress, count),
         )
-        errand = _Errand(loop)
+        errand = Errand(loop)
         try:
             self._threads.submit(errand.run, upload.run, head)
         except RuntimeError as error:  # no more threads on this machine; it is queued all the same
@@ -239,76 +224,3 @@ class FastPool:
             if not idle:
                 del self._idle[origin]
         self._sweeper = loop.call_later(self._keep_alive, self._sweep) if self._idle else None
-
-
-class _Errand:
-    """A call in a thread; cancelling who waits for it does not end it.
-
-    ``run_in_executor`` with ``shield`` would do the same with four futures in place of one.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._over = False
-        self._claimed = Lock()
-        self.ended: asyncio.Future[None] = loop.create_future()
-
-    def claim(self) -> bool:
-        """Return True to the first who asks: whoever makes the call, or gives it up."""
-        return self._claimed.acquire(blocking=False)
-
-    def run(self, call: Callable[[bytes], None], head: bytes) -> None:
-        """Make the call, unless it was given up; runs in the thread."""
-        if not self.claim():
-            return
-        try:
-            call(head)
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            self._tell(error)
-        else:
-            self._tell(None)
-
-    async def over(self) -> None:
-        """Wait for the end after a cancellation, however often there is another."""
-        while not self._over:
-            self.ended = self._loop.create_future()
-            with suppress(asyncio.CancelledError, Exception):
-                await self.ended
-
-    def _tell(self, error: Exception | None) -> None:
-        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._end, error)
-
-    def _end(self, error: Exception | None) -> None:
-        self._over = True
-        if self.ended.done():  # cancelled
-            return
-        if error is None:
-            self.ended.set_result(None)
-        else:
-            self.ended.set_exception(error)
-
-
-def _head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (method, target)]
-    lines += [b": ".join(header) for header in headers]
-    head = b"\r\n".join(lines) + b"\r\n\r\n"
-    # As many lines as parts: none of them has a line end of its own.
-    if _HEAD.fullmatch(head) is None or head.count(b"\r\n") != len(lines) + 1:
-        raise httpcore.LocalProtocolError("not a head that HTTP can carry")
-    return head
-
-
-async def _counted(
-    headers: Sequence[tuple[bytes, bytes]], stream: Body | AsyncIterator[bytes]
-) -> AsyncIterator[bytes]:
-    """Hold a body to the length in its head: more would be the beginning of another request."""
-    length = {name.lower(): value for name, value in headers}.get(b"content-length", b"0")
-    left = int(length) if length.isdigit() else -1
-    async for chunk in stream:
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield chunk
-    if left:
-        raise httpcore.LocalProtocolError("the body is not as long as its head says")

@@ -6,6 +6,7 @@ side has to say: a refusal ends the sending, however much is left.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import select
@@ -13,6 +14,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock
 
 import httpcore
 
@@ -22,7 +25,7 @@ from longshore.transfer._fast_reply import SLOWEST, Malformed, Reply
 from longshore.transfer._fast_tls import Tls
 from longshore.transfer._fast_wire import cut
 
-__all__ = ["Upload"]
+__all__ = ["Errand", "Upload"]
 
 _BATCH = 256 << 10
 _MORE = getattr(socket, "MSG_MORE", 0)
@@ -206,3 +209,54 @@ class Upload:
         if now - self._told_at >= _TELL_EVERY:
             self._tell(self.untold)
             self.untold, self._told_at = 0, now
+
+
+class Errand:
+    """A call in a thread; cancelling who waits for it does not end it.
+
+    ``run_in_executor`` with ``shield`` would do the same with four futures in place of one.
+
+    Attributes:
+        ended: when the call is over, with what it raised.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._over = False
+        self._claimed = Lock()
+        self.ended: asyncio.Future[None] = loop.create_future()
+
+    def claim(self) -> bool:
+        """Return True to the first who asks: whoever makes the call, or gives it up."""
+        return self._claimed.acquire(blocking=False)
+
+    def run(self, call: Callable[[bytes], None], head: bytes) -> None:
+        """Make the call, unless it was given up; runs in the thread."""
+        if not self.claim():
+            return
+        try:
+            call(head)
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            self._tell(error)
+        else:
+            self._tell(None)
+
+    async def over(self) -> None:
+        """Wait for the end after a cancellation, however often there is another."""
+        while not self._over:
+            self.ended = self._loop.create_future()
+            with suppress(asyncio.CancelledError, Exception):
+                await self.ended
+
+    def _tell(self, error: Exception | None) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: Exception | None) -> None:
+        self._over = True
+        if self.ended.done():  # cancelled
+            return
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)

@@ -13,31 +13,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket
 import ssl
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeAlias, cast
 
 import httpcore
 import httpx
 
+from longshore._certificates import readable, trusting
 from longshore._switch import is_on
 from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Headers, Response
-from longshore.redaction import redact_text
 from longshore.transfer._address import Place, address
 from longshore.transfer._body import Body
+from longshore.transfer._client import Client, is_untouched
 from longshore.transfer._decoded import decoded
 from longshore.transfer._early import read_while_writing
 from longshore.transfer._fast import FastPool, install
 from longshore.transfer._fast_reply import SLOWEST, too_large
 from longshore.transfer._port import AnswerLost, NotSent, Outgoing
-from longshore.transfer._proxies import ProxyingClient
+from longshore.transfer._words import no_answer, no_connection, short
 
 __all__ = ["HttpTransport"]
 
@@ -88,7 +86,7 @@ class HttpTransport:
         self._write_timeout = write_timeout
         self._max_reply = max_reply
         self._inner = inner
-        self._client: httpx.AsyncClient | None = None
+        self._client: Client | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="longshore-http")
         self._fast: FastPool | None = None
         self._proxied = False
@@ -109,20 +107,20 @@ class HttpTransport:
         place, target = address(outgoing.url)
         headers = self._headers(outgoing, place)
         try:
-            if self._fast is not None and not self._proxied and _untouched():
+            if self._fast is not None and not self._proxied and is_untouched():
                 return await self._shortly(self._fast, outgoing, place, target, headers)
             return await self._exchange(client, outgoing, headers)
         except _NOT_SENT as error:
-            where = f"{place.host}{_by_proxy(client, outgoing.url)}"
-            raise NotSent(f"{where}: {_no_connection(error)}") from error
+            where = f"{place.host}{client.by_proxy(outgoing.url)}"
+            raise NotSent(f"{where}: {no_connection(error)}") from error
         except httpx.LocalProtocolError:  # its text quotes the header, which may be a credential
             raise ProtocolError(
                 f"{place.host}: not a request that HTTP can carry",
                 hint="check the headers",
             ) from None
         except (httpx.RequestError, httpx.StreamError, OSError) as error:
-            where = f"{place.host}{_by_proxy(client, outgoing.url)}"
-            raise AnswerLost(f"{where}: {_no_answer(error, outgoing)}") from error
+            where = f"{place.host}{client.by_proxy(outgoing.url)}"
+            raise AnswerLost(f"{where}: {no_answer(error, outgoing.timeout)}") from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -142,9 +140,7 @@ class HttpTransport:
             raise getattr(httpx, type(error).__name__)(str(error)) from error
         return self._response(reply.status, reply.fields, reply.body)
 
-    async def _exchange(
-        self, client: httpx.AsyncClient, outgoing: Outgoing, headers: _Headers
-    ) -> Response:
+    async def _exchange(self, client: Client, outgoing: Outgoing, headers: _Headers) -> Response:
         request = httpx.Request(
             outgoing.method,
             outgoing.url,
@@ -153,8 +149,7 @@ class HttpTransport:
             extensions={"timeout": self._timeout(outgoing)},
         )
         if self._fast is not None:
-            transport = client._transport_for_url(request.url)  # noqa: SLF001 - it knows the proxies
-            answer = await transport.handle_async_request(request)
+            answer = await client.transport_for(request.url).handle_async_request(request)
         else:
             answer = await client.send(request, stream=True, auth=_NO_AUTH)
         try:
@@ -180,7 +175,7 @@ class HttpTransport:
                 raise too_large(self._max_reply, answer.status_code)
         return body
 
-    def _open(self) -> httpx.AsyncClient:
+    def _open(self) -> Client:
         limits = httpx.Limits(
             max_connections=self._connections,
             max_keepalive_connections=self._connections,
@@ -188,16 +183,16 @@ class HttpTransport:
         )
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # it takes none
         if self._inner is not None:
-            return httpx.AsyncClient(transport=self._inner, cookies=cookies)
+            return Client(transport=self._inner, cookies=cookies)
         context = _ssl_context(self._ca_bundle, verify=self._verify)
         try:
-            client = ProxyingClient(verify=context, limits=limits, cookies=cookies)
+            client = Client(verify=context, limits=limits, cookies=cookies)
         except (ImportError, ValueError, httpx.InvalidURL) as error:  # what it makes of the proxies
             raise ConfigurationError(
-                f"the proxy that the environment names cannot be used: {_short(error)}",
+                f"the proxy that the environment names cannot be used: {short(error)}",
                 hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY; * there is no proxy",
             ) from error
-        self._proxied = any(client._mounts.values())  # noqa: SLF001 - NO_PROXY alone is none
+        self._proxied = client.proxied
         if not self._plain:
             self._fast = install(
                 client,
@@ -206,7 +201,7 @@ class HttpTransport:
                 max_reply=self._max_reply,
                 threads=self._threads,
             )
-        read_while_writing(client)  # what is left to httpcore: proxies at least
+        client.with_network(read_while_writing)  # what is left to httpcore: proxies at least
         return client
 
     def _timeout(self, outgoing: Outgoing) -> dict[str, float]:
@@ -243,82 +238,14 @@ class HttpTransport:
         return list(headers.items())
 
 
-def _untouched() -> bool:
-    """Tell whether httpx's transport is its own: a recorder puts another function in there."""
-    handle = httpx.AsyncHTTPTransport.handle_async_request
-    return getattr(handle, "__globals__", {}).get("__name__") == "httpx._transports.default"
-
-
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:
+    if verify and ca_bundle:
+        return trusting(ca_bundle)
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    given = f"SSL_CERT_FILE {file}" if file else f"SSL_CERT_DIR {folder}"
-    try:
-        if not verify or not ca_bundle:
-            return _usual_context(verify, file, folder)
-        given, is_folder = f"ca_bundle {ca_bundle}", Path(ca_bundle).is_dir()
-        return ssl.create_default_context(
-            cafile=None if is_folder else ca_bundle, capath=ca_bundle if is_folder else None
-        )
-    except OSError as error:  # ssl.SSLError is one
-        hint = "name a file (or an OpenSSL folder) of PEM certificates"
-        if error.filename and error.filename == os.environ.get("SSLKEYLOGFILE"):
-            given, hint = f"SSLKEYLOGFILE {error.filename}", "unset it, or name another file"
-        raise ConfigurationError(f"{given}: {error.strerror or error}", hint=hint) from error
+    with readable(f"SSL_CERT_FILE {file}" if file else f"SSL_CERT_DIR {folder}"):
+        return _usual_context(verify, file, folder)
 
 
 @lru_cache(maxsize=4)  # some hundred certificates are read: 50 ms, for every run of a process
 def _usual_context(verify: bool, _file: str | None, _folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify)
-
-
-def _by_proxy(client: httpx.AsyncClient, url: str) -> str:
-    """Say so where a proxy stands between, which may be the one that does not work."""
-    own = client._transport_for_url(httpx.URL(url)) is client._transport  # noqa: SLF001
-    return "" if own else " (by the proxy that the environment names)"
-
-
-def _no_connection(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.PoolTimeout):
-        return "no connection was free"
-    if isinstance(error, httpx.TimeoutException):
-        return "no connection in time"
-    for cause in _causes(error):
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return (
-                    f"the server's certificate is not trusted ({cause.verify_message}); "
-                    "name its authority with ca_bundle"
-                )
-            case ssl.SSLError():
-                return f"no TLS connection ({cause.reason or 'the handshake failed'})"
-            case socket.gaierror():
-                return f"the name is not known ({cause.strerror})"
-            case ConnectionRefusedError():
-                return "connection refused"
-            case OSError(strerror=str(text)):
-                return text
-    return _short(error)
-
-
-def _no_answer(error: Exception, outgoing: Outgoing) -> str:
-    if isinstance(error, httpx.ReadTimeout):
-        return f"no answer within {outgoing.timeout:g} s"
-    if isinstance(error, httpx.WriteTimeout):
-        return "the request was no longer taken"
-    if isinstance(error, httpx.ReadError | httpx.WriteError):
-        return "the connection broke"
-    return _short(error)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what led to an error, nearest first."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, BaseExceptionGroup):  # one error for each address that was tried
-            cause = cause.exceptions[0]
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _short(error: Exception) -> str:
-    return redact_text(str(error) or type(error).__name__)[:200]

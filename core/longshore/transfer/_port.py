@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from longshore.documents import Document
@@ -75,9 +75,9 @@ class Outgoing:
     """
 
     method: str
-    url: str
-    headers: Mapping[str, str]
-    body: Encoded
+    url: str = field(repr=False)  # signed, perhaps
+    headers: Mapping[str, str] = field(repr=False)
+    body: Encoded = field(repr=False)
     sources: Mapping[str, Source]
     timeout: float
     progress: Callable[[int], None] = lambda _count: None

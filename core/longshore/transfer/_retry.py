@@ -14,7 +14,8 @@ from typing import Protocol, TypeAlias
 import stamina
 
 from longshore.provider import Request, Response, Retry
-from longshore.transfer._port import AnswerLost, Clock, NotSent
+from longshore.transfer._endings import Ending
+from longshore.transfer._port import AnswerLost, Clock
 
 __all__ = [
     "Again", "Deliver", "GiveUp", "Lost", "Policy", "Retries", "RetryIn", "Verdict", "decide",
@@ -77,7 +78,7 @@ Verdict: TypeAlias = Deliver | RetryIn | GiveUp | Lost
 def decide(
     request: Request,
     tries: int,
-    outcome: Response | NotSent | AnswerLost,
+    ending: Ending,
     *,
     now: float,
     deadline: float,
@@ -89,7 +90,7 @@ def decide(
     Args:
         request: its retry word says what a lost answer means.
         tries: how many there were, this one included.
-        outcome: what came of the last one.
+        ending: how the last one ended.
         now: seconds since the epoch.
         deadline: no new try begins after it.
         jitter: 0 to 1, spreads the pauses of many clients.
@@ -97,18 +98,18 @@ def decide(
     """
     once = request.retry is Retry.ONCE
     asked: float | None = None
-    if isinstance(outcome, Response):
-        status = outcome.status
+    if isinstance(ending, Response):
+        status = ending.status
         if status < 400 or status in request.final:
             return Deliver()
         surely_not_acted = status == 429 or status in request.not_acted
         if once and not surely_not_acted:
             lost = status >= 500 or status == 408
-            return Lost(retry_after(outcome, now)) if lost else Deliver()
+            return Lost(retry_after(ending, now)) if lost else Deliver()
         if status not in PASSING and not surely_not_acted:
             return Deliver()
-        asked = retry_after(outcome, now)
-    elif once and isinstance(outcome, AnswerLost):
+        asked = retry_after(ending, now)
+    elif once and isinstance(ending, AnswerLost):
         return Lost()
     pause = asked if asked is not None else _pause(tries, jitter, policy)
     if tries >= policy.tries or now + pause > deadline:

@@ -16,8 +16,9 @@ from longshore.errors import (
     VendorUnavailable,
 )
 from longshore.provider import Headers, Response, Retry, refusal_of
-from longshore.testing._drive import GivenUp
+from longshore.testing._carry import GivenUp
 from longshore.testing.conformance._kit import Kit, KnownRefusal
+from longshore.testing.conformance._poison import ForbiddenUse, poisoned
 from longshore.testing.conformance._say import expect, in_tree, skip, told
 from longshore.testing.conformance._story import Spot, Story, disturb, request_at
 
@@ -111,6 +112,21 @@ class ErrorChecks:
         )
 
     # ------------------------------------------------------------------ error bodies
+
+    def test_refusals_of_nothing_are_read(self) -> None:
+        """``refusal`` is pure: the same reply, the same error."""
+        provider, found = self.kit.adapter(), list[str]()
+        reply = Response.of({"message": "no"}, 422)
+        try:
+            with poisoned(self.kit.provider, found):
+                one, two = provider.refusal(reply), provider.refusal(reply)
+        except ForbiddenUse:
+            one, two = None, None
+        expect(
+            not found and type(one) is type(two) and str(one) == str(two),
+            f"{one!r}, then {two!r}; it used {found}",
+            "refusal(response) is a pure function of the reply",
+        )
 
     def test_any_error_body_is_read(self, status: int) -> None:
         """``refusal`` makes an error of the tree out of any body, in one line."""

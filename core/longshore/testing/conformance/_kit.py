@@ -76,6 +76,8 @@ class Kit:
         may_resend_parts: a repeated part is the vendor's documented way after a lost answer.
         repeatable: requests that make a job, or set one to work, and that the vendor documents to
             be the same twice as once, as ``PUT /v1/documents/{id}``; with the page that says so.
+            What makes a job has a question that says ``NotDone()`` at once, for an idempotent
+            request leaves no record: ``cancel`` would take a lost one as not sent.
         reads: requests that change nothing although they are no GET, as ``POST /v1/search``.
         maps: keys in replies whose members are data, such as dictated headers: nothing unknown
             can be told from what is known in there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from longshore.capabilities import Capabilities, PartRule
+from longshore.capabilities import Capabilities, Limits, PartRule
 from longshore.documents import Document, media_type_of
 from longshore.errors import UsageError
 from longshore.planning import Group, Refusal, group, part_size_for
@@ -64,6 +64,22 @@ class LimitChecks:
             len(planned) == 1 and isinstance(planned[0], Refusal) and planned[0].reasons,
             f"{edge} is planned",
             "what the limits forbid is refused before the first byte, with a reason",
+        )
+
+    # ------------------------------------------------------------------ as they are told
+
+    def test_the_limits_make_sense(self) -> None:
+        """No limit contradicts another one."""
+        own = self._capabilities()
+        expect(not (wrong := _absurd(own)), "; ".join(wrong), "the planner believes the limits")
+
+    def test_the_polls_make_sense(self) -> None:
+        """The floor is not above the pause, nor the pause above the longest one."""
+        polls = self._capabilities().polls
+        expect(
+            0 <= polls.floor <= polls.longest and 0 < polls.interval <= polls.longest,
+            f"{polls}",
+            "floor <= longest and interval <= longest, in seconds",
         )
 
     # ------------------------------------------------------------------ sizes
@@ -282,3 +298,39 @@ class LimitChecks:
             f"sent {sorted(names)}, held {sorted(held)}",
             "documents keep their names",
         )
+
+
+def _absurd(own: Capabilities) -> list[str]:
+    limits, parts = own.limits, own.parts
+    numbers = (
+        limits.documents_per_batch,
+        limits.bytes_per_batch,
+        limits.bytes_per_document,
+        limits.name_characters,
+    )
+    wrong = [f"a limit of {number}" for number in numbers if number is not None and number < 1]
+    wrong += [
+        f"{ending!r} is no ending in lower case with its dot"
+        for ending in limits.extensions or ()
+        if ending != ending.lower() or not ending.startswith(".")
+    ]
+    wrong += [f"{kind!r} is no media type" for kind in limits.media_types or () if "/" not in kind]
+    wrong += _contradictions(limits)
+    if parts is not None:
+        most = parts.maximum or max(parts.default, parts.minimum)
+        fits = 1 <= parts.minimum <= parts.default <= most
+        if parts.chosen_by == "client" and not fits:
+            wrong.append(f"parts of {parts.minimum} to {parts.maximum}, usually {parts.default}")
+    if own.concurrency < 1 or own.idempotency_window < 0:
+        wrong.append("concurrency is at least 1, the idempotency window at least 0")
+    return wrong
+
+
+def _contradictions(limits: Limits) -> list[str]:
+    wrong = []
+    most = limits.bytes_per_document
+    if most is not None and limits.min_bytes_per_document > most:
+        wrong.append("the least size of a document is above the most")
+    if most is not None and limits.bytes_per_batch is not None and most > limits.bytes_per_batch:
+        wrong.append("a document may be larger than its batch")
+    return wrong

@@ -15,7 +15,8 @@ from longshore.pipeline import RETURNS, capabilities_of
 from longshore.planning import Group, group
 from longshore.provider import Inventory, Provider, Refused, Response, Results
 from longshore.sandbox import Vendor
-from longshore.testing._drive import Pier, Sent
+from longshore.testing._carry import Sent
+from longshore.testing._drive import Pier
 from longshore.testing.conformance._kit import Kit, Mode
 
 __all__ = ["MOST_POLLS", "Between", "Spot", "Story", "disturb", "spots", "tell"]

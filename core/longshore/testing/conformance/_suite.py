@@ -14,6 +14,7 @@ from longshore.provider import Retry
 from longshore.testing.conformance._afterwards import AfterwardsChecks
 from longshore.testing.conformance._breaks import TROUBLES, BreakChecks
 from longshore.testing.conformance._contract import ContractChecks
+from longshore.testing.conformance._credentials import CredentialChecks
 from longshore.testing.conformance._errors import STATUSES, ErrorChecks
 from longshore.testing.conformance._kit import Kit
 from longshore.testing.conformance._limits import NAMES, LimitChecks
@@ -29,6 +30,7 @@ __all__ = ["Checked", "ProviderConformance", "run_checks"]
 
 class ProviderConformance(
     ContractChecks,
+    CredentialChecks,
     LimitChecks,
     UploadChecks,
     ReplyChecks,

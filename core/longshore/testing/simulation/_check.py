@@ -111,7 +111,12 @@ def _jobs(case: Case, history: History) -> Iterator[str]:
     worked = _worked_on(case, history)
     more = _beyond_our_means(history)
     if len(worked) > len(history.units) + more:
-        yield f"{len(worked)} vendor jobs for {len(history.units)} batches"
+        states = {job["state"] for job in history.state["jobs"]} - case.idle
+        yield (
+            f"{len(worked)} vendor jobs for {len(history.units)} batches, in the states "
+            f"{', '.join(sorted(states))} (those in which the vendor neither works nor bills are "
+            "named in `idle`)"
+        )
     owned = Counter(unit.job_id for unit in history.units if unit.job_id)
     for job, count in owned.items():
         if count > 1:
@@ -211,16 +216,18 @@ def _parts(case: Case, history: History) -> Iterator[str]:
 
 def _leftovers(case: Case, history: History) -> Iterator[str]:
     """What else was made at the vendor was given back, is in the queue, or expires by itself."""
+    if history.faults & (_TIMES | {"gone"}):
+        return
     owned = {unit.job_id for unit in history.units}
     queued = repr([entry.session for entry in history.abandoned])
     unknown = {unit.id for unit in history.units if unit.outcome is Outcome.UNKNOWN}
-    if not unknown and not history.faults & (_TIMES | {"gone"}):
-        for job in history.state["jobs"]:
-            idle = job["id"] not in owned and job["state"] in case.idle - case.over
-            if idle and repr(job["id"]) not in queued:
-                yield f"job {job['id']} was left behind as {job['state']}"
-    if history.faults & (_TIMES | {"gone"}):
-        return
+    for job in () if unknown else history.state["jobs"]:
+        idle = job["id"] not in owned and job["state"] in case.idle - case.over
+        if idle and repr(job["id"]) not in queued:
+            yield (
+                f"job {job['id']} was left behind as {job['state']}: nobody gave it back (where "
+                "such a job expires by itself, its state is named in `over`)"
+            )
     for secret in case.held(history.vendor):
         unit = history.watch.known.get(secret)
         if unit is not None and unit not in unknown and repr(secret) not in queued:

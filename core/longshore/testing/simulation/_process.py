@@ -109,7 +109,6 @@ class Process:
         transport = SimulatedTransport(
             world, scene.vendor, scene.watch, scene.sources, self._is_overtaken
         )
-        transport.follow(provider)
         capabilities = capabilities_of(provider)
         driver = Driver(
             provider,
@@ -122,6 +121,7 @@ class Process:
             policy=Policy(tries=3, seconds=600.0),
             learn=scene.watch.secrets.update,
         )
+        transport.follow(driver, provider.settings.base_url)
         return Engine(
             run=run,
             provider=provider,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from longshore.documents import Piece
 from longshore.errors import SourceChanged
-from longshore.provider import Headers, Provider, ProviderSettings, Request, Response
+from longshore.provider import Headers, Request, Response
 from longshore.sandbox import Call, Recorder, Reply
 from longshore.testing.simulation._sources import MemorySources
 from longshore.testing.simulation._watch import Watch
 from longshore.testing.simulation._world import World
-from longshore.transfer import AnswerLost, NotSent, Outgoing, Source
+from longshore.transfer import AnswerLost, Driver, NotSent, Outgoing, Source
 
 __all__ = ["SimulatedTransport"]
 
@@ -58,25 +58,25 @@ class SimulatedTransport:
         self._watch = watch
         self._sources = sources
         self._overtaken = overtaken
-        self._word = ""
+        self._words: dict[tuple[str, str], str] = {}
         self._base = ""
         self._life = watch.lives
 
-    def follow(self, provider: Provider[ProviderSettings]) -> None:
-        """Learn each request's retry word as it is signed, right before it is sent."""
-        sign, self._base = provider.sign, provider.settings.base_url
+    def follow(self, driver: Driver, base_url: str) -> None:
+        """Learn each request's retry word as it is given to the driver."""
+        exchange, self._base = driver.exchange, base_url
 
-        def signed(request: Request, now: float) -> Request:
-            self._word = request.retry.value
-            return sign(request, now)
+        def told(request: Request, *more: Any) -> Awaitable[Response]:
+            url = request.url if request.absolute else base_url + request.url
+            self._words[request.method, url] = request.retry.value
+            return exchange(request, *more)
 
-        vars(provider)["sign"] = signed
+        vars(driver)["exchange"] = told
 
     async def send(self, outgoing: Outgoing) -> Response:
         """Send a request and return the answer."""
-        world, (word, self._word) = self._world, (self._word, "")
+        world, word = self._world, self._words[outgoing.method, outgoing.url]
         signed = not outgoing.url.startswith(f"{self._base}/")
-        word = word if word and not signed else "idempotent"  # so is a PUT to a signed URL
         pieces = [s for s in outgoing.body.segments if isinstance(s, Piece)]
         what = f"{word} {outgoing.method} {outgoing.url.partition('?')[0]}"
         unit = world.current

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn
 
-from longshore.cli._bars import ONE_LINE, Drawn, RateColumn, words
-from longshore.cli._meter import Meter
 from longshore.cli._text import printable
+from longshore.cli.progress._bars import ONE_LINE, Drawn, RateColumn, words
+from longshore.cli.progress._meter import Meter
+from longshore.cli.progress._tally import never_sent
 from longshore.pipeline import (
     BytesMoved,
     DocumentFinished,
@@ -72,8 +73,7 @@ class TargetBars(Drawn):
             case Polled(word=word):
                 self._progress.update(bar, doing=printable(word))
             case DocumentFinished(record=record):
-                if record.unit_id and record.outcome == "refused":  # it was going to go
-                    self._sizes[target] -= record.document.size
+                self._sizes[target] -= never_sent(event)
                 doing = printable(f"{record.document.name}: {record.outcome}")
                 self._progress.update(bar, total=self._sizes[target], doing=doing)
             case _:

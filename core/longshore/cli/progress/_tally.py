@@ -6,17 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from longshore.cli._afresh import Afresh
-from longshore.cli._budget import Budget
-from longshore.cli._meter import Meter
 from longshore.cli._text import printable
-from longshore.cli._waits import Waits
+from longshore.cli.progress._afresh import Afresh
+from longshore.cli.progress._budget import Budget
+from longshore.cli.progress._meter import Meter
+from longshore.cli.progress._waits import Waits
 
 if TYPE_CHECKING:
     from longshore.journal import Journal, RunRecord
-    from longshore.pipeline import Event
+    from longshore.pipeline import DocumentFinished, Event
 
-__all__ = ["Standing", "Tally"]
+__all__ = ["Standing", "Tally", "never_sent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Tally:
     Attributes:
         documents: in the run.
         finished: that have an outcome, also from earlier commands.
-        size: bytes to carry.
+        size: bytes to carry; not those of documents that ended before any of them left.
         moved: counts bytes that left in this command; what is sent again counts again.
         before: bytes of documents that were finished before this command.
         jobs: batch -> the vendor's last word, for jobs that are polled.
@@ -90,7 +90,11 @@ class Tally:
                 else:
                     self.jobs[unit_id] = word
             case DocumentFinished(_, record, _):
-                self.finished = min(self.finished + 1, self.documents)
+                if size := never_sent(event):
+                    self.size -= size
+                    self._unsent -= 1
+                if record.unit_id is not None:  # else the plan refused it: finished from the start
+                    self.finished = min(self.finished + 1, self.documents)
                 self.jobs.pop(record.unit_id or "", None)
             case _:
                 pass
@@ -147,3 +151,11 @@ class Tally:
         polled = ", ".join(f"{count} {printable(word)}" for word, count in counted)
         budget = self.budget.text() if self.budget is not None else ""
         return [text for text in (polled and f"jobs: {polled}", budget, self.waits.text()) if text]
+
+
+def never_sent(event: DocumentFinished) -> int:
+    """Return the size of a document that was to travel, and ended before anything of it left."""
+    record, unit = event.record, event.unit
+    ended = record.outcome.terminal and record.outcome not in ("succeeded", "partial")
+    sent = unit is not None and unit.counters.bytes_sent
+    return record.document.size if record.unit_id and ended and not sent else 0

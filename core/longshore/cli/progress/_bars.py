@@ -19,10 +19,10 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
-from longshore.cli._budget import Budget
-from longshore.cli._meter import Meter
-from longshore.cli._tally import Standing, Tally
 from longshore.cli._text import printable
+from longshore.cli.progress._budget import Budget
+from longshore.cli.progress._meter import Meter
+from longshore.cli.progress._tally import Standing, Tally
 from longshore.journal import Journal, Taken
 from longshore.pipeline import BytesMoved, DocumentFinished, Event, Polled, RunStarted, Unit
 from longshore.units import format_bytes, format_seconds

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from longshore.errors import AccountError, LongshoreError, VendorUnavailable
 from longshore.journal import Journal, with_units
-from longshore.lifecycle import Outcome
-from longshore.migrate._fallback import catch_up, give_up, note_placed, orphans, shared_among
-from longshore.migrate._passage import Leg, Passage, RouteRequest
+from longshore.migrate.routes._arrival import Arrival
+from longshore.migrate.routes._fallback import catch_up, give_up, note_placed, orphans, shared_among
+from longshore.migrate.routes._passage import Leg, Passage, RouteRequest
 from longshore.pipeline import (
     Candidate,
     DocumentFinished,
@@ -27,11 +27,10 @@ from longshore.pipeline import (
     begin,
     execute,
     summary,
-    worst,
 )
 from longshore.targets import Target
 
-__all__ = ["Arrival", "Watch", "arrival_now", "carry_passage"]
+__all__ = ["Watch", "carry_passage"]
 
 T = TypeVar("T")
 
@@ -47,42 +46,6 @@ OUTAGE_PAUSE = 30.0
 
 Watch = Callable[[Leg, Event], None]
 """Is told what happens, and in which run."""
-
-
-@dataclass(slots=True)
-class Arrival:
-    """How an upload by a route ended.
-
-    Attributes:
-        passage: its runs.
-        reports: of the runs that count, by run id.
-        shadows: of the others.
-    """
-
-    passage: Passage
-    reports: dict[str, RunReport] = field(default_factory=dict)
-    shadows: dict[str, RunReport] = field(default_factory=dict)
-
-    @property
-    def exit_code(self) -> int:
-        """The worst of the runs that count; shadows do not."""
-        return worst(report.exit_code for report in self.reports.values())
-
-    @property
-    def outcomes(self) -> dict[Outcome, int]:
-        """How many documents ended how, without those that another run carried instead."""
-        counts: dict[Outcome, int] = {}
-        for leg in self.passage.legs:
-            report = self.reports.get(leg.run.id)
-            for outcome, count in (report.outcomes if report else {}).items():
-                counts[outcome] = counts.get(outcome, 0) + count
-        handed = sum(
-            report.documents
-            for leg in self.passage.legs
-            if leg.role == "fallback" and (report := self.reports.get(leg.run.id))
-        )
-        counts[Outcome.SKIPPED] = counts.get(Outcome.SKIPPED, 0) - handed
-        return {outcome: count for outcome, count in counts.items() if count}
 
 
 async def carry_passage(
@@ -108,23 +71,6 @@ async def carry_passage(
         _stop=stop or asyncio.Event(),
         _arrival=Arrival(passage),
     ).run()
-
-
-async def arrival_now(journal: Journal, passage: Passage, seconds: float) -> Arrival:
-    """Tell how an upload by a route stands that was cut off, as its journal knows.
-
-    Args:
-        journal: the durable record.
-        passage: its runs.
-        seconds: how long it was carried.
-    """
-    arrival = Arrival(passage)
-    for leg in passage.legs:
-        report = await summary(journal, leg.run)
-        report.seconds, report.interrupted = seconds, True
-        reports = arrival.shadows if leg.role == "shadow" else arrival.reports
-        reports[leg.run.id] = report
-    return arrival
 
 
 @dataclass(slots=True)

@@ -1,16 +1,10 @@
-"""Finding the providers: hooks, discovery, quarantine of broken plugins, version handshake.
-
-A plugin is a module (or any object) with functions marked by ``longshore.provider.hookimpl``,
-registered as an entry point of the group ``longshore.providers``. Built-in providers come in the
-same way. One broken plugin never stops the others: it is quarantined, with the reason.
-"""
+"""The plugins of a process: loaded one by one, in quarantine where they are broken."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,84 +16,19 @@ import pluggy
 
 from longshore._closest import closest
 from longshore.errors import LongshoreError, PluginError, UnknownTarget
-from longshore.provider import Card
+from longshore.plugins._hooks import API_VERSION, Hooks
+from longshore.plugins._info import ProviderInfo, Source, described, info_of
 
 if TYPE_CHECKING:
     from longshore.provider import Provider
 
-__all__ = [
-    "API_VERSION", "GROUP", "Hooks", "Plugins", "ProviderInfo", "Quarantined", "load_plugins",
-]  # fmt: skip
-
-API_VERSION = 1
-"""The version of the provider contract. A plugin that sets ``longshore_api`` in its module must
-name this one; a plugin that does not is taken at its word."""
+__all__ = ["GROUP", "Plugins", "Quarantined", "load_plugins"]
 
 GROUP = "longshore.providers"
 """The entry-point group of providers."""
 
 _OURS = "longshore"
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_REQUIRED = ("send", "poll")
-_log = logging.getLogger(__name__)
-_spec = pluggy.HookspecMarker("longshore")
-
-
-class Hooks:
-    """The three hooks of Longshore. An implementation may leave out arguments it does not need."""
-
-    @_spec
-    def longshore_providers(self) -> Sequence[type[Provider[Any]] | Card]:  # type: ignore[empty-body]
-        """Return the provider classes of this plugin, or their cards. Called once, at discovery."""
-
-    @_spec(firstresult=True)
-    def longshore_sandbox(self, name: str, options: Mapping[str, Any]) -> object | None:
-        """Return the vendor's side for a provider's name; None for other names.
-
-        Called when a sandbox is started: load what is heavy here, not at import.
-        """
-
-    @_spec
-    def longshore_event(self, event: object) -> None:
-        """Observe what happens in a run. Called for each event; errors are logged, never raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderInfo:
-    """A provider that can be used, and the distribution that brought it ("" if none did)."""
-
-    card: Card
-    distribution: str = ""
-    version: str = ""
-    offered: type[Provider[Any]] | None = None
-
-    @property
-    def type(self) -> type[Provider[Any]]:
-        """Its class, imported if that has not happened yet.
-
-        Raises:
-            PluginError: its card leads to no provider class that can be used.
-        """
-        if self.offered is not None:
-            return self.offered
-        try:
-            found = _checked(self.card.load())
-        except PluginError:
-            raise
-        except (Exception, SystemExit) as error:
-            what = f"the provider {self.card.name!r} cannot be imported: {_described(error)}"
-            raise PluginError(what) from error
-        if found.name != self.card.name:
-            raise PluginError(f"the card of {self.card.name!r} leads to {found.name!r}")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The distribution that a plugin comes from; "" if none."""
-
-    distribution: str = ""
-    version: str = ""
+_log = logging.getLogger("longshore.plugins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +71,7 @@ class Plugins:
         made = cls()
         for plugin in plugins:
             name = getattr(plugin, "__name__", type(plugin).__name__)
-            made._admit(name, plugin, _Source())
+            made._admit(name, plugin, Source())
         made._connect_observers()
         return made
 
@@ -157,11 +86,11 @@ class Plugins:
         )
         made = cls()
         for entry in sorted(found, key=_precedence):
-            source = _Source(*_distribution(entry))
+            source = Source.of(entry)
             try:
                 plugin = entry.load()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin can do anything
-                made._quarantine(entry.name, source, f"it cannot be imported: {_described(error)}")
+                made._quarantine(entry.name, source, f"it cannot be imported: {described(error)}")
             else:
                 made._admit(entry.name, plugin, source)
         made._connect_observers()
@@ -226,7 +155,7 @@ class Plugins:
             except Exception as error:
                 missing = isinstance(error, ImportError)
                 raise PluginError(
-                    f"the sandbox of {name!r} cannot be made: {_described(error)}",
+                    f"the sandbox of {name!r} cannot be made: {described(error)}",
                     hint="pip install 'longshore[sandbox]'" if missing else "",
                 ) from error
             if made is not None:
@@ -248,7 +177,7 @@ class Plugins:
             except BaseException as error:  # noqa: BLE001 - not even by SystemExit does it stop a run
                 level = logging.DEBUG if name in self._silenced else logging.WARNING
                 self._silenced.add(name)
-                _log.log(level, "the observer of plugin %r failed: %s", name, _described(error))
+                _log.log(level, "the observer of plugin %r failed: %s", name, described(error))
 
     @contextmanager
     def observing(self, name: str, observe: Callable[[Any], object]) -> Iterator[None]:
@@ -266,7 +195,7 @@ class Plugins:
 
     # ------------------------------------------------------------------------------- admission
 
-    def _admit(self, name: str, plugin: object, source: _Source) -> None:
+    def _admit(self, name: str, plugin: object, source: Source) -> None:
         if self._manager.is_registered(plugin):
             self._quarantine(name, source, "it is registered already, under another entry point")
             return
@@ -276,18 +205,18 @@ class Plugins:
         except Exception as error:  # noqa: BLE001 - a plugin can be anything
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            broken = f"it cannot be registered: {_described(error)}"
+            broken = f"it cannot be registered: {described(error)}"
             self._quarantine(
                 name, source, error.message if isinstance(error, PluginError) else broken
             )
 
-    def _quarantine(self, name: str, source: _Source, reason: str) -> None:
+    def _quarantine(self, name: str, source: Source, reason: str) -> None:
         _log.warning("plugin %r is not used: %s", name, reason)
         left_out = Quarantined(name, source.distribution, reason)
         self.quarantined = (*self.quarantined, left_out)
 
     @staticmethod
-    def _check_version(plugin: object, source: _Source) -> None:
+    def _check_version(plugin: object, source: Source) -> None:
         wanted = getattr(plugin, "longshore_api", API_VERSION)
         if wanted == API_VERSION:
             return
@@ -299,11 +228,11 @@ class Plugins:
             cure = f"install a version of {plugin_name} for plugin API {API_VERSION}"
         raise PluginError(f"it needs plugin API {wanted!r}, but {here}: {cure}")
 
-    def _register(self, name: str, plugin: object, source: _Source) -> None:
+    def _register(self, name: str, plugin: object, source: Source) -> None:
         where = source.distribution or len(self._manager.get_plugins())
         self._manager.register(plugin, f"{name}@{where}")
         self._check_hooks(plugin)
-        infos = [_info(offered, source) for offered in self._ask(plugin)]
+        infos = [info_of(offered, source) for offered in self._ask(plugin)]
         self._check_names(infos)
         for info in infos:
             self._providers[info.card.name] = info
@@ -341,7 +270,7 @@ class Plugins:
             answers = self._only(plugin, "longshore_providers")()
             offered = list(answers[0]) if answers else None
         except Exception as error:
-            raise PluginError(f"longshore_providers() failed: {_described(error)}") from error
+            raise PluginError(f"longshore_providers() failed: {described(error)}") from error
         callers = self._manager.get_hookcallers(plugin) or []
         if offered is None and any(caller.name == "longshore_providers" for caller in callers):
             raise PluginError("longshore_providers() returned None, and not a list of providers")
@@ -358,54 +287,9 @@ class Plugins:
                 taken[name] = info.card.name
 
 
-def _info(offered: object, source: _Source) -> ProviderInfo:
-    """Describe what a plugin offers; a card is believed until its class is needed."""
-    if isinstance(offered, Card):
-        _check_words(offered.name, *offered.aliases)
-        return ProviderInfo(offered, source.distribution, source.version)
-    kind = _checked(offered)
-    place = f"{kind.__module__}:{kind.__qualname__}"
-    card = Card(kind.name, place, kind.aliases, kind.title, kind.documentation)
-    return ProviderInfo(card, source.distribution, source.version, kind)
-
-
-def _check_words(*names: object) -> None:
-    for word in names:
-        if not (isinstance(word, str) and _NAME.fullmatch(word)):
-            raise PluginError(f"the name {word!r} is not of the form [a-z0-9-]+")
-
-
-def _checked(offered: object) -> type[Provider[Any]]:
-    """Return the class if it is a provider that can be used."""
-    from longshore.provider import Provider, ProviderSettings
-
-    if not (isinstance(offered, type) and issubclass(offered, Provider)):
-        raise PluginError(f"longshore_providers() returned {offered!r}, which is no Provider class")
-    name = getattr(offered, "name", None)
-    if not name:
-        raise PluginError(f"the provider class {offered.__name__} has no name")
-    _check_words(name, *offered.aliases)
-    for verb in _REQUIRED:
-        if getattr(offered, verb) is getattr(Provider, verb):
-            raise PluginError(f"the provider {name!r} does not define {verb}()")
-    settings: object = offered.Settings
-    if not (isinstance(settings, type) and issubclass(settings, ProviderSettings)):
-        raise PluginError(f"the Settings of provider {name!r} are no ProviderSettings class")
-    return offered
-
-
-def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    return (entry.dist.name, entry.dist.version) if entry.dist is not None else ("", "")
-
-
 def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
-    distribution, _ = _distribution(entry)
+    distribution = Source.of(entry).distribution
     return (distribution != _OURS, distribution, entry.name)
-
-
-def _described(error: BaseException) -> str:
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longshore.cli._text import printable
-from longshore.cli._waits import kind_of
+from longshore.cli.progress._waits import kind_of
 
 if TYPE_CHECKING:
     from longshore.pipeline import Event

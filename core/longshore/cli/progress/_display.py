@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from longshore.cli._budget import Budget
-from longshore.cli._tally import Standing, Tally
 from longshore.cli._terminal import Above, Terminal
 from longshore.cli._text import structured
+from longshore.cli.progress._budget import Budget
+from longshore.cli.progress._tally import Standing, Tally
 
 if TYPE_CHECKING:
     from longshore.capabilities import Capabilities
@@ -103,7 +103,7 @@ def open_display(
     if terminal.quiet:
         yield SILENT
     elif _can_draw():
-        from longshore.cli._bars import Bars
+        from longshore.cli.progress._bars import Bars
 
         with Bars(journal, budget) as bars, _above(terminal, bars):
             yield bars
@@ -134,7 +134,7 @@ def open_displays(
     if terminal.quiet:
         yield SILENT
     elif _can_draw():
-        from longshore.cli._target_bars import TargetBars
+        from longshore.cli.progress._target_bars import TargetBars
 
         with TargetBars(targets, below) as bars, _above(terminal, bars):
             yield bars

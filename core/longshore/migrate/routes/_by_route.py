@@ -11,14 +11,15 @@ from typing import Any, Unpack
 
 from longshore.errors import UsageError
 from longshore.journal import Journal, RunRecord, open_journal
-from longshore.migrate._passage import (
+from longshore.migrate.routes._arrival import Arrival
+from longshore.migrate.routes._carry import Watch, carry_passage
+from longshore.migrate.routes._passage import (
     Passage,
     RouteRequest,
     begin_passage,
     find_passage,
     passage_of,
 )
-from longshore.migrate._route import Arrival, Watch, carry_passage
 from longshore.pipeline import (
     Environment,
     Notice,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from longshore.cli._budget import Budget
-from longshore.cli._waits import Waits
+from longshore.cli.progress._budget import Budget
+from longshore.cli.progress._waits import Waits
 
 if TYPE_CHECKING:
     from longshore.pipeline import Event
