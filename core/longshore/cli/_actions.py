@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longshore.cli._command import INTERRUPTED, command
+from longshore.cli._codes import INTERRUPTED
+from longshore.cli._command import command
 from longshore.cli._journal import open_existing
 from longshore.cli._lines import tell_document
 from longshore.cli._parameters import Set, SomeRun, check_names, pairs

@@ -10,7 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from longshore.cli._command import EPILOG, INTERRUPTED, TROUBLE
+from longshore.cli._codes import INTERRUPTED, TROUBLE
+from longshore.cli._command import EPILOG
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
 from longshore.errors import UsageError

@@ -12,20 +12,14 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias, get_type_h
 
 import typer
 
+from longshore.cli._codes import INTERRUPTED, TROUBLE
 from longshore.cli._terminal import Terminal
 from longshore.errors import LongshoreError, UsageError
 
-__all__ = [
-    "EPILOG", "INTERRUPTED", "TROUBLE", "Config", "Journal", "calls_another", "command",
-]  # fmt: skip
+__all__ = ["EPILOG", "Config", "Journal", "calls_another", "command"]
 
 EPILOG = "longshore_epilog"
 """The attribute of a command that holds what stands below its help."""
-
-TROUBLE = 2
-"""Exit code: usage, configuration, account, plugin, journal; and what nobody expected."""
-
-INTERRUPTED = 130
 
 _PANEL = "Every command"
 

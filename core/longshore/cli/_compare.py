@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from longshore.cli._carry import not_told
-from longshore.cli._command import INTERRUPTED, command
+from longshore.cli._codes import INTERRUPTED
+from longshore.cli._command import command
 from longshore.cli._compare_shown import Places, again, finish, line_of
 from longshore.cli._lines import tell_document
 from longshore.cli._parameters import BatchSize, PartSize, Paths, options_of, pairs

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
-from longshore.cli._command import INTERRUPTED
+from longshore.cli._codes import INTERRUPTED
 from longshore.cli._terminal import Terminal
 
 __all__ = ["Interrupt", "ended_by_signals", "run_async"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longshore.cli._command import TROUBLE, command
+from longshore.cli._codes import TROUBLE
+from longshore.cli._command import command
 from longshore.cli._journal import open_if_there
 from longshore.cli._lines import number, tell_document
 from longshore.cli._parameters import (

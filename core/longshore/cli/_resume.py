@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from longshore.cli._command import INTERRUPTED, TROUBLE, command
+from longshore.cli._codes import INTERRUPTED, TROUBLE
+from longshore.cli._command import command
 from longshore.cli._journal import is_named_in_vain, open_existing
 from longshore.cli._parameters import Follow, Run, Set, SomeRun, check_names, pairs
 from longshore.cli._terminal import Terminal

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from longshore.cli._command import INTERRUPTED, TROUBLE, command
+from longshore.cli._codes import INTERRUPTED, TROUBLE
+from longshore.cli._command import command
 from longshore.cli._journal import open_existing
 from longshore.cli._lines import number, tell_document, tell_run
 from longshore.cli._parameters import Run, Set, check_names, pairs
