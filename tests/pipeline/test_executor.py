@@ -267,9 +267,10 @@ async def test_a_resume_asks_about_what_needed_action_a_moment_ago() -> None:
     assert (await run(world)).outcomes == {Outcome.SUCCEEDED: 1}
 
 
-async def test_a_run_ends_however_many_jobs_wait_for_somebody() -> None:
+@pytest.mark.parametrize("interval", [0.01, 0.0001], ids=["short", "over before it is looked at"])
+async def test_a_run_ends_however_many_jobs_wait_for_somebody(interval: float) -> None:
     """Each is asked about, but that some poll is always due keeps no run from ending."""
-    world = hasty()
+    world = hasty(poll_interval=interval)
     await world.plan(*[[4]] * 120, concurrency=4)
     world.vendor.always = {"GET /jobs/": reply({"state": "review"})}
     report = await asyncio.wait_for(run(world), 20)

@@ -241,6 +241,18 @@ def test_no_file_names_a_package_registry() -> None:
     assert wrong == []
 
 
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Before Python 3.11.5, such a group keeps the beginning of what did not match."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for root in ("core", "providers")
+        for path in modules(ROOT / root)
+        if re.search(r"\)[*+?]\+[^,]", path.read_text(encoding="utf-8"))
+    ]
+
+    assert wrong == []
+
+
 def test_no_lock_file_is_tracked() -> None:
     """Ranges stand in pyproject.toml; a lock file would hold registry hosts."""
     assert [path.name for path in tracked_files() if LOCK_FILE.fullmatch(path.name)] == []

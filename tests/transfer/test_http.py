@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import vcr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from longshore.documents import Document, Piece, SourceFile
@@ -56,6 +56,8 @@ async def test_a_signed_url_leaves_byte_for_byte(transport: HttpTransport) -> No
     ),
     rest=st.text("aZ09-._~!$&'()*+,;=:@/%?#[] %2fé\\^`{}|", max_size=12),
 )  # fmt: skip
+@example(origin="http://a.example", rest="%?-")
+@example(origin="http://a.example", rest="/.")
 def test_an_address_is_what_httpx_makes_of_it(origin: str, rest: str) -> None:
     """The short way to parse a clean address and the long one agree, also on what is refused."""
     text = origin + "/" + rest

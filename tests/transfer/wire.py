@@ -81,8 +81,9 @@ async def serving(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for peer in server.peers:
-            peer.writer.transport.abort()  # TLS would wait for the other side's farewell
+        for peer in server.peers:  # TLS would wait for the other side's farewell
+            with suppress(AttributeError):  # of Python 3.11.2, where it was closed twice
+                peer.writer.transport.abort()
         await asyncio.sleep(0)
 
 

@@ -21,7 +21,7 @@ from longshore.errors import LongshoreError
 
 __all__ = ["Above", "Terminal"]
 
-_NEXT = re.compile("longshore (?:status|watch|actions|resume|forget)(?: [0-9a-f]{8})?+")
+_NEXT = re.compile("longshore (?:status|watch|actions|resume|forget)(?: [0-9a-f]{8})?")
 """A command in a hint that is about the journal of this one."""
 
 

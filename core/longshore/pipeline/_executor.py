@@ -138,6 +138,8 @@ class Executor:
         waiting, begun = len(self._turns), self._enough_failures()
         for unit in await self._active.refill(lined_up=waiting, begun=begun):
             self._turns.line_up(unit.id)
+            if unit.moves:
+                self._others_run = False  # to be looked up again
 
     def _enough_failures(self) -> bool:
         most = self._options.max_failures
@@ -181,11 +183,11 @@ class Executor:
         if isinstance(steps, Next):
             self._park(unit, steps, now)
             return
-        if steps[0].verb == "poll" and self._waits_for_nobody(unit):
-            self._turns.line_up_at(now + _TICK, unit.id)
-            return
         if unit.asked_about and steps[0].verb == "poll" and self._others_wait():
             self._set_aside(unit, Next("later", unit.record.at, unit.record.why))
+            return
+        if steps[0].verb == "poll" and self._waits_for_nobody(unit):
+            self._turns.line_up_at(now + _TICK, unit.id)
             return
         self._begin(unit, steps[0])
         self._turns.line_up(unit.id)  # there may be more to begin, when its turn comes again

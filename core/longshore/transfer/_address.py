@@ -15,9 +15,9 @@ __all__ = ["Place", "address"]
 
 _LONGEST = 65_536  # httpx.URL, which others ask later, takes no more
 _PORTS = {b"http": 80, b"https": 443}
-_SAFE = r"(?:[\w!$&'()*+,\-.:;=@~]++|%[0-9A-Fa-f]{2})*+"
+_SAFE = r"(?:[\w!$&'()*+,\-.:;=@~]++|%[0-9A-Fa-f]{2})*"
 _CLEAN = re.compile(  # an address in which nothing has to be encoded or taken out
-    rf"(https?://[a-z0-9.-]{{1,253}}+(?::[0-9]{{1,5}}+)?)(?:/(?!\.){_SAFE})++(?:\?{_SAFE})?",
+    rf"(https?://[a-z0-9.-]{{1,253}}+(?::[0-9]{{1,5}}+)?)(?:/(?!\.){_SAFE})+(?:\?{_SAFE})?",
     re.ASCII,
 )
 

@@ -14,7 +14,7 @@ __all__ = ["counted", "head_of"]
 _HEAD = re.compile(  # bodies leave uncoded: nothing may say otherwise
     rb"[A-Z]++ [\x21-\x7e]++ HTTP/1\.1\r\n"
     rb"(?:(?!(?i:transfer-encoding):)"
-    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)++\r\n"
+    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)+\r\n"
 )
 
 
