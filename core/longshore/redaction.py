@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -153,6 +154,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._counts: dict[str, int] = {}  # how often each was learned
         self._secrets: tuple[str, ...] = ()
+        self._ordered: tuple[tuple[str, ...], list[str]] = ((), [])
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
@@ -186,22 +188,33 @@ class Redactor:
         return redact_json(value, self.text)
 
     def _without(self, text: str) -> str:
-        for secret in self._secrets:
+        secrets = self._secrets
+        for secret in secrets:
             text = text.replace(secret, HIDDEN)
-        if CUT not in text:
+        if CUT not in text or not secrets:
             return text
+        known = self._ordered
+        if known[0] is not secrets:
+            known = self._ordered = (secrets, sorted(secrets))
         *cut, rest = text.split(CUT)
-        return CUT.join([*map(self._without_beginning, cut), rest])
+        return CUT.join([*(_without_beginning(part, *known) for part in cut), rest])
 
-    def _without_beginning(self, text: str) -> str:
-        """Hide what is left of a secret at the end of a text that was cut there."""
-        for secret in self._secrets:
-            at = text.find(secret[:_LEAST], -len(secret))
-            while at >= 0 and not secret.startswith(text[at:]):
-                at = text.find(secret[:_LEAST], at + 1)
-            if at >= 0:
-                return text[:at] + HIDDEN
-        return text
+
+def _without_beginning(text: str, secrets: Sequence[str], ordered: Sequence[str]) -> str:
+    """Hide what is left of a secret at the end of a text that was cut there.
+
+    Args:
+        text: up to the cut.
+        secrets: longest first.
+        ordered: the same by the alphabet, so that each place is looked up, not searched for: a
+            vendor's text may have thousands of cuts.
+    """
+    for at in range(max(len(text) - len(secrets[0]), 0), len(text) - _LEAST + 1):
+        left = text[at:]
+        place = bisect_left(ordered, left)
+        if place < len(ordered) and ordered[place].startswith(left):
+            return text[:at] + HIDDEN
+    return text
 
 
 def forms_of(secret: str) -> set[str]:

@@ -173,6 +173,17 @@ def test_a_glob_gives_a_file_once_although_links_lead_in_circles(
     assert [c.path for c in find_documents([f"{tmp_path}/*/*.pdf"])] == [f"{tmp_path}/sub/a.pdf"]
 
 
+def test_two_slashes_in_a_glob_do_not_lead_to_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind ``**``, which may stand for no folder at all."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.pdf").write_bytes(b"x")
+    assert sorted(expand("**//*")[0]) == ["sub", "sub/a.pdf"]
+    assert expand(f"/{tmp_path}//*//a.pdf")[0] == [f"{tmp_path}/sub/a.pdf"]
+
+
 _PARTS = st.sampled_from(["*", "**", "*.pdf", "a", "b?", "[ab]*", ".*", "", ".", "c", "*]"])
 
 

@@ -421,3 +421,11 @@ def test_settings_are_read_as_people_write_them() -> None:
     assert (settings.base_url, settings.timeout) == ("https://a.example/api", 300.0)
     assert settings.missing() == ("api_key",)
     assert "hunter2" not in repr(SETTINGS)
+
+
+def test_what_is_exchanged_shows_no_secret() -> None:
+    """Signed URLs, keys in headers and tokens in replies: a traceback may show the objects."""
+    request = Request.get("https://bucket.example/part?signature=hunter2")
+    response = Response.of({"upload_token": "hunter2"})
+    shown = repr(request.with_header("Authorization", "Bearer hunter2")) + repr(response)
+    assert ("hunter2" in shown, "GET" in shown, "200" in shown) == (False, True, True)

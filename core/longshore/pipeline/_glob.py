@@ -27,7 +27,8 @@ def expand(pattern: str) -> tuple[list[str], Closed]:
     Hidden names match only a pattern that begins with a dot. Links to folders are followed.
     """
     closed: Closed = {}
-    *above, last = pattern.split("/")
+    # Without empty parts: behind ``**``, which stands for no folder, too, one would be the root.
+    *above, last = re.sub("/{2,}", "/", pattern).split("/")
     if last == "**":
         above, last = [*above, "**"], "*"
     heads = [""]

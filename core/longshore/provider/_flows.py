@@ -43,7 +43,7 @@ class Request:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)  # signed, perhaps
     body: Body | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     step: str = ""

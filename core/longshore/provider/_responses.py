@@ -39,7 +39,7 @@ class Response:
 
     status: int
     headers: Headers = field(default_factory=Headers)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)  # may hold tokens
     received_at: float | None = field(default=None, compare=False)
 
     @property
