@@ -118,7 +118,7 @@ def test_an_option_before_a_command_of_a_group_is_not_lost(empty_shore: Shore, g
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("arguments", ["--help", "providers"])
+@pytest.mark.parametrize("arguments", ["--help", "providers", "status --help", "upload --help"])
 def test_what_needs_nothing_loads_nothing_heavy(arguments: str) -> None:
     """Help and the list of providers import neither HTTP nor validation nor a database."""
     code = (

@@ -35,6 +35,26 @@ def test_a_reader_that_goes_away_interrupts(processes: Processes, trouble: Troub
     assert "longshore resume " in err.splitlines()[-1]
 
 
+def test_a_migration_that_nobody_reads_is_interrupted(
+    processes: Processes, trouble: Trouble
+) -> None:
+    """`longshore migrate ... | head -0`: 130 and how to go on; nothing is wrong with its map."""
+    trouble([], only="sendai")
+    trouble([], only="subworkflow")
+    (processes.folder / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    assert processes.run("upload", "a.pdf", "--to", "subworkflow")[0] == 0
+    command = ("migrate", "--from", "subworkflow", "--to", "sendai", "--map", "map.jsonl")
+    process = processes.start(*command)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(30) == 130
+    assert "longshore migrate " in err.splitlines()[-1]
+    code, _, _ = processes.run(*command)
+    assert (code, len((processes.folder / "map.jsonl").read_text().splitlines())) == (0, 1)
+
+
 def _into(folder: Path, where: str) -> subprocess.CompletedProcess[str]:
     """Upload a document from a shell that leads the streams elsewhere."""
     (folder / "a.pdf").write_bytes(b"%PDF-1.4\n")

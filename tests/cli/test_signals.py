@@ -115,6 +115,27 @@ def test_a_second_signal_at_the_very_end_adds_nothing(
     assert err.splitlines()[-1].startswith(how[command])
 
 
+SIGNAL_BEFORE_IT = """
+import os, signal, sys
+from longshore.cli import main
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "longshore.cli._interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_signal_while_python_begins_adds_nothing(processes: Processes) -> None:
+    """No warning below the last line that a command was never awaited."""
+    process = processes.start("resume", program=("-c", SIGNAL_BEFORE_IT))
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "longshore: interrupted\n")
+
+
 SIGNAL_AFTER_IT = """
 import atexit, os, signal, sys
 atexit.register(os.kill, os.getpid(), signal.SIGINT)  # last: what is registered later comes first

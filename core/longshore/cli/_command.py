@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias, get_type_hints
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeAlias, cast, get_type_hints
 
 import typer
 
@@ -133,12 +133,14 @@ def _observed(
 
 
 def _done(function: _Command[P], terminal: Terminal, *args: P.args, **kwargs: P.kwargs) -> _Code:
-    result = function(terminal, *args, **kwargs)
-    if not isinstance(result, Coroutine):
-        return result
-    from longshore.cli._interrupt import run_async  # late: the help does without asyncio
+    if not inspect.iscoroutinefunction(function):
+        return cast("_Code", function(terminal, *args, **kwargs))
+    # Late: the help does without asyncio. But before there is a coroutine: a signal meanwhile would
+    # have Python complain, below the last line, that nobody awaited it.
+    from longshore.cli._interrupt import run_async
 
-    return run_async(result)
+    code: _Code = run_async(function(terminal, *args, **kwargs))
+    return code
 
 
 def _guarded(terminal: Terminal, work: Callable[[], _Code]) -> _Code:

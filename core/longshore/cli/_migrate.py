@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from longshore.cli._codes import INTERRUPTED
 from longshore.cli._command import EPILOG, calls_another, command
 from longshore.cli._journal import open_existing, open_if_there
 from longshore.cli._lines import number, tell_document
@@ -143,11 +144,14 @@ async def _carry(terminal: Terminal, request: Request, file: Path | None, *, dry
             # Before anything is begun: a map that cannot be written is no use afterwards.
             map = stack.enter_context(open_map(file, request.to)) if file and not dry_run else None
             migration = await open_migration(journal, request, Environment(), dry_run=dry_run)
-            _tell_plan(terminal, migration, dry_run=dry_run)
+            try:
+                _tell_plan(terminal, migration, dry_run=dry_run)
+            except BrokenPipeError:  # here, where it can be told from what goes wrong with the map
+                interrupt.deaf()
             if map is not None:
                 await migration.fill(journal, map)
             if migration.run is None:
-                return migration.exit_code
+                return INTERRUPTED if interrupt.stop.is_set() else migration.exit_code
             also = migration.listener(map) if map is not None else None
             migration.report = report = await carry(
                 terminal,

@@ -11,7 +11,6 @@ from longshore.cli._offers import Ended
 from longshore.cli._parameters import SomeRun
 from longshore.cli._terminal import Terminal
 from longshore.cli._text import printable
-from longshore.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +46,7 @@ async def _list(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
 
 async def _show(terminal: Terminal, journal: Journal, run: RunRecord) -> None:
     from longshore.journal import with_units
+    from longshore.redaction import redact_text
 
     ended = Ended()
     async for record, unit in with_units(journal, run.id):
