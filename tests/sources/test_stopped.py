@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -22,13 +23,13 @@ from tests.sources.test_remote import _Plugins
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Be a vendor that reads whole requests, and says that its job is done."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
-    await reader.readexactly(size)
-    body = b'{"id": "j1", "state": "done"}'
-    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
-    writer.write(body)
-    writer.close()
+    with closing(writer), suppress(asyncio.IncompleteReadError):  # the run is stopped meanwhile
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
+        await reader.readexactly(size)
+        body = b'{"id": "j1", "state": "done"}'
+        length = b"Content-Length: %d" % len(body)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n%b\r\n\r\n%b" % (length, body))
 
 
 @pytest.mark.parametrize("path", ["memory://plans/a.pdf", "memory://plans/sub/b.pdf"])
