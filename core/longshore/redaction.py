@@ -47,7 +47,8 @@ _PAIR = re.compile(
 _ELEMENT = re.compile(rf"(<(?!key>)(?:{_NAME})>)[^<]+", re.I)
 # JSON that cannot be parsed: cut off, or inside other text.
 _MEMBER = re.compile(rf"(\\?[\"'](?:{_NAME})\\?[\"']\s*:\s*\\?[\"'])(?:\\/|[^\"'\\])+", re.I)
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?)\b)[\w.~+/=-]{4,}")
+# "Basic Constraints" is OpenSSL's: an authority whose certificate is not as it should be.
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!(?:auth\w*|tokens?|constraints)\b)[\w.~+/=-]{4,}")
 # The address that a vendor is told to call ends with one: a batch id, or a target, and its HMAC.
 _HOOK = re.compile(r"\b(?:[0-9a-f]{16}|to-[a-z0-9-]{1,80})\.[A-Za-z0-9_-]{43}(?![\w-])")
 # A link that is good for one download, such as .../artifact-downloads/..., ends with its token.

@@ -61,6 +61,7 @@ def test_credentials_in_text_are_hidden(text: str) -> None:
     [
         "https://api.example/v1/jobs?limit=10&offset=20",
         "the Bearer token is missing",
+        "Basic Constraints of CA cert not marked critical",
         "status 404 of /jobs/job_1: no such job",
         "a key is needed",
         "max_tokens: 100",

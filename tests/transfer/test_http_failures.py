@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -103,58 +102,6 @@ async def test_an_unknown_name_was_not_sent(
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     with pytest.raises(NotSent, match=r"nowhere\.example: the name is not known"):
         await transport.send(outgoing("http://nowhere.example/x"))
-
-
-async def test_a_proxy_that_refuses_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proxies of the environment are used; what they refuse did not reach the vendor."""
-
-    async def refuse(peer: Peer) -> None:
-        await peer.take()
-        peer.writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-
-    async with serving(refuse) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        transport = HttpTransport()
-        with pytest.raises(NotSent, match=r"^vendor\.example \(by the proxy .*407"):
-            await transport.send(outgoing("https://vendor.example/x"))
-        await transport.aclose()
-    assert proxy.peers[0].head.startswith(b"CONNECT vendor.example:443 ")
-
-
-async def test_a_proxy_that_is_not_there_is_told(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody looks for the fault at the vendor."""
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-    with pytest.raises(NotSent, match=r"^vendor\.example \(by the proxy .*\): connection refused"):
-        await transport.send(outgoing("http://vendor.example/x"))
-
-
-@pytest.mark.parametrize("proxy", ["::::", "gopher://127.0.0.1:1", "http://me:hunter2@127.0.0.1:x"])
-async def test_a_proxy_that_is_none_is_a_setting_to_check(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
-    """It comes from the environment, which the message names; a password in it stays there."""
-    monkeypatch.setenv("ALL_PROXY", proxy)
-    with pytest.raises(ConfigurationError, match="proxy that the environment names") as caught:
-        await transport.send(outgoing("http://vendor.example/x"))
-    assert "ALL_PROXY" in caught.value.hint
-    assert "hunter2" not in caught.value.message
-
-
-async def test_a_proxy_without_its_package_is_told_to_who_would_go_by_it(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What to install is said; a host that NO_PROXY names is asked all the same."""
-    monkeypatch.setitem(sys.modules, "socksio", None)
-    monkeypatch.setenv("ALL_PROXY", "socks5://me:hunter2@127.0.0.1:1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with serving(answering(OK)) as server:
-        assert (await transport.send(outgoing(server.url))).status == 200
-    with pytest.raises(ConfigurationError, match=r"^vendor\.example: .* SOCKS") as caught:
-        await transport.send(outgoing("http://vendor.example/x"))
-    assert "httpx[socks]" in caught.value.hint
-    assert "hunter2" not in caught.value.message
 
 
 async def test_certificates_of_the_environment_that_are_not_there_are_told(

@@ -33,6 +33,18 @@ async def test_a_certificate_nobody_vouches_for_is_refused(
             await transport.send(outgoing(server.url, "GET"))
 
 
+async def test_no_authority_is_asked_for_where_that_is_not_what_is_wrong(
+    tls: ssl.SSLContext, certificate: Path
+) -> None:
+    """The certificate is another host's; its authority is known."""
+    transport = HttpTransport(ca_bundle=str(certificate))
+    async with serving(answer_all, tls) as server:
+        with pytest.raises(NotSent, match=r"certificate is not trusted .*localhost") as caught:
+            await transport.send(outgoing(server.url.replace("127.0.0.1", "localhost"), "GET"))
+    assert "ca_bundle" not in str(caught.value)
+    await transport.aclose()
+
+
 @pytest.mark.parametrize("trusting", ["ca_bundle", "verify"])
 async def test_a_large_body_passes_through_tls(
     tls: ssl.SSLContext, certificate: Path, trusting: str

@@ -6,7 +6,7 @@ httpx's own connections; without ``_network_backend`` an answer that comes early
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import httpcore
@@ -14,7 +14,7 @@ import httpx
 
 from longshore.errors import ConfigurationError
 
-__all__ = ["Client", "is_untouched"]
+__all__ = ["Client", "Departure", "is_untouched"]
 
 P = TypeVar("P")
 
@@ -26,6 +26,10 @@ class Client(httpx.AsyncClient):
     that package when a client is made, though NO_PROXY may name the only host that is ever asked.
     """
 
+    def __init__(self, **how: Any) -> None:
+        self._places: dict[httpx.AsyncBaseTransport, str] = {}
+        super().__init__(**how)
+
     @property
     def proxied(self) -> bool:
         """Something goes by a proxy that the environment names; NO_PROXY alone is none."""
@@ -35,10 +39,9 @@ class Client(httpx.AsyncClient):
         """Return what carries requests to an address: our own transport, or that of a proxy."""
         return self._transport_for_url(url)
 
-    def by_proxy(self, url: str) -> str:
-        """Say so where a proxy stands between, which may be the one that does not work."""
-        own = self._transport_for_url(httpx.URL(url)) is self._transport
-        return "" if own else " (by the proxy that the environment names)"
+    def proxy_for(self, url: str) -> str | None:
+        """Return host and port of the proxy that stands between; None where there is none."""
+        return self._places.get(self._transport_for_url(httpx.URL(url)))
 
     def with_pool(self, make: Callable[[], P]) -> P | None:
         """Put another pool below our own transport; None where there is none to be replaced."""
@@ -59,10 +62,29 @@ class Client(httpx.AsyncClient):
                 pool._network_backend = change(backend)  # noqa: SLF001
 
     def _init_proxy_transport(self, *given: Any, **how: Any) -> httpx.AsyncBaseTransport:
+        url = given[0].url  # httpx took user and password out
+        if b"@" in url.raw_path or "@" in url.fragment:  # a part of the password, read as a path
+            raise httpx.InvalidURL("a slash before the host")
         try:
-            return super()._init_proxy_transport(*given, **how)
+            made = super()._init_proxy_transport(*given, **how)
         except ImportError:
             return _Unusable()
+        self._places[made] = url.netloc.decode()
+        return made
+
+
+class Departure:
+    """Told by httpcore what it does: whether a request begins to leave.
+
+    What a proxy is asked before, to make a tunnel, is not the request.
+    """
+
+    def __init__(self) -> None:
+        self.begun = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "http11.send_request_headers.started":
+            self.begun = self.begun or info["request"].method != b"CONNECT"
 
 
 class _Unusable(httpx.AsyncBaseTransport):

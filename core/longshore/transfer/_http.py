@@ -29,7 +29,7 @@ from longshore.errors import ConfigurationError, ProtocolError
 from longshore.provider import Headers, Response
 from longshore.transfer._address import Place, address
 from longshore.transfer._body import Body
-from longshore.transfer._client import Client, is_untouched
+from longshore.transfer._client import Client, Departure, is_untouched
 from longshore.transfer._decoded import decoded
 from longshore.transfer._early import read_while_writing
 from longshore.transfer._fast import FastPool, install
@@ -44,6 +44,8 @@ _Headers: TypeAlias = list[tuple[bytes, bytes]]
 _KEEP_ALIVE = 3.0  # short: a connection the vendor has just closed costs a lost answer
 _NO_AUTH = httpx.Auth()  # else httpx would put a user name in the URL above our credentials
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_NO_ANSWER = (httpx.NetworkError, httpx.ReadTimeout, httpx.RemoteProtocolError)
+_UNWELCOME = ("407", "Invalid username/password")  # of HTTP and of httpcore's SOCKS
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -101,7 +103,8 @@ class HttpTransport:
             SourceChanged: a file ended before all of its region was sent.
             SourceUnreadable: a file cannot be read any more.
             ProtocolError: the request is no HTTP, or the reply is larger than ``max_reply``.
-            ConfigurationError: the CA bundle, or a proxy of the environment, cannot be used.
+            ConfigurationError: the CA bundle, or a proxy of the environment, cannot be used, or
+                that proxy wants other credentials.
         """
         client = self._client = self._client or self._open()
         place, target = address(outgoing.url)
@@ -111,16 +114,18 @@ class HttpTransport:
                 return await self._shortly(self._fast, outgoing, place, target, headers)
             return await self._exchange(client, outgoing, headers)
         except _NOT_SENT as error:
-            where = f"{place.host}{client.by_proxy(outgoing.url)}"
-            raise NotSent(f"{where}: {no_connection(error)}") from error
+            proxy = client.proxy_for(outgoing.url)
+            if isinstance(error, httpx.ProxyError) and str(error).startswith(_UNWELCOME):
+                raise _unwelcome(proxy, str(error)) from error
+            raise NotSent(f"{_way(place, proxy)}: {no_connection(error)}") from error
         except httpx.LocalProtocolError:  # its text quotes the header, which may be a credential
             raise ProtocolError(
                 f"{place.host}: not a request that HTTP can carry",
                 hint="check the headers",
             ) from None
         except (httpx.RequestError, httpx.StreamError, OSError) as error:
-            where = f"{place.host}{client.by_proxy(outgoing.url)}"
-            raise AnswerLost(f"{where}: {no_answer(error, outgoing.timeout)}") from error
+            way = _way(place, client.proxy_for(outgoing.url))
+            raise AnswerLost(f"{way}: {no_answer(error, outgoing.timeout)}") from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -141,17 +146,27 @@ class HttpTransport:
         return self._response(reply.status, reply.fields, reply.body)
 
     async def _exchange(self, client: Client, outgoing: Outgoing, headers: _Headers) -> Response:
+        times, departure = {"timeout": self._timeout(outgoing)}, Departure()
+        proxied = client.proxy_for(outgoing.url) is not None
         request = httpx.Request(
             outgoing.method,
             outgoing.url,
             headers=headers,
             stream=Body(outgoing, self._threads),
-            extensions={"timeout": self._timeout(outgoing)},
+            extensions={**times, "trace": departure} if proxied else times,
         )
-        if self._fast is not None:
-            answer = await client.transport_for(request.url).handle_async_request(request)
-        else:
-            answer = await client.send(request, stream=True, auth=_NO_AUTH)
+        try:
+            if self._fast is not None:
+                answer = await client.transport_for(request.url).handle_async_request(request)
+            else:
+                answer = await client.send(request, stream=True, auth=_NO_AUTH)
+        except _NO_ANSWER as error:
+            if proxied and not departure.begun:  # the proxy was asked for a tunnel
+                raise httpx.ProxyError(no_answer(error, outgoing.timeout)) from error
+            raise
+        if proxied and answer.status_code == 407:
+            await answer.aclose()
+            raise httpx.ProxyError(f"407 {answer.reason_phrase}")
         try:
             async with asyncio.timeout(SLOWEST * outgoing.timeout):
                 body = await self._read(answer)
@@ -187,11 +202,10 @@ class HttpTransport:
         context = _ssl_context(self._ca_bundle, verify=self._verify)
         try:
             client = Client(verify=context, limits=limits, cookies=cookies)
-        except (ImportError, ValueError, httpx.InvalidURL) as error:  # what it makes of the proxies
-            raise ConfigurationError(
-                f"the proxy that the environment names cannot be used: {short(error)}",
-                hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, and NO_PROXY; * there is no proxy",
-            ) from error
+        except httpx.InvalidURL:  # its text quotes what may be a part of the password
+            raise _no_proxy("it is no URL") from None
+        except (ImportError, ValueError) as error:
+            raise _no_proxy(short(error)) from error
         self._proxied = client.proxied
         if not self._plain:
             self._fast = install(
@@ -236,6 +250,30 @@ class HttpTransport:
         if outgoing.body.size or told:  # never another one than that of the body
             headers[b"content-length"] = b"%d" % outgoing.body.size
         return list(headers.items())
+
+
+def _way(place: Place, proxy: str | None) -> str:
+    """Name the host, and the proxy before it, which may be the one that does not work."""
+    return (
+        f"{place.host} (by the proxy {proxy} that the environment names)" if proxy else place.host
+    )
+
+
+def _no_proxy(why: str) -> ConfigurationError:
+    """Make the error for a variable that names no proxy."""
+    return ConfigurationError(
+        f"the proxy that the environment names cannot be used: {why}",
+        hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (in a password %40 is @ and %2F is /), and "
+        "NO_PROXY; * there is no proxy",
+    )
+
+
+def _unwelcome(proxy: str | None, said: str) -> ConfigurationError:
+    """Make the error for wrong credentials; to repeat them could lock the account at the proxy."""
+    return ConfigurationError(
+        f"the proxy {proxy} that the environment names wants other credentials: {said}",
+        hint="put user and password before its host, %40 for @ and %2F for /, and resume the run",
+    )
 
 
 def _ssl_context(ca_bundle: str | None, *, verify: bool) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from longshore.redaction import CUT, redact_text
 __all__ = ["no_answer", "no_connection", "short"]
 
 _LONGEST = 200
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})  # OpenSSL's codes, X509_V_ERR_...
 
 
 def no_connection(error: httpx.TransportError) -> str:
@@ -24,10 +25,9 @@ def no_connection(error: httpx.TransportError) -> str:
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():
-                return (
-                    f"the server's certificate is not trusted ({cause.verify_message}); "
-                    "name its authority with ca_bundle"
-                )
+                why = f"the server's certificate is not trusted ({cause.verify_message})"
+                unknown = cause.verify_code in _UNKNOWN_AUTHORITY
+                return f"{why}; name its authority with ca_bundle" if unknown else why
             case ssl.SSLError():
                 return f"no TLS connection ({cause.reason or 'the handshake failed'})"
             case socket.gaierror():
@@ -42,7 +42,7 @@ def no_connection(error: httpx.TransportError) -> str:
 def no_answer(error: Exception, seconds: float) -> str:
     """Say why there is no answer, for which ``seconds`` were given."""
     if isinstance(error, httpx.ReadTimeout):
-        return f"no answer within {seconds:g} s"
+        return f"no answer within {round(seconds, 2):g} s"
     if isinstance(error, httpx.WriteTimeout):
         return "the request was no longer taken"
     if isinstance(error, httpx.ReadError | httpx.WriteError):
