@@ -19,8 +19,11 @@ def is_absolute(url: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def quoted(text: str) -> str:
-    """Return a text, such as a vendor's id, as it stands in a path: there it is one segment."""
-    return quote(text, safe="")
+    """Return a text, such as a vendor's id, as it stands in a path: there it is one segment.
+
+    Two dots are no unsafe characters, and yet would take the segment before them out of the path.
+    """
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
 
 
 def scheme_of(url: str) -> str:

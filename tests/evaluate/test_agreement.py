@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from pydantic import JsonValue
 
@@ -36,6 +38,15 @@ def test_values_are_compared_without_their_writing(
 ) -> None:
     """Numbers are numbers however written, as long as nobody could read them otherwise."""
     assert same == (same_value(one) == same_value(other))
+
+
+def test_megabytes_of_accents_do_not_stop_the_comparison() -> None:
+    """Unicode's normal form takes a time that grows with the square of them: hours for a reply."""
+    accents = "a" + "\u0301" * 20_000 + "\u0316" * 20_000
+    began = time.process_time()
+    assert same_value(accents) == same_value(accents + "b")
+    assert same_name(accents)
+    assert time.process_time() - began < 1
 
 
 def test_ids_of_the_vendors_own_are_not_compared() -> None:

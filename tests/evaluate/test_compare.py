@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from pydantic import JsonValue
 
 from longshore import Client
 from longshore.errors import ConfigurationError, RunInUse, UsageError
@@ -31,6 +32,7 @@ from tests.evaluate.conftest import EVIL, Quay
 
 Quays = Callable[..., Quay]
 ONE_AT_A_TIME = {"subworkflow:max_concurrency": "1"}
+KEY = "key-0123456789"
 
 
 def test_the_same_documents_go_to_every_target(docs: Path, quay: Quays) -> None:
@@ -397,3 +399,28 @@ def test_of_a_whole_result_only_a_part_is_held(
     found = quay().compare(docs, "subworkflow", settings=ONE_AT_A_TIME)
     assert held == [1, 1, 1]
     assert [row.characters for row in found.rows if row.results] == [5000] * 3
+
+
+def test_what_a_vendor_says_of_a_job_shows_no_key_and_is_bounded(
+    docs: Path, quay: Quays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning that repeats our request is written without the key, and not to its end."""
+    usages: list[dict[str, JsonValue]] = [
+        {"calls": 3, "note": f"by {KEY}"}, {"note": "x" * 3_000_000}, {}
+    ]  # fmt: skip
+
+    async def fetch(_engine: Engine, _job: Job) -> Results:
+        echo = (f"who sent {KEY}? " + "x" * 3_000_000,)
+        documents = (DocumentResult(warnings=echo),)
+        return Results(documents=documents, usage=usages.pop(), warnings=echo)
+
+    monkeypatch.setattr("longshore.evaluate._gather.fetch_results", fetch)
+    settings = {**ONE_AT_A_TIME, "subworkflow:api_key": KEY}
+    found = quay().compare(docs, "subworkflow", settings=settings)
+    found.write_report(tmp_path / "r.html")
+    found.write_csv(tmp_path / "r.csv")
+    written = (tmp_path / "r.html").read_text("utf-8") + (tmp_path / "r.csv").read_text("utf-8")
+    assert KEY not in written
+    assert "who sent REDACTED?" in written
+    assert len(written) < 500_000
+    assert {row.usage for row in found.rows} == {'{"calls": 3, "note": "by REDACTED"}', None}

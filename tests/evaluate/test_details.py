@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from longshore.documents import Document
+from longshore.evaluate._agreement import values_of
 from longshore.evaluate._details import Budget, Detail, match_results
 from longshore.journal import DocumentRecord
-from longshore.provider import DocumentResult, FieldValue, Results, TextPiece, VendorTimes
+from longshore.provider import (
+    Artifact,
+    DocumentResult,
+    FieldValue,
+    Results,
+    TextPiece,
+    VendorTimes,
+)
 
 
 def record(id: str, name: str, vendor_id: str | None = None) -> DocumentRecord:
@@ -45,6 +53,23 @@ def test_what_is_kept_is_bounded() -> None:
     assert not kept.whole
     assert len(kept.result.fields) == many.entries
     assert (len(kept.raw), len(kept.result.texts[0].text)) == (many.raw, many.characters)
+
+
+def test_a_name_of_megabytes_is_not_kept() -> None:
+    """Nothing that a vendor may write is kept as long as it likes, with thousands of documents."""
+    huge = "n" * 100_000
+    result = DocumentResult(
+        name=huge,
+        vendor_id=huge,
+        fields=(FieldValue(name=huge, value=1),),
+        texts=(TextPiece(text="t", kind=huge),),
+        artifacts=(Artifact(name=huge, url=huge, kind=huge),),
+        warnings=(huge,),
+    )
+    kept = Detail.of(result, Budget(), "", (huge,))
+    assert not kept.whole
+    assert len(kept.result.model_dump_json()) + len(kept.warnings[0]) < 10 * Budget().characters
+    assert all(len(name) < 2000 for name in values_of(result))
 
 
 def test_vendors_times_are_read_as_they_are_written() -> None:

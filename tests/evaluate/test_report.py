@@ -290,6 +290,14 @@ def test_csv_can_be_read_again(tmp_path: Path) -> None:
     assert other["path"] == 'a "quoted", name'
 
 
+def test_no_part_of_a_name_is_a_formula(tmp_path: Path) -> None:
+    """Nor where a spreadsheet's own separator is another one, or behind a line's end."""
+    comparison([row(1, name="a;=1+1\t=2"), row(2, name="\n=3")]).write_csv(tmp_path / "rows.csv")
+    text = (tmp_path / "rows.csv").read_text("utf-8")
+    assert ',"a;=1+1\t=2",' in text
+    assert ',"\'\n=3",' in text
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     """Files are written into folders that exist."""
     with pytest.raises(UsageError, match="no folder"):

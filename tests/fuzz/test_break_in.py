@@ -31,7 +31,7 @@ from longshore.errors import (
 from longshore.evaluate._agreement import values_of
 from longshore.journal import FactKind, open_journal
 from longshore.lifecycle import Batch, Job, Outcome, Session, State, Status
-from longshore.pipeline import advance, find_documents
+from longshore.pipeline import Polled, advance, find_documents
 from longshore.pipeline._aside import Aside
 from longshore.pipeline._unit import Unit
 from longshore.provider import (
@@ -114,6 +114,16 @@ async def test_a_status_that_is_huge_itself_is_none() -> None:
     assert record.outcome is Outcome.UNKNOWN
     assert record.error is not None
     assert "too long: 2,09" in record.error.message
+
+
+async def test_a_word_of_hundreds_of_kilobytes_is_cut() -> None:
+    """Each poll and each document tells it: in ``--json`` lines, event files and spans."""
+    world = hasty(Loud)
+    assert await one_poll(world, {"state": "x" * 500_000})
+    (record,) = [record for _, record in await world.journal.documents("run")]
+    told = [event.word for event in world.events if isinstance(event, Polled)]
+    assert {len(word or "") for word in (record.word, *told)} == {1001}
+    assert told
 
 
 async def test_a_huge_job_has_not_failed() -> None:

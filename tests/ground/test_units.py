@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from longshore.transfer._address import address
 from longshore.units import (
     ByteSize,
     Seconds,
@@ -15,7 +18,7 @@ from longshore.units import (
     parse_bytes,
     parse_seconds,
 )
-from longshore.urls import url_expiry
+from longshore.urls import quoted, url_expiry
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,17 @@ def test_sizes_are_written_for_people(size: int, text: str) -> None:
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     """Rounding never writes 60 seconds."""
     assert text == format_seconds(seconds)
+
+
+@pytest.mark.parametrize(
+    "id", ["a/b", ".", "..", "../..", "%2e%2e", "a?b#c", "", "\x1b\n", "ü", "..."]
+)
+def test_an_id_in_a_path_is_one_segment(id: str) -> None:
+    """Whatever a vendor calls a job: what leads to it stands around it as it was written."""
+    _, path = address(f"https://api.vendor.example/v1/jobs/{quoted(id)}/complete")
+    assert path.startswith(b"/v1/jobs/")
+    assert path.endswith(b"/complete")
+    assert unquote(path.split(b"/")[3]) == id
 
 
 @pytest.mark.parametrize(

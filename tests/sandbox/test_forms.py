@@ -115,6 +115,14 @@ def test_the_length_must_be_declared_and_right(headers: dict[str, str], status: 
     assert status == caught.value.status
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"{"])
+def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
+    """Also one that is nested without end: the vendor's answer is 400, and no traceback."""
+    with pytest.raises(BadCall, match="not JSON") as caught:
+        Call.of("POST", "https://x.example", {"Content-Type": "application/json"}, body).json()
+    assert caught.value.status == 400
+
+
 def test_only_the_browsers_escapes_are_decoded() -> None:
     """A quote, CR and LF are decoded; other percent signs and backslashes stay."""
     body = WELL.replace(b'name="a"', b'name="%22%0D%0A%20\\n"; filename="%C3%BC.pdf"')

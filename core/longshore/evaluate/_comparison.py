@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,13 +148,12 @@ class Comparison:
     # ------------------------------------------------------------------ files
 
     def write_csv(self, path: str | PathLike[str]) -> None:
-        """Write the rows as CSV in UTF-8; nothing stands for None."""
+        """Write the rows as CSV in UTF-8; nothing stands for None, and texts are quoted."""
         names = list(Row.model_fields)
         with _opened(path).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
+            file.write(",".join(names) + "\r\n")
             for row in self.rows:
-                writer.writerow([_harmless(getattr(row, name)) for name in names])
+                file.write(",".join(_cell(getattr(row, name)) for name in names) + "\r\n")
 
     def write_jsonl(self, path: str | PathLike[str]) -> None:
         """Write the rows as JSON Lines: every line has every column, each of one type or null."""
@@ -201,8 +199,12 @@ def _opened(path: str | PathLike[str]) -> Path:
     return place
 
 
-def _harmless(value: object) -> object:
-    """Keep a spreadsheet from taking a document's name for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+def _cell(value: object) -> str:
+    """Keep a spreadsheet from taking a document's name, or a part of it, for a formula.
+
+    Where lists are parted by semicolons or tabs, only quotes hold a text together.
+    """
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    mark = "'" if value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else ""
+    return '"' + (mark + value).replace('"', '""') + '"'

@@ -20,8 +20,8 @@ class Budget:
 
     Attributes:
         entries: fields, texts, tables, artifacts, each.
-        characters: of a text, a value, a cell.
-        raw: characters of a raw reply.
+        characters: of each name, text, value, cell and warning, and of a note about a job.
+        raw: characters of a raw reply; what a vendor counted is left out where it is longer.
     """
 
     entries: int = 400
@@ -89,19 +89,27 @@ class Detail:
     ) -> Detail:
         """Keep what the budget allows."""
         kept = _cut(result, budget)
-        return cls(kept, kept == result, raw[: budget.raw], tuple(warnings)[: budget.entries])
+        about = _texts(warnings, budget)
+        return cls(kept, kept == result, raw[: budget.raw], about)
 
 
 def _cut(result: DocumentResult, budget: Budget) -> DocumentResult:
     most, longest = budget.entries, budget.characters
     return result.model_copy(
         update={
+            "name": _short(result.name, longest),
+            "vendor_id": _short(result.vendor_id, longest),
             "fields": tuple(
-                entry.model_copy(update={"value": _short(entry.value, longest)})
+                entry.model_copy(
+                    update={
+                        "name": entry.name[:longest],
+                        "value": _short(entry.value, longest),
+                    }
+                )
                 for entry in result.fields[:most]
             ),
             "texts": tuple(
-                text.model_copy(update={"text": text.text[:longest]})
+                text.model_copy(update={"text": text.text[:longest], "kind": text.kind[:longest]})
                 for text in result.texts[:most]
             ),
             "tables": tuple(
@@ -114,10 +122,23 @@ def _cut(result: DocumentResult, budget: Budget) -> DocumentResult:
                 )
                 for table in result.tables[:20]
             ),
-            "artifacts": result.artifacts[:most],
-            "warnings": result.warnings[:most],
+            "artifacts": tuple(
+                artifact.model_copy(
+                    update={
+                        "name": artifact.name[:longest],
+                        "url": artifact.url[:longest],
+                        "kind": artifact.kind[:longest],
+                    }
+                )
+                for artifact in result.artifacts[:most]
+            ),
+            "warnings": _texts(result.warnings, budget),
         }
     )
+
+
+def _texts(texts: Sequence[str], budget: Budget) -> tuple[str, ...]:
+    return tuple(text[: budget.characters] for text in texts[: budget.entries])
 
 
 def _short(value: JsonValue, longest: int) -> JsonValue:

@@ -34,6 +34,7 @@ from longshore.pipeline import (
     open_engine,
 )
 from longshore.provider import DocumentResult, Results
+from longshore.redaction import Redactor
 
 __all__ = ["Key", "gather", "number"]
 
@@ -225,17 +226,29 @@ class _Fetcher:
         if self._folder is not None:
             name = f"{self._entry.target.name}-{self._entry.round}-{unit_id}.json"
             await asyncio.to_thread(_write, self._folder / name, results)
-        note = "; ".join(results.warnings) or None
+        said = tuple(engine.redactor.text(word) for word in results.warnings)
+        note = "; ".join(said)[: self._budget.characters] or None
         kept = {
-            id: (self._detail(result, raw, results.warnings), Measures.of(result))
+            id: (self._detail(result, raw, said, engine.redactor), Measures.of(result))
             for id, result in match_results(records, results).items()
         }
-        # The whole is let go with each job: all of them together may be too much for the memory.
-        slim = results.model_copy(update={"raw": None, "documents": ()})
-        return _Fetched("fetched", note, slim, size, kept)
+        return _Fetched("fetched", note, self._slim(results, engine.redactor), size, kept)
 
-    def _detail(self, result: DocumentResult, raw: str, warnings: Sequence[str]) -> Detail:
-        detail = Detail.of(result, self._budget, raw, warnings)
+    def _slim(self, results: Results, redactor: Redactor) -> Results:
+        """Let the whole go with each job: all of them together may be too much for the memory."""
+        usage = redactor.json(results.usage)
+        if len(json.dumps(usage)) > self._budget.raw:
+            usage = {}
+        return results.model_copy(
+            update={"raw": None, "documents": (), "usage": usage, "warnings": ()}
+        )
+
+    def _detail(
+        self, result: DocumentResult, raw: str, said: Sequence[str], redactor: Redactor
+    ) -> Detail:
+        words = tuple(map(redactor.text, result.warnings))
+        told = result.model_copy(update={"warnings": words})
+        detail = Detail.of(told, self._budget, raw, said)
         detail.values = values_of(result)
         return detail
 

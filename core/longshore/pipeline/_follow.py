@@ -30,6 +30,7 @@ from longshore.pipeline._engine import SLOW_POLL, Engine
 from longshore.pipeline._requests import UNKNOWN_HINT
 from longshore.pipeline._scratch import UPLOAD
 from longshore.pipeline._unit import Unit
+from longshore.redaction import CUT
 
 __all__ = ["check_size", "follow"]
 
@@ -40,6 +41,9 @@ _NO_REASON = "the vendor gives no reason: its own pages show the job"
 
 _MOST_TOLD, _MOST_RAW = 1 << 20, 256 << 10
 """Bytes of what a vendor says of a job, and of the reply beside it; a longer one is not kept."""
+
+_MOST_WORD = 1000
+"""Characters of a word for a state that are kept: each poll and each document tells it again."""
 
 
 def follow(engine: Engine, unit: Unit, status: Status) -> list[Write]:
@@ -94,17 +98,21 @@ def _kept(engine: Engine, status: Status) -> Status:
     said = {*_words(status), *(words for own in status.documents for words in _words(own))}
     shown = {words: engine.redactor.text(words) for words in said}  # many documents, few words
     documents = tuple(
-        own.changed({"word": shown[own.word], "error": own.error and shown[own.error]})
+        own.changed({"word": _cut(shown[own.word]), "error": own.error and shown[own.error]})
         for own in status.documents
     )
     return status.changed(
         {
-            "word": shown[status.word],
+            "word": _cut(shown[status.word]),
             "error": status.error and shown[status.error],
             "documents": documents,
             "raw": engine.redactor.json(raw),
         }
     )
+
+
+def _cut(word: str) -> str:
+    return word if len(word) <= _MOST_WORD else word[:_MOST_WORD] + CUT
 
 
 def _words(status: Status | DocumentStatus) -> tuple[str, ...]:

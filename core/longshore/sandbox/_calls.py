@@ -123,7 +123,7 @@ class Call:
         try:
             data = self.body.read()
             return _DECODER.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadCall(f"the body is not JSON: {error}") from None
 
     def json_object(self) -> dict[str, Any]:
