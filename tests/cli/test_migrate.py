@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from longshore.journal._locks import hold_run
 from longshore.migrate import read_map
 from tests.cli.conftest import Shore
-
-OLD, NEW = "plangrep", "subworkflow"
-THERE = ("migrate", "--from", OLD, "--to", NEW)
+from tests.cli.migrating import NEW, OLD, THERE, files, lines_of
 
 
 def test_documents_of_earlier_runs_are_carried_and_mapped(shore: Shore) -> None:
@@ -53,17 +49,6 @@ def test_documents_of_earlier_runs_are_carried_and_mapped(shore: Shore) -> None:
     verified = shore.run("migrate", "verify", "map.jsonl", "--json")
     assert verified.code == 0
     assert [(line["target"], line["there"]) for line in verified.lines] == [(NEW, 2), (OLD, 2)]
-
-
-def files(shore: Shore, count: int) -> list[str]:
-    """Write documents of different contents; no other test has any of these names."""
-    own = shore.folder.name
-    return [shore.file(f"{n}-{own}.pdf", f"%PDF-1.4 {n} {own}\n".encode()) for n in range(count)]
-
-
-def lines_of(shore: Shore, name: str = "map.jsonl") -> list[dict[str, Any]]:
-    """Read a map of JSON Lines."""
-    return [json.loads(line) for line in (shore.folder / name).read_text().splitlines()]
 
 
 def test_a_changed_or_missing_source_is_listed_and_kept_out(shore: Shore) -> None:
@@ -124,12 +109,19 @@ def test_what_an_upload_brought_there_is_in_the_map_too(shore: Shore) -> None:
     assert shore.run("migrate", "verify", "map.jsonl").code == 0
 
 
-def test_an_empty_map_is_told(shore: Shore) -> None:
-    """Silence would look like success."""
-    shore.file("map.jsonl", b"")
-    ended = shore.run("migrate", "verify", "map.jsonl")
-    assert (ended.code, ended.out) == (0, "")
-    assert "map.jsonl names no document" in ended.err
+def test_what_was_uploaded_since_is_unknown_no_more(
+    shore: Shore, trouble: Callable[..., object]
+) -> None:
+    """The answer of the upload was lost, and nobody can ask: a person looked, and sent it again."""
+    (name,) = files(shore, 1)
+    shore.run("upload", name, "--to", OLD)
+    trouble([{"path": "*/upload", "method": "POST", "first": 1, "drop": "after"}], only="sendai")
+    command = ("migrate", "--from", OLD, "--to", "sendai", "--map", "map.jsonl")
+    assert shore.run(*command).code == 4
+    assert [line["to"]["state"] for line in lines_of(shore)] == ["unknown"]
+    job = shore.run("upload", name, "--to", "sendai", "--json").line("document")["vendor_job_id"]
+    assert shore.run(*command).code == 4
+    assert [line["to"]["job_id"] for line in lines_of(shore)] == [job]
 
 
 def test_a_dry_run_tells_the_plan_and_begins_nothing(shore: Shore) -> None:
@@ -254,18 +246,18 @@ def test_since_leaves_older_runs_out(shore: Shore) -> None:
 
 
 def test_the_same_command_goes_on(shore: Shore, trouble: Callable[..., object]) -> None:
-    """After trouble: the same run, no plan of its own, a whole map without doubles."""
-    names = files(shore, 3)
-    shore.run("upload", *names, "--to", OLD)
+    """After trouble: the same run, no plan of its own but its exit code, a map without doubles."""
+    *names, gone = files(shore, 4)
+    shore.run("upload", *names, gone, "--to", OLD)
+    (shore.folder / gone).unlink()
     trouble([{"path": "*/jobs/*", "method": "GET", "first": 1, "status": 401}], only=NEW)
     command = (*THERE, "--map", "map.jsonl", "--json")
     first, second = shore.run(*command), shore.run(*command)
-    assert (first.code, second.code) == (2, 0)
-    assert first.line("run")["run_id"] == second.line("run")["run_id"]
-    assert "going on with migration" in second.err
-    lines = lines_of(shore)
-    assert sorted(line["name"] for line in lines) == names
-    assert {line["to"]["state"] for line in lines} == {"succeeded"}
+    assert (first.code, second.code, second.line("run")["succeeded"]) == (2, 1, 3)
+    assert first.line("run")["run_id"] == (id := second.line("run")["run_id"])
+    assert f"going on with migration {id} (1 kept out)" in second.err
+    lines = sorted((line["name"], line["to"]["state"]) for line in lines_of(shore))
+    assert lines == [*((name, "succeeded") for name in names), (gone, "kept_out")]
 
 
 def test_the_same_command_does_nothing_beside_the_first(
@@ -304,103 +296,6 @@ def test_a_map_can_be_written_again_from_the_journal(shore: Shore) -> None:
     assert (other.code, "the map of a migration to" in other.err) == (2, True)
     strange = shore.run(*THERE, "--map", shore.file("strange.jsonl", b'{"a": 1}\n'))
     assert (strange.code, "no map" in strange.err) == (2, True)
-
-
-def test_verify_finds_what_is_missing_and_what_is_there_twice(shore: Shore) -> None:
-    """Missing: the vendor does not know the job. Twice: its list has another job of it."""
-    shore.run("upload", *files(shore, 2), "--to", OLD)
-    shore.run(*THERE, "--map", "map.jsonl")
-    lines = lines_of(shore)  # in the order in which they ended
-    shore.run("upload", lines[0]["name"], "--to", NEW)
-    lines[1]["to"]["job_id"] = "dsj_gone"
-    lines[1]["sha256"] = "0" * 64  # so that its real job is no second one of it
-    (shore.folder / "map.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    ended = shore.run("migrate", "verify", "map.jsonl", "--only-to", "--json")
-    problems = {line["kind"]: line for line in ended.lines if line["event"] == "problem"}
-    assert ended.code == 1
-    assert problems.keys() == {"missing", "duplicated"}
-    assert problems["missing"]["path"] == lines[1]["path"]
-    assert problems["duplicated"]["path"] == lines[0]["path"]
-    assert "this journal" in problems["duplicated"]["message"]
-
-
-def test_verify_tells_what_a_vendor_gives_no_means_to_check(shore: Shore) -> None:
-    """No list is documented for two of them: duplicates cannot be seen, and that is told."""
-    shore.run("upload", *files(shore, 1), "--to", OLD)
-    shore.run("migrate", "--from", OLD, "--to", "sendai", "--map", "map.jsonl")
-    ended = shore.run("migrate", "verify", "map.jsonl", "--json")
-    gaps = {line["target"]: line["not_checkable"] for line in ended.lines}
-    assert ended.code == 0
-    assert any("no list" in gap for gap in gaps["sendai"])
-    assert all("no list" not in gap for gap in gaps[OLD])
-
-
-def test_verify_asks_without_the_journal(shore: Shore) -> None:
-    """Another journal does not know the runs: jobs are asked about, the rest cannot be checked."""
-    shore.run("upload", *files(shore, 1), "--to", OLD)
-    shore.run(*THERE, "--map", "map.jsonl")
-    ended = shore.bare("migrate", "verify", "map.jsonl", "--journal", "other.db", "--json")
-    assert (ended.code, (shore.folder / "other.db").exists()) == (0, False)
-    assert [line["there"] for line in ended.lines] == [1, 1]
-    assert all("not in this journal" in line["not_checkable"][0] for line in ended.lines)
-
-
-def test_verify_is_two_when_a_vendor_cannot_be_asked(
-    shore: Shore, trouble: Callable[..., object]
-) -> None:
-    """A refused key is no finding about the documents; the other vendor is asked all the same."""
-    trouble([], "sendai.api_key=right", only="sendai")
-    right, wrong = ("--set", "api_key=right"), ("--set", "sendai:api_key=wrong")
-    shore.run("upload", *files(shore, 1), "--to", "sendai", *right)
-    shore.run("migrate", "--from", "sendai", "--to", OLD, "--map", "map.jsonl")
-    ended = shore.run("migrate", "verify", "map.jsonl", *wrong, "--json")
-    there = {line["target"]: line["there"] for line in ended.lines}
-    assert (ended.code, there) == (2, {OLD: 1, "sendai": 0})
-    assert "401" in ended.err
-
-
-def test_verify_tells_what_the_new_vendor_says_when_the_old_one_is_set_no_more(
-    shore: Shore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answers to many requests are not thrown away for a key that is gone."""
-    shore.run("upload", *files(shore, 1), "--to", OLD)
-    shore.run(*THERE, "--map", "map.jsonl")
-    monkeypatch.delenv("LONGSHORE_PLANGREP_API_KEY")
-    ended = shore.run("migrate", "verify", "map.jsonl", "--json")
-    there = {line["target"]: line["there"] for line in ended.lines}
-    assert (ended.code, there) == (2, {NEW: 1, OLD: 0})
-    told = shore.run("migrate", "verify", "map.jsonl").out
-    assert f"from {OLD}: could not be asked to the end, 0 documents are known" in told
-    assert "LONGSHORE_PLANGREP_API_KEY" in ended.err
-
-
-def test_verify_asks_about_each_job_where_the_list_cannot_be_read(
-    shore: Shore, trouble: Callable[..., object]
-) -> None:
-    """That is a gap; the other findings, and the other vendor's, are told all the same."""
-    trouble([{"path": "/v1/jobs", "method": "GET", "nth": [2], "status": 400}], only=NEW)
-    shore.run("upload", *files(shore, 2), "--to", OLD)
-    shore.run(*THERE, "--map", "map.jsonl")
-    ended = shore.run("migrate", "verify", "map.jsonl", "--json")
-    told = {line["target"]: line for line in ended.lines}
-    assert (ended.code, [line["there"] for line in told.values()]) == (0, [2, 2])
-    assert any("the list cannot be read" in gap for gap in told[NEW]["not_checkable"])
-
-
-def test_verify_does_not_show_a_key_that_the_vendor_shows(
-    shore: Shore, trouble: Callable[..., object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It asks outside of any run; what it says is the same."""
-    key = "quay-7-secret"
-    shore.run("upload", *files(shore, 1), "--to", OLD)
-    shore.run(*THERE, "--map", "map.jsonl")
-    trouble([{"status": 401, "body": {"message": f"invalid {key}!"}}], only=NEW)
-    monkeypatch.setenv("LONGSHORE_SUBWORKFLOW_API_KEY", key)
-    address = os.environ["LONGSHORE_SUBWORKFLOW_BASE_URL"]
-    ended = shore.run("migrate", "verify", "map.jsonl", "--set", f"{NEW}:base_url={address}")
-
-    assert (ended.code, key in ended.err) == (2, False)
-    assert "REDACTED" in ended.err
 
 
 def test_what_was_kept_out_counts_after_an_interruption_too(

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable
 
 from tests.cli.conftest import Ended, Shore
-from tests.cli.test_migrate import NEW, OLD, THERE, files
+from tests.cli.migrating import NEW, OLD, THERE, files
 
 Trouble = Callable[..., dict[str, str]]
 

@@ -177,7 +177,9 @@ def _again(terminal: Terminal, migration: Migration, file: Path | None) -> str:
 
 def _tell_plan(terminal: Terminal, migration: Migration, *, dry_run: bool) -> None:
     if migration.continued and migration.run is not None:
-        terminal.note(f"longshore: going on with migration {migration.run.id}")
+        kept_out = migration.run.notes.get("kept_out")  # of its plan; the exit code counts them
+        also = f" ({kept_out} kept out)" if kept_out else ""
+        terminal.note(f"longshore: going on with migration {migration.run.id}{also}")
         return
     for kept in migration.kept_out:
         terminal.line(kept.json())

@@ -100,7 +100,8 @@ def _tell_asked(terminal: Terminal, run: RunRecord) -> None:
 async def forget(terminal: Terminal, run_id: Run) -> int:
     """Delete a run from the journal; nothing changes at the vendor.
 
-    Which vendor jobs were ours stays known, so that no later upload takes one for its own.
+    Which vendor jobs were ours stays known, so that no later upload takes one for its own. What it
+    carried is forgotten: --skip-existing and migrate would send it again.
     """
     async with open_existing(terminal) as journal:
         run = await journal.run(run_id)

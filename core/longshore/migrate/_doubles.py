@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from longshore.journal import Journal
-from longshore.lifecycle import Outcome, State
+from longshore.lifecycle import State
 from longshore.migrate._map import Line
 from longshore.migrate._mapped import RunLines
+from longshore.migrate._origins import may_be_there
 from longshore.provider import Holding, Inventory
 
 __all__ = ["doubles"]
 
 _LEFT_NOTHING = (State.FAILED, State.CANCELLED, State.EXPIRED)
-_NEVER_THERE = (Outcome.CANCELLED, Outcome.EXPIRED, Outcome.FAILED, Outcome.REFUSED)
 
 
 async def doubles(
@@ -70,5 +70,5 @@ async def _digests(journal: Journal, job_id: str, account: str) -> list[str] | N
     return [
         record.document.sha256
         for record in records
-        if record.document.sha256 and record.outcome not in _NEVER_THERE
+        if record.document.sha256 and may_be_there(record)
     ]

@@ -54,7 +54,7 @@ class Identity:
 
     def json(self) -> dict[str, JsonValue]:
         """Return it as the map shows it."""
-        return dict(asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)

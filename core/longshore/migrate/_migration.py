@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from longshore._shelf import Scratch
 from longshore.journal import DocumentRecord, Journal, RunRecord, UnitRecord, with_units
 from longshore.lifecycle import Outcome
 from longshore.migrate._estimate import Estimate
-from longshore.migrate._identity import Identity, Origin, shown_source
+from longshore.migrate._identity import Identity, Origin, key_of, shown_source
 from longshore.migrate._map import Line, Map
 from longshore.migrate._origins import Origins, may_be_there
 from longshore.migrate._request import Request
@@ -18,6 +19,11 @@ from longshore.pipeline import DocumentFinished, Event, Listener, RunReport
 from longshore.targets import Target
 
 __all__ = ["Migration"]
+
+_SCHEMA = (
+    "CREATE TABLE brought (source TEXT, sha256 TEXT, PRIMARY KEY (source, sha256)) WITHOUT ROWID"
+)
+_BROUGHT = "SELECT 1 FROM brought WHERE source = ? AND sha256 = ?"
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class Migration:
     _origins: Origins = field(default_factory=Origins)
     _earlier: list[RunRecord] = field(default_factory=list)
     _elsewhere: list[RunRecord] = field(default_factory=list)  # to the same place, for other uses
+    _brought: Scratch = field(default_factory=lambda: Scratch(_SCHEMA))
 
     @property
     def kept_out(self) -> Sequence[KeptOut]:
@@ -100,13 +107,12 @@ class Migration:
         """
         for kept in self.kept_out:
             map.put(self._kept_out_line(kept))
-        for run in self._elsewhere:
-            async for record, unit in with_units(journal, run.id, self._is_to_be_mapped):
+        for run in sorted([*self._elsewhere, *self._earlier], key=lambda run: run.created_at):
+            if self.run is not None and run.id == self.run.id:
+                continue
+            wanted = None if run in self._earlier else self._is_to_be_mapped
+            async for record, unit in with_units(journal, run.id, wanted):
                 self._put(map, run, record, unit)
-        for run in self._earlier:
-            async for record, unit in with_units(journal, run.id):
-                if self.run is None or run.id != self.run.id:
-                    self._put(map, run, record, unit)
 
     def _is_to_be_mapped(self, record: DocumentRecord) -> bool:
         """Tell whether a document that was brought there otherwise is one of those to carry."""
@@ -124,6 +130,12 @@ class Migration:
     def _put(
         self, map: Map, run: RunRecord, record: DocumentRecord, unit: UnitRecord | None
     ) -> None:
+        """Write the line of a document, unless another run is known to have brought it there."""
+        key = key_of(record.document)
+        if record.outcome is Outcome.SUCCEEDED:
+            self._brought.do("INSERT OR IGNORE INTO brought VALUES (?, ?)", *key)
+        elif self._brought.first(_BROUGHT, *key):
+            return
         error = record.error or (unit.error if unit else None)
         there = record.outcome in (Outcome.SUCCEEDED, Outcome.RUNNING)
         origin = self._origins.find(record.document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from longshore._shelf import Shelf
 from longshore.errors import LongshoreError
@@ -73,7 +73,6 @@ class Check:
 
     def json(self) -> dict[str, Any]:
         """Return it as scripts read it."""
-        kinds: tuple[Kind, ...] = ("missing", "duplicated", "changed", "not_carried", "unchecked")
         counts = Counter(problem.kind for problem in self.problems)
         return {
             "event": "verified",
@@ -81,7 +80,7 @@ class Check:
             "side": self.side,
             "documents": self.documents,
             "there": self.there,
-            **{kind: counts[kind] for kind in kinds},
+            **{kind: counts[kind] for kind in get_args(Kind)},
             "not_checkable": self.gaps,
         }
 
