@@ -104,7 +104,8 @@ class Document(Lean):
     @property
     def stem(self) -> str:
         """The name without its last ending: ``plan`` for ``plan.pdf``."""
-        return Path(self.name).stem
+        base = self.name.rpartition("/")[2]
+        return base.rpartition(".")[0] if self.extension else base
 
     @property
     def extension(self) -> str:

@@ -246,7 +246,7 @@ def run_program(code: str, folder: Path) -> str:
 
 
 OPEN = """
-import asyncio, atexit, os, sys
+import asyncio, atexit, os, sys, warnings
 from longshore import AsyncClient, Client, LongshoreError
 
 def tell(work):
@@ -263,7 +263,8 @@ client.__enter__()
 """  # and is never closed
 
 FORK = """
-child = os.fork()
+with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of threads beside it
+    child = os.fork()
 if child:
     assert os.waitpid(child, 0)[1] == 0
 else:
