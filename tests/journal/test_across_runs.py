@@ -8,6 +8,7 @@ from longshore.errors import StaleEpoch
 from longshore.journal import (
     Abandoned,
     ChangeUnit,
+    Counters,
     DropMail,
     FactKind,
     Journal,
@@ -122,3 +123,20 @@ async def test_a_message_goes_with_the_commit_of_what_it_asked_for(journal: Jour
 
     await journal.commit("b1", taken.unit.epoch, writes)
     assert await journal.mail("run1") == (second,)
+
+
+async def test_bytes_and_costs_are_summed_up(journal: Journal) -> None:
+    """Documents without a batch do not count, and other runs' batches cost this one nothing."""
+    await journal.create_run(RUN.model_copy(update={"id": "run2"}))
+    await journal.enqueue(
+        [unit("b1"), unit("b2"), unit("b3", run="run2")],
+        [document("a", "b1"), document("b", "b1"), document("c"), document("d", "b3", run="run2")],
+    )
+    dear = Counters(bytes_sent=7, requests=3, retries=1, troubles={"429": 1})
+    for unit_id in ("run1", "b1", "b2", "b3"):
+        await journal.commit(unit_id, 0, [ChangeUnit({"counters": dear})])
+
+    assert await journal.size("run1") == 2 * document("a").document.size
+    assert await journal.cost("run1") == Counters(
+        bytes_sent=21, requests=9, retries=3, troubles={"429": 3}
+    )

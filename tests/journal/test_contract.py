@@ -394,6 +394,20 @@ async def test_only_batches_with_a_job_that_did_not_succeed_are_amiss(journal: J
     assert [[unit.id for unit in page] for page in pages] == [["b"], ["d"], []]
 
 
+async def test_a_field_that_is_not_there_cannot_be_changed(journal: Journal) -> None:
+    """A misspelt one would be lost, or make a record that nobody can read again."""
+    await journal.enqueue([unit("b1")], [document("d1", "b1")])
+
+    for change in (
+        journal.change_run("run1", planed=True),
+        journal.commit("b1", 0, [ChangeUnit({"setled": True})]),
+        journal.commit("b1", 0, [ChangeDocument("d1", {"outcom": Outcome.FAILED})]),
+        journal.change_documents("run1", {"d1": {"outcom": Outcome.FAILED}}),
+    ):
+        with pytest.raises(ValueError, match="Record lacks"):
+            await change
+
+
 # ---------------------------------------------------------------------- documents
 
 
@@ -431,20 +445,3 @@ async def test_outcomes_are_counted(journal: Journal) -> None:
     await journal.change_documents("run1", {"b": {"outcome": Outcome.SUCCEEDED}})
 
     assert await journal.outcomes("run1") == {Outcome.RUNNING: 2, Outcome.SUCCEEDED: 1}
-
-
-async def test_bytes_and_costs_are_summed_up(journal: Journal) -> None:
-    """Documents without a batch do not count, and other runs' batches cost this one nothing."""
-    await journal.create_run(RUN.model_copy(update={"id": "run2"}))
-    await journal.enqueue(
-        [unit("b1"), unit("b2"), unit("b3", run="run2")],
-        [document("a", "b1"), document("b", "b1"), document("c"), document("d", "b3", run="run2")],
-    )
-    dear = Counters(bytes_sent=7, requests=3, retries=1, troubles={"429": 1})
-    for unit_id in ("run1", "b1", "b2", "b3"):
-        await journal.commit(unit_id, 0, [ChangeUnit({"counters": dear})])
-
-    assert await journal.size("run1") == 2 * document("a").document.size
-    assert await journal.cost("run1") == Counters(
-        bytes_sent=21, requests=9, retries=3, troubles={"429": 3}
-    )

@@ -64,9 +64,7 @@ class Bound:
         self._overrides = dict(settings or {})
         if iscoroutinefunction(listener) or iscoroutinefunction(type(listener).__call__):
             raise UsageError("nobody awaits a listener", hint="give an ordinary function")
-        self._target: Target = resolve_target(
-            target, overrides=self._overrides, config_file=self._config
-        )
+        self._target = resolve_target(target, overrides=self._overrides, config_file=self._config)
         self._journal_path = Path(journal) if journal else None
         self._listener = listener
         self._environment = environment or Environment()

@@ -10,7 +10,7 @@ import tenacity
 from longshore.capabilities import Capabilities
 from longshore.client._bound import Bound
 from longshore.client._upload import Upload, upload_of
-from longshore.errors import LongshoreError, RunInUse, UsageError
+from longshore.errors import RunInUse, UsageError
 from longshore.journal import Journal, RunRecord
 from longshore.lifecycle import Job, Outcome
 from longshore.pipeline import (
@@ -166,7 +166,10 @@ async def _ask(engine: Engine, batch_id: str) -> None:
     await _may_ask(unit.record.polled_at, engine.capabilities, engine.clock)
     await run_step(engine, unit, Step("poll"))
     await settle(engine.journal, engine.run.id, engine.clock.now())
-    _raise(unit, engine.trouble)
+    if engine.trouble is not None:
+        raise engine.trouble
+    if unit.verdict is not None:
+        raise unit.verdict.error
 
 
 async def _may_ask(polled_at: float, capabilities: Capabilities, clock: Clock) -> None:
@@ -186,10 +189,3 @@ async def _tell_ended(engine: Engine, batch_id: str) -> None:
 
 def _all_sent(unit: Unit) -> bool:
     return unit.session is not None and not unit.missing
-
-
-def _raise(unit: Unit, trouble: LongshoreError | None) -> None:
-    if trouble is not None:
-        raise trouble
-    if unit.verdict is not None:
-        raise unit.verdict.error

@@ -51,7 +51,7 @@ def upload_of(taken: Taken) -> Upload:
         run_id=unit.record.run_id,
         batch_id=unit.id,
         outcome=unit.record.outcome,
-        documents=tuple(taken.documents),
+        documents=taken.documents,
         transfers=len(unit.session.transfers) if unit.session else 0,
         sent=len(unit.receipts),
         job=unit.job,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -36,6 +37,8 @@ from longshore.journal._records import (
 from longshore.lifecycle import Outcome
 
 __all__ = ["MemoryJournal"]
+
+RecordT = TypeVar("RecordT", bound=Frozen)
 
 _Key = tuple[FactKind, int, str, str]
 
@@ -69,7 +72,7 @@ class MemoryJournal:
         self._keep(UnitRecord(id=run.id, run_id=run.id, created_at=run.created_at))
 
     async def change_run(self, run_id: str, **changes: object) -> None:
-        self._runs[run_id] = (await self.run(run_id)).changed(changes)
+        self._runs[run_id] = _changed(await self.run(run_id), changes)
 
     async def run(self, run_id: str) -> RunRecord:
         if run_id in self._runs:
@@ -151,7 +154,7 @@ class MemoryJournal:
             else:
                 self._write(unit_id, write)
         if changes:
-            self._keep(self._units[unit_id].changed(changes))
+            self._keep(_changed(self._units[unit_id], changes))
 
     def _write(self, unit_id: str, write: BesidesUnit) -> None:
         unit = self._units[unit_id]
@@ -183,7 +186,7 @@ class MemoryJournal:
     ) -> None:
         records = self._documents[run_id]
         if document_id in records:
-            before, now = records[document_id], records[document_id].changed(changes)
+            before, now = records[document_id], _changed(records[document_id], changes)
             records[document_id] = now
             if now.unit_id is not None and now.unit_id != before.unit_id:
                 self._carried.setdefault(now.unit_id, []).append(document_id)
@@ -201,7 +204,7 @@ class MemoryJournal:
         agenda = self._agenda.get(run_id, [])
         first = bisect_left(agenda, (0.0, len(self._order))) if begun else 0
         due = islice(agenda, first, bisect_left(agenda, (now, len(self._order))))
-        waiting = (id for _, id in self._waiting(due, besides, unsent))
+        waiting = self._waiting(due, besides, unsent)
         if begun:
             waiting = (id for id in waiting if self._units[id].outcome is Outcome.RUNNING)
         return tuple(islice(waiting, limit))
@@ -211,14 +214,14 @@ class MemoryJournal:
         agenda: Iterable[tuple[float, int, str]],
         besides: frozenset[str] = frozenset(),
         unsent: bool = False,
-    ) -> Iterator[tuple[float, str]]:
-        for at, _, id in agenda:
+    ) -> Iterator[str]:
+        for _, _, id in agenda:
             if (
                 id not in self._runs
                 and id not in besides
                 and not (unsent and self._units[id].job_id)
             ):
-                yield at, id
+                yield id
 
     async def reopen(self, run_id: str, *, sooner: float = 0.0) -> int:
         for unit in [unit for unit in self._units.values() if unit.run_id == run_id]:
@@ -336,6 +339,13 @@ class MemoryJournal:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _changed(record: RecordT, changes: Mapping[str, object]) -> RecordT:
+    """Change fields of a record; one that it lacks is a mistake here as in a file."""
+    if not changes.keys() <= type(record).model_fields.keys():
+        raise ValueError(f"{type(record).__name__} lacks some of: {', '.join(changes)}")
+    return record.changed(changes)
 
 
 def _falls_under(fact: Fact, drop: DropFacts) -> bool:

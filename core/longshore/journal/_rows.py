@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
+from longshore._model import Frozen
 from longshore.errors import ClaimTaken, RunNotFound, StaleEpoch
 from longshore.journal._facts import drop_facts, facts_of, put_fact
 from longshore.journal._json import changed, dump, load, parse
@@ -32,13 +33,62 @@ from longshore.journal._records import (
 from longshore.lifecycle import Outcome
 
 __all__ = [
-    "add_documents", "add_run", "add_units", "change_document", "change_run", "commit", "cost",
+    "add_documents", "add_run", "add_units", "change", "change_run", "commit", "cost",
     "find_run", "forget_some", "known", "reopen", "size", "take", "unit_row",
 ]  # fmt: skip
 
 # What has a column of its own, in the order of the statements that write all of them.
 _OF_UNIT = ("attempt", "epoch", "outcome", "settled", "at", "job_id")
 _OF_DOCUMENT = ("unit_id", "outcome")
+
+_TABLES: dict[type[Frozen], tuple[str, str, tuple[str, ...]]] = {
+    RunRecord: ("runs", "id = ?", ()),  # its columns stay
+    UnitRecord: ("units", "id = ?", _OF_UNIT),
+    DocumentRecord: ("documents", "run_id = ? AND id = ?", _OF_DOCUMENT),
+}
+"""Where records are: in which table, by which key, and what has a column beside them."""
+
+
+# ---------------------------------------------------------------------- changes
+
+
+def change(
+    connection: sqlite3.Connection,
+    model: type[Frozen],
+    key: tuple[str, ...],
+    changes: Mapping[str, object],
+    *,
+    text: str | None = None,
+) -> bool:
+    """Change fields of a record, which may be known as its text; tell whether it is there."""
+    table, where, names = _TABLES[model]
+    if text is None:
+        query = f"SELECT record FROM {table} WHERE {where}"  # noqa: S608 - our own words
+        row = connection.execute(query, key).fetchone()
+        text = row[0] if row else None
+    if text is None:
+        return False
+    columns = _columns(names, changes)
+    values = (*columns.values(), changed(model, text, changes), *key)
+    connection.execute(_update(table, tuple(columns), where), values)
+    return True
+
+
+def _columns(names: tuple[str, ...], fields: Mapping[str, object]) -> dict[str, object]:
+    """Return what has a column of its own."""
+    # str() of an enum takes a seventh of the time of ``.value``
+    return {
+        name: str(fields[name]) if name == "outcome" else fields[name]
+        for name in names
+        if name in fields
+    }
+
+
+@cache
+def _update(table: str, columns: tuple[str, ...], where: str) -> str:
+    """Name only what changes: SQLite writes every index of a column that is named."""
+    named = ", ".join(f"{column} = ?" for column in (*columns, "record"))
+    return f"UPDATE {table} SET {named} WHERE {where}"  # noqa: S608 - our own words
 
 
 # ---------------------------------------------------------------------- runs
@@ -55,11 +105,8 @@ def add_run(connection: sqlite3.Connection, run: RunRecord) -> None:
 
 def change_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, object]) -> None:
     """Change fields of a run, but for those that have a column: they stay."""
-    row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
-    if row is None:
+    if not change(connection, RunRecord, (run_id,), changes):
         raise RunNotFound(f"no run {run_id!r}")
-    text = changed(RunRecord, row[0], changes)
-    connection.execute("UPDATE runs SET record = ? WHERE id = ?", (text, run_id))
 
 
 def find_run(connection: sqlite3.Connection, beginning: str) -> RunRecord:
@@ -115,23 +162,6 @@ def add_units(connection: sqlite3.Connection, units: Iterable[UnitRecord]) -> No
     )
 
 
-def _columns(names: tuple[str, ...], fields: Mapping[str, object]) -> dict[str, object]:
-    """Return what has a column of its own."""
-    # str() of an enum takes a seventh of the time of ``.value``
-    return {
-        name: str(fields[name]) if name == "outcome" else fields[name]
-        for name in names
-        if name in fields
-    }
-
-
-@cache
-def _update(table: str, columns: tuple[str, ...], where: str) -> str:
-    """Name only what changes: SQLite writes every index of a column that is named."""
-    named = ", ".join(f"{column} = ?" for column in (*columns, "record"))
-    return f"UPDATE {table} SET {named} WHERE {where}"  # noqa: S608 - our own words
-
-
 def unit_row(connection: sqlite3.Connection, unit_id: str) -> UnitRecord:
     """Return a unit.
 
@@ -147,25 +177,6 @@ def unit_row(connection: sqlite3.Connection, unit_id: str) -> UnitRecord:
 def _no_unit(unit_id: str) -> RunNotFound:
     return RunNotFound(
         f"the journal holds no batch {unit_id}", hint="was its run forgotten meanwhile?"
-    )
-
-
-def _change_unit(
-    connection: sqlite3.Connection, unit_id: str, changes: Mapping[str, object]
-) -> None:
-    row = connection.execute("SELECT record FROM units WHERE id = ?", (unit_id,)).fetchone()
-    if row is None:
-        raise _no_unit(unit_id)
-    _put_unit(connection, unit_id, row[0], changes)
-
-
-def _put_unit(
-    connection: sqlite3.Connection, unit_id: str, text: str, changes: Mapping[str, object]
-) -> None:
-    columns = _columns(_OF_UNIT, changes)
-    record = changed(UnitRecord, text, changes)
-    connection.execute(
-        _update("units", tuple(columns), "id = ?"), (*columns.values(), record, unit_id)
     )
 
 
@@ -185,12 +196,12 @@ def reopen(connection: sqlite3.Connection, run_id: str, sooner: float) -> int:
         (run_id, str(Outcome.NEEDS_ACTION), str(Outcome.UNKNOWN), str(Outcome.RUNNING)),
     )
     for (unit_id,) in found.fetchall():
-        _change_unit(connection, unit_id, {"settled": False, "at": 0.0})
+        change(connection, UnitRecord, (unit_id,), {"settled": False, "at": 0.0})
     if sooner > 0:
         query = "SELECT record FROM units WHERE run_id = ? AND settled = 0"
         for (record,) in connection.execute(query, (run_id,)).fetchall():
             unit = parse(UnitRecord, record)
-            _change_unit(connection, unit.id, unit.sooner(sooner))
+            change(connection, UnitRecord, (unit.id,), unit.sooner(sooner), text=record)
     query = "SELECT count(*) FROM units WHERE run_id = ? AND settled = 0 AND id <> run_id"
     count: int = connection.execute(query, (run_id,)).fetchone()[0]
     return count
@@ -249,21 +260,6 @@ def add_documents(connection: sqlite3.Connection, records: Iterable[DocumentReco
     )
 
 
-def change_document(
-    connection: sqlite3.Connection, run_id: str, document_id: str, changes: Mapping[str, object]
-) -> None:
-    """Change fields of a document's record; one that is not there is left out."""
-    mine = (run_id, document_id)
-    query = "SELECT record FROM documents WHERE run_id = ? AND id = ?"
-    if row := connection.execute(query, mine).fetchone():
-        columns = _columns(_OF_DOCUMENT, changes)
-        record = changed(DocumentRecord, row[0], changes)
-        connection.execute(
-            _update("documents", tuple(columns), "run_id = ? AND id = ?"),
-            (*columns.values(), record, *mine),
-        )
-
-
 def size(connection: sqlite3.Connection, run_id: str) -> int:
     """Sum up the documents that travel with a batch."""
     query = (
@@ -294,7 +290,7 @@ def commit(
         else:
             _write(connection, row[1], unit_id, write)
     if changes:
-        _put_unit(connection, unit_id, row[2], changes)
+        change(connection, UnitRecord, (unit_id,), changes, text=row[2])
 
 
 def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: BesidesUnit) -> None:
@@ -304,7 +300,7 @@ def _write(connection: sqlite3.Connection, run_id: str, unit_id: str, write: Bes
         case DropFacts():
             drop_facts(connection, unit_id, write)
         case ChangeDocument(document_id, changes):
-            change_document(connection, run_id, document_id, changes)
+            change(connection, DocumentRecord, (run_id, document_id), changes)
         case ClaimJob():
             _claim(connection, unit_id, write)
         case QueueAbort(attempt, session):

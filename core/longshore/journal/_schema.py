@@ -11,7 +11,7 @@ from pathlib import Path
 
 from longshore.errors import JournalError
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "check_owner", "prepare_schema", "version_of"]
+__all__ = ["check_owner", "prepare_schema", "version_of"]
 
 APPLICATION_ID = 0x4C53484A  # "LSHJ": tells our file from any other SQLite database
 

@@ -202,7 +202,7 @@ class SQLiteJournal:
     ) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for document_id, change in changes.items():
-                _rows.change_document(connection, run_id, document_id, change)
+                _rows.change(connection, DocumentRecord, (run_id, document_id), change)
 
         await self._write(work)
 

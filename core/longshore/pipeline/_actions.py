@@ -71,7 +71,7 @@ def offer_of(run: RunRecord, taken: Taken) -> Offer | None:
         provider=run.provider,
         outcome=unit.outcome,
         word=unit.word,
-        documents=tuple(taken.documents),
+        documents=taken.documents,
         actions=actions,
     )
 

@@ -33,7 +33,6 @@ class Active:
 
     Attributes:
         units: by their ids.
-        left: ids of units that came as far as wanted, without a job yet.
         held: ids of units that the mailbox looks after.
         hungry: the journal may have more that are due.
     """
@@ -44,8 +43,8 @@ class Active:
         self._aside = Aside(_KEPT)
         self._taking = asyncio.Lock()
         self._looked_at = 0.0
+        self._left: set[str] = set()
         self.units: dict[str, Unit] = {}
-        self.left: set[str] = set()
         self.held: set[str] = set()
         self.hungry = True
 
@@ -92,7 +91,7 @@ class Active:
         self, now: float, limit: int, *, besides: Iterable[str] = (), begun: bool = False
     ) -> tuple[str, ...]:
         """Name units that are due, as the journal has them: not in memory, nor gone far enough."""
-        engine, known = self._engine, self.left.union(self.units, self.held, besides)
+        engine, known = self._engine, self._left.union(self.units, self.held, besides)
         return await engine.journal.due(
             engine.run.id,
             now,
@@ -114,10 +113,13 @@ class Active:
         """Let a unit leave memory until it is due; the journal has all of it."""
         self._aside.put(unit)
         self.hungry = True
-        self.drop(unit)
+        self.units.pop(unit.id, None)
+        self._engine.forget(unit)
 
     def drop(self, unit: Unit) -> None:
-        """Be done with a unit."""
+        """Be done with a unit; one that is not over, and has no job, is left for a resume."""
+        if unit.job is None and not unit.record.settled:
+            self._left.add(unit.id)
         self.units.pop(unit.id, None)
         self._engine.forget(unit)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from longshore.errors import LongshoreError
 from longshore.journal import DropFacts, FactKind, Write
-from longshore.lifecycle import Setup
 from longshore.pipeline._engine import MOST_RESTARTS, Engine, capabilities_of
 from longshore.pipeline._ready import Next, ready
 from longshore.pipeline._steps import run_step
@@ -15,7 +14,7 @@ from longshore.pipeline._stopping import GRACE, end_soon
 from longshore.pipeline._unit import Unit
 from longshore.sources import is_small
 
-__all__ = ["BEAT", "adopt", "advance", "advance_unit", "equip", "prepare", "take", "take_all"]
+__all__ = ["BEAT", "advance", "advance_unit", "equip", "prepare", "take", "take_all"]
 
 BEAT = 5.0
 """Seconds between an executor's signs of life."""
@@ -123,7 +122,8 @@ async def prepare(engine: Engine, *, stop: asyncio.Event | None = None) -> Next 
         await unit.write(engine.journal, _refused(unit))
         return unit.verdict.error
     if outcome.state == "finished":
-        adopt(engine, unit.setup)
+        engine.setup = unit.setup
+        engine.capabilities = capabilities_of(engine.provider, unit.setup)
     return outcome
 
 
@@ -152,9 +152,3 @@ def _cannot_go_on(unit: Unit) -> bool:
     if verdict is None:
         return False
     return not verdict.restart or unit.record.restarts + verdict.blame > MOST_RESTARTS
-
-
-def adopt(engine: Engine, setup: Setup) -> None:
-    """Go on with what ``prepare`` found."""
-    engine.setup = setup
-    engine.capabilities = capabilities_of(engine.provider, setup)

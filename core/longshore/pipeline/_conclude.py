@@ -138,15 +138,13 @@ def _give_back(engine: Engine, unit: Unit, abandon: Session | None) -> list[Writ
     return [QueueAbort(unit.record.attempt, session.model_dump(mode="json"))]
 
 
-def _settle(
-    engine: Engine, unit: Unit, outcome: Outcome, error: LongshoreError | None
-) -> list[Write]:
-    info = _error_info(engine, error) if error else None
+def _settle(engine: Engine, unit: Unit, outcome: Outcome, error: LongshoreError) -> list[Write]:
+    info = _error_info(engine, error)
     changes = {
         "settled": True,
         "outcome": outcome,
         "error": info,
-        "why": info.message if info else "",
+        "why": info.message,
         "finished_at": engine.clock.now(),
     }
     # With a job it is known since that was accepted; what is unknown may still be sent again.

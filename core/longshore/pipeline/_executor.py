@@ -167,34 +167,29 @@ class Executor:
         """Begin one step of a unit, if it has any."""
         engine = self._engine
         if self._enough_failures() and unit.untouched:
-            self._active.units.pop(unit.id)
-            self._active.left.add(unit.id)  # for a resume
+            self._active.drop(unit)
             return
         if engine.until is not None and not unit.asked and engine.until(unit):
             if unit.running:
                 return  # nothing more begins; the end of a step brings it back
             # A job that nobody waits for is left; its documents' digests are wanted all the same.
             if unit.job is None or not (engine.checksum and unit.lacks_digest()):
-                if unit.job is None:
-                    self._active.left.add(unit.id)
                 self._leave(unit)
                 return
         steps = ready(unit, now, engine.capabilities, checksum=engine.checksum, limit=1)
         if isinstance(steps, Next):
             self._park(unit, steps, now)
             return
-        if unit.asked_about and steps[0].verb == "poll" and self._others_wait():
+        (step,) = steps
+        if unit.asked_about and step.verb == "poll" and self._others_wait():
             self._set_aside(unit, Next("later", unit.record.at, unit.record.why))
             return
-        if steps[0].verb == "poll" and self._waits_for_nobody(unit):
+        if step.verb == "poll" and self._waits_for_nobody(unit):
             self._turns.line_up_at(now + _TICK, unit.id)
             return
-        self._begin(unit, steps[0])
-        self._turns.line_up(unit.id)  # there may be more to begin, when its turn comes again
-
-    def _begin(self, unit: Unit, step: Step) -> None:
         unit.running.add(step.flow)  # before the task runs: the same step is not begun twice
-        self._flights.begin(run_step(self._engine, unit, step), unit, step)
+        self._flights.begin(run_step(engine, unit, step), unit, step)
+        self._turns.line_up(unit.id)  # there may be more to begin, when its turn comes again
 
     def _follows(self, unit: Unit, step: Step) -> bool:
         """Tell whether a step may begin at once, in the place of the one that ends."""

@@ -19,7 +19,7 @@ from longshore.errors import JournalError
 from longshore.journal import Journal
 from longshore.provider import Provider, ProviderSettings
 
-__all__ = ["PLACE", "Hooks", "batch_of_token", "hook_key", "hooks_of", "token_of"]
+__all__ = ["Hooks", "batch_of_token", "hook_key", "hooks_of", "token_of"]
 
 PLACE = "{token}"
 """Stands in an address where the token comes."""
