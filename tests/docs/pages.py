@@ -85,13 +85,16 @@ def command_lines() -> list[tuple[Block, list[str]]]:
     return found
 
 
+_ENDS = ("|", ">", ">>", "2>", "&&", ";", "&")
+
+
 def calls(text: str) -> Iterator[list[str]]:
     """Yield the arguments of each call of longshore in a piece of shell."""
     for typed in text.replace("\\\n", " ").splitlines():
         line = re.sub(r"^(\$ |[\w]+=\S+ )+", "", typed.strip())
         if line.startswith("longshore "):
             words = shlex.split(line.removesuffix(" &"), comments=True)[1:]
-            ends = [n for n, word in enumerate(words) if word in ("|", ">", "2>", "&&", ";", "&")]
+            ends = [n for n, word in enumerate(words) if word in _ENDS]
             yield words[: min(ends, default=len(words))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]  # many processes, 
 
 README = ROOT / "README.md"
 TUTORIAL = DOCS / "tutorial" / "first-upload.md"
+NIGHTLY = DOCS / "how-to" / "nightly-job.md"
+NIGHTLY = DOCS / "how-to" / "nightly-job.md"
 
 
 def free_port() -> int:
@@ -133,6 +136,29 @@ def test_the_readmes_sequence_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "1 succeeded" in done.stdout
     assert "nothing to resume" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="flock is part of Linux")
+def test_the_nightly_script_carries_what_is_new_once(tmp_path: Path) -> None:
+    """After a run that was left, with nothing new, with something new, and beside another."""
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "a.pdf").write_bytes(b"%PDF-1.4 a plan")
+    shells = Shells(tmp_path, README, **{"/srv/plans": str(tmp_path)})
+    shells.texts += [block.text for block in blocks(NIGHTLY) if block.kind == "sh"]
+    (tmp_path / "nightly.sh").write_text(shells.text("flock"))
+    variables = [line for line in shells.text("export").splitlines() if line.startswith("export")]
+    night = [*variables, "sh nightly.sh"]
+
+    with shells.sandbox("longshore sandbox"):
+        left = shells.type(*variables, "longshore upload inbox --to plangrep --no-wait")
+        nights = [shells.type(*night)]
+        (tmp_path / "inbox" / "b.pdf").write_bytes(b"%PDF-1.4 another plan")
+        nights += [shells.type(*night), shells.type(*night)]
+        beside = shells.type("exec 8> nightly.lock", "flock 8", *night)
+    lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    runs = [line for line in lines if line["event"] == "run"]
+    assert [one.returncode for one in (left, *nights, beside)] == [0] * 5, nights
+    assert [(run["succeeded"], run["skipped"]) for run in runs] == [(1, 0), (0, 1), (1, 1), (0, 2)]
 
 
 UNTIL = "until [ -e some-parts-arrived ]; do sleep 0.05; done"

@@ -249,3 +249,10 @@ def test_the_command_line_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert "each single fault" in said
     assert "20 histories" in said
     assert "0 broken" in said
+
+
+@pytest.mark.parametrize("name", ["tests.simulation.minimal:NONE", "tests.nowhere:CASES"])
+def test_cases_that_are_not_there_are_told(name: str) -> None:
+    """In words, not as a traceback."""
+    with pytest.raises(SystemExit, match=f"--cases {name}: "):
+        main(["--cases", name])

@@ -54,7 +54,10 @@ def load(name: str) -> Sequence[Case]:
     if "" not in sys.path:
         sys.path.insert(0, "")
     module, _, attribute = name.partition(":")
-    return tuple(getattr(importlib.import_module(module), attribute or "CASES"))
+    try:
+        return tuple(getattr(importlib.import_module(module), attribute or "CASES"))
+    except (ModuleNotFoundError, AttributeError) as error:
+        sys.exit(f"--cases {name}: {error}")
 
 
 def _say(line: str) -> None:
