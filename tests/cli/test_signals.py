@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -302,6 +303,23 @@ async def act_on(*arguments):
 _actions.act_on = act_on
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def test_a_signal_where_python_ignores_errors_is_not_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In what it calls when an object dies, such as one of asyncio's own weak references."""
+
+    async def work() -> None:
+        dying = Terminal()
+        reference = weakref.ref(dying, lambda _: signal.raise_signal(signal.SIGINT))
+        del dying
+        assert reference() is None
+        await asyncio.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_async(asyncio.wait_for(work(), 5))
+    assert capsys.readouterr().err == ""
 
 
 def test_two_signals_stop_an_action_at_once(processes: Processes, trouble: Trouble) -> None:

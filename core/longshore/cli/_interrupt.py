@@ -134,7 +134,7 @@ async def _woken(work: Coroutine[Any, Any, T]) -> T:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_told_by_the_loop)
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with ours, theirs, _not_lost(loop):
         ours.setblocking(False)
         theirs.setblocking(False)
         loop.add_reader(ours, ours.recv, 4096)
@@ -144,6 +144,27 @@ async def _woken(work: Coroutine[Any, Any, T]) -> T:
         finally:
             signal.set_wakeup_fd(before)
             loop.remove_reader(ours)
+
+
+@contextmanager
+def _not_lost(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Raise anew what a signal raised where Python ignores it, as in a weak reference's callback.
+
+    The command would go on as if nobody had pressed Ctrl-C.
+    """
+    before = sys.unraisablehook
+
+    def told(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            loop.call_soon_threadsafe(_end)
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = told
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _told_by_the_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
