@@ -49,6 +49,13 @@ def test_megabytes_of_accents_do_not_stop_the_comparison() -> None:
     assert time.process_time() - began < 1
 
 
+def test_wide_gaps_do_not_hide_what_differs() -> None:
+    """A page as it is laid out has thousands of blanks: they are not what is looked at."""
+    gap = " \n" * 5000
+    assert same_value(f"{gap}Total{gap}12") == "total 12"
+    assert same_name(f"{gap}Total{gap}") == "total"
+
+
 def test_ids_of_the_vendors_own_are_not_compared() -> None:
     """A vendor's id for its data set says nothing about the document."""
     fields = (FieldValue(name="dataset_id", value="ds_1", own=True), FieldValue(name="a", value=1))

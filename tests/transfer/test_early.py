@@ -69,6 +69,16 @@ class Mute(Silent):
         raise httpcore.ReadTimeout
 
 
+class Odd(Silent):
+    """A connection at whose other end is no SOCKS proxy."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return self.said
+
+
 class Network(httpcore.AsyncNetworkBackend):
     def __init__(self, make: Callable[[], httpcore.AsyncNetworkStream] = Silent) -> None:
         self.make = make
@@ -143,6 +153,16 @@ async def test_a_socks_proxy_that_says_nothing_is_not_waited_for() -> None:
     stream = await read_while_writing(Network(Mute)).connect_tcp("proxy", 1080, timeout=0.25)
     await stream.write(b"\x05\x01\x00")
     with pytest.raises(httpcore.ConnectTimeout):
+        await stream.read(1 << 12)
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_what_is_no_socks_proxy_makes_no_connection(said: bytes) -> None:
+    """What reads its answers fails in its own way, or takes an end for a wrong password."""
+    network = read_while_writing(Network(lambda: Odd(said)))
+    stream = await network.connect_tcp("proxy", 1080, timeout=0.25)
+    await stream.write(b"\x05\x01\x00")
+    with pytest.raises(httpcore.ConnectError, match="SOCKS"):
         await stream.read(1 << 12)
 
 

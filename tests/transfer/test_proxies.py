@@ -65,6 +65,20 @@ async def test_a_proxy_that_wants_credentials_is_a_setting_to_check(
     assert "hunter2" not in caught.value.message
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_what_a_proxy_says_of_credentials_is_cut_and_without_them(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The reason beside its status is any text: it may repeat what it was given."""
+    said = b"Basic bWU6aHVudGVyMg== is unknown " + b"x" * 4000
+    async with serving(answering(b"HTTP/1.1 407 " + said + b"\r\n\r\n")) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url.replace("//", "//me:hunter2@"))
+        with pytest.raises(ConfigurationError, match="407") as caught:
+            await transport.send(outgoing(f"{scheme}://vendor.example/x"))
+    assert "bWU6" not in caught.value.message
+    assert len(caught.value.message) < 400
+
+
 async def test_a_proxy_that_is_not_there_is_told(
     transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

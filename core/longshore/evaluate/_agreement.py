@@ -149,7 +149,7 @@ def _bounded(values: Sequence[str]) -> tuple[str, ...]:
 
 def same_name(name: str) -> str:
     """Write a field's name in the one way in which names are compared."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", unicodedata.normalize("NFKC", name[:_READ]))
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", _beginning(name))
     return re.sub(r"[\W_]+", "_", words).strip("_").casefold()[:_LONGEST] or name[:_LONGEST]
 
 
@@ -161,11 +161,16 @@ def same_value(value: JsonValue) -> str:
         return str(value).casefold()
     if isinstance(value, int | float):
         return _plain(value)
-    text = " ".join(unicodedata.normalize("NFKC", str(value)[:_READ]).split()).casefold()
+    text = " ".join(_beginning(str(value)).split()).casefold()
     number = _NUMBER.fullmatch(text)
     if number and not re.match(r"[-+]?0\d", number[1]):  # 007 is a name
         return _plain(float(number[1].replace(",", "")))
     return text[:_LONGEST]
+
+
+def _beginning(text: str) -> str:
+    """Return what is looked at of a text, in Unicode's normal form; gaps take no room of it."""
+    return unicodedata.normalize("NFKC", " ".join(text.split())[:_READ])
 
 
 def _plain(number: float) -> str:

@@ -107,10 +107,11 @@ class Migration:
         """
         for kept in self.kept_out:
             map.put(self._kept_out_line(kept))
+        mine = {run.id for run in self._earlier}
         for run in sorted([*self._elsewhere, *self._earlier], key=lambda run: run.created_at):
             if self.run is not None and run.id == self.run.id:
                 continue
-            wanted = None if run in self._earlier else self._is_to_be_mapped
+            wanted = None if run.id in mine else self._is_to_be_mapped
             async for record, unit in with_units(journal, run.id, wanted):
                 self._put(map, run, record, unit)
 

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _READ = 1 << 16
 _SMALL = 1 << 16  # what fits into the kernel's buffer leaves without waiting
+_SOCKS = (b"\x05", b"\x01")  # how its answers begin; the second one, that about a password
 
 
 def read_while_writing(backend: httpcore.AsyncNetworkBackend) -> httpcore.AsyncNetworkBackend:
@@ -108,11 +109,15 @@ class _Stream(httpcore.AsyncNetworkStream):
 
         Raises:
             httpcore.ConnectTimeout: it says nothing.
+            httpcore.ConnectError: it closed the connection, or is none; httpcore looks at neither.
         """
         try:
-            return await self._inner.read(max_bytes, self._connecting)
+            data = await self._inner.read(max_bytes, self._connecting)
         except httpcore.ReadTimeout as error:
             raise httpcore.ConnectTimeout("the proxy does not answer") from error
+        if not data.startswith(_SOCKS):
+            raise httpcore.ConnectError("the proxy does not answer as SOCKS 5 does")
+        return data
 
     def _left(self, timeout: float | None) -> float | None:
         """Bound an answer in all: a head that drips, or interim ones, would go on for ever.

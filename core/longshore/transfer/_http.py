@@ -116,7 +116,7 @@ class HttpTransport:
         except _NOT_SENT as error:
             proxy = client.proxy_for(outgoing.url)
             if isinstance(error, httpx.ProxyError) and str(error).startswith(_UNWELCOME):
-                raise _unwelcome(proxy, str(error)) from error
+                raise _unwelcome(proxy, short(error)) from error
             raise NotSent(f"{_way(place, proxy)}: {no_connection(error)}") from error
         except httpx.LocalProtocolError:  # its text quotes the header, which may be a credential
             raise ProtocolError(
