@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]  # many processes, 
 README = ROOT / "README.md"
 TUTORIAL = DOCS / "tutorial" / "first-upload.md"
 NIGHTLY = DOCS / "how-to" / "nightly-job.md"
-NIGHTLY = DOCS / "how-to" / "nightly-job.md"
 
 
 def free_port() -> int:
