@@ -38,6 +38,16 @@ class Frozen(BaseModel):
         """
         return cast("Self", cls.__pydantic_validator__.validate_python(fields))
 
+    @classmethod
+    def check_fields(cls, changes: Mapping[str, object]) -> None:
+        """Make sure that there are such fields.
+
+        Raises:
+            ValueError: one is not there; what was written could not be read again.
+        """
+        if not changes.keys() <= cls._all_fields:
+            raise ValueError(f"{cls.__name__} lacks some of: {', '.join(changes)}")
+
     def changed(self, changes: Mapping[str, object]) -> Self:
         """Return a copy with other values, which are not validated.
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 __all__ = [
-    "CUT", "HIDDEN", "Redactor", "excerpt", "forms_of", "names_secret", "redact_headers",
+    "CUT", "HIDDEN", "Redactor", "cut", "excerpt", "forms_of", "names_secret", "redact_headers",
     "redact_json", "redact_text",
 ]  # fmt: skip
 
@@ -132,6 +132,11 @@ def _holds_secret(header: str) -> bool:
     return header.lower() in _HEADERS or _SECRET_NAME.fullmatch(header) is not None
 
 
+def cut(text: str, most: int) -> str:
+    """Cut a text after so many characters, and mark the cut; whoever shows it redacts it first."""
+    return text if len(text) <= most else text[:most] + CUT
+
+
 def excerpt(body: bytes) -> str:
     """Show the beginning of a reply in one line, redacted, for an error message."""
     text = body[: _EXCERPT * 20].decode("utf-8", "replace")
@@ -142,10 +147,10 @@ def excerpt(body: bytes) -> str:
     except (ValueError, RecursionError):  # no JSON, or nested without end
         text = redact_text(text)
     line = " ".join(text.split())
-    line = line if len(line) <= _EXCERPT else line[:_EXCERPT] + CUT
     # Neither the terminal nor the journal gets what cannot be printed, such as half a surrogate.
     return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for letter in cut(line, _EXCERPT)
     )
 
 

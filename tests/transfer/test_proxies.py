@@ -51,12 +51,8 @@ async def test_a_proxy_that_wants_credentials_is_a_setting_to_check(
     transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     """The vendor refused nothing; and who tries a wrong password again may lock the account."""
-
-    async def refuse(peer: Peer) -> None:
-        await peer.take()
-        peer.writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-
-    async with serving(refuse) as proxy:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+    async with serving(answering(refusal)) as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.url.replace("//", "//me:hunter2@"))
         place = proxy.url.removeprefix("http://")
         with pytest.raises(ConfigurationError, match=rf"^the proxy {place} .*407") as caught:

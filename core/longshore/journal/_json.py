@@ -66,8 +66,7 @@ def changed(model: type[Frozen], text: str, changes: Mapping[str, object]) -> st
 
     Raises:
         JournalError: it is damaged.
-        ValueError: there is no such field; what was written could not be read again.
+        ValueError: there is no such field.
     """
-    if not changes.keys() <= model.model_fields.keys():
-        raise ValueError(f"{model.__name__} lacks some of: {', '.join(changes)}")
+    model.check_fields(changes)
     return dump({**load(text), **changes})

@@ -343,8 +343,7 @@ class MemoryJournal:
 
 def _changed(record: RecordT, changes: Mapping[str, object]) -> RecordT:
     """Change fields of a record; one that it lacks is a mistake here as in a file."""
-    if not changes.keys() <= type(record).model_fields.keys():
-        raise ValueError(f"{type(record).__name__} lacks some of: {', '.join(changes)}")
+    record.check_fields(changes)
     return record.changed(changes)
 
 

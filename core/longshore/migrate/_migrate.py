@@ -88,12 +88,13 @@ async def _open(
     runs = await request.runs(journal, now=now)
     origins = await Origins.of(journal, runs, whole=bool(request.run))
     same_place = await _same_place(journal, target)
+    ids = {run.id for run in mine}
     migration = Migration(
         request,
         target,
         _origins=origins,
         _earlier=mine,
-        _elsewhere=[run for run in same_place if run not in mine],
+        _elsewhere=[run for run in same_place if run.id not in ids],
     )
     if begun is not None:
         async with journal.lock_run(begun.id):

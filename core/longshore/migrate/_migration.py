@@ -6,24 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore._shelf import Scratch
 from longshore.journal import DocumentRecord, Journal, RunRecord, UnitRecord, with_units
 from longshore.lifecycle import Outcome
 from longshore.migrate._estimate import Estimate
 from longshore.migrate._identity import Identity, Origin, key_of, shown_source
 from longshore.migrate._map import Line, Map
-from longshore.migrate._origins import Origins, may_be_there
+from longshore.migrate._origins import Carried, Origins, may_be_there
 from longshore.migrate._request import Request
 from longshore.migrate._select import KeptOut, Selection
 from longshore.pipeline import DocumentFinished, Event, Listener, RunReport
 from longshore.targets import Target
 
 __all__ = ["Migration"]
-
-_SCHEMA = (
-    "CREATE TABLE brought (source TEXT, sha256 TEXT, PRIMARY KEY (source, sha256)) WITHOUT ROWID"
-)
-_BROUGHT = "SELECT 1 FROM brought WHERE source = ? AND sha256 = ?"
 
 
 @dataclass(slots=True)
@@ -50,7 +44,7 @@ class Migration:
     _origins: Origins = field(default_factory=Origins)
     _earlier: list[RunRecord] = field(default_factory=list)
     _elsewhere: list[RunRecord] = field(default_factory=list)  # to the same place, for other uses
-    _brought: Scratch = field(default_factory=lambda: Scratch(_SCHEMA))
+    _brought: Carried = field(default_factory=Carried)
 
     @property
     def kept_out(self) -> Sequence[KeptOut]:
@@ -134,8 +128,8 @@ class Migration:
         """Write the line of a document, unless another run is known to have brought it there."""
         key = key_of(record.document)
         if record.outcome is Outcome.SUCCEEDED:
-            self._brought.do("INSERT OR IGNORE INTO brought VALUES (?, ?)", *key)
-        elif self._brought.first(_BROUGHT, *key):
+            self._brought.add(key)
+        elif key in self._brought:
             return
         error = record.error or (unit.error if unit else None)
         there = record.outcome in (Outcome.SUCCEEDED, Outcome.RUNNING)

@@ -102,9 +102,13 @@ class Carried:
         for run in runs:
             async for record in documents_of(journal, run.id):
                 if may_be_there(record):
-                    source, digest = key_of(record.document)
-                    made._scratch.do("INSERT OR IGNORE INTO there VALUES (?, ?)", digest, source)
+                    made.add(key_of(record.document))
         return made
+
+    def add(self, key: Key) -> None:
+        """Remember a document."""
+        source, digest = key
+        self._scratch.do("INSERT OR IGNORE INTO there VALUES (?, ?)", digest, source)
 
     def __contains__(self, key: Key) -> bool:
         source, digest = key

@@ -30,7 +30,7 @@ from longshore.pipeline._engine import SLOW_POLL, Engine
 from longshore.pipeline._requests import UNKNOWN_HINT
 from longshore.pipeline._scratch import UPLOAD
 from longshore.pipeline._unit import Unit
-from longshore.redaction import CUT
+from longshore.redaction import cut
 
 __all__ = ["check_size", "follow"]
 
@@ -98,21 +98,19 @@ def _kept(engine: Engine, status: Status) -> Status:
     said = {*_words(status), *(words for own in status.documents for words in _words(own))}
     shown = {words: engine.redactor.text(words) for words in said}  # many documents, few words
     documents = tuple(
-        own.changed({"word": _cut(shown[own.word]), "error": own.error and shown[own.error]})
+        own.changed(
+            {"word": cut(shown[own.word], _MOST_WORD), "error": own.error and shown[own.error]}
+        )
         for own in status.documents
     )
     return status.changed(
         {
-            "word": _cut(shown[status.word]),
+            "word": cut(shown[status.word], _MOST_WORD),
             "error": status.error and shown[status.error],
             "documents": documents,
             "raw": engine.redactor.json(raw),
         }
     )
-
-
-def _cut(word: str) -> str:
-    return word if len(word) <= _MOST_WORD else word[:_MOST_WORD] + CUT
 
 
 def _words(status: Status | DocumentStatus) -> tuple[str, ...]:

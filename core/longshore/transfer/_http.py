@@ -147,7 +147,7 @@ class HttpTransport:
 
     async def _exchange(self, client: Client, outgoing: Outgoing, headers: _Headers) -> Response:
         times, departure = {"timeout": self._timeout(outgoing)}, Departure()
-        proxied = client.proxy_for(outgoing.url) is not None
+        proxied = self._proxied and client.proxy_for(outgoing.url) is not None
         request = httpx.Request(
             outgoing.method,
             outgoing.url,

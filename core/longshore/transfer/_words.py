@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from longshore.redaction import CUT, redact_text
+from longshore.redaction import cut, redact_text
 
 __all__ = ["no_answer", "no_connection", "short"]
 
@@ -52,8 +52,7 @@ def no_answer(error: Exception, seconds: float) -> str:
 
 def short(error: Exception) -> str:
     """Say what an error says itself."""
-    text = redact_text(str(error) or type(error).__name__)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + CUT
+    return cut(redact_text(str(error) or type(error).__name__), _LONGEST)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
